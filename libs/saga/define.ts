@@ -1,0 +1,274 @@
+/**
+ * `defineJob`: what the author of a kind writes. Pure data and one pure function; everything else (validation,
+ * OpenAPI, workflow type, activity names, diagrams) is derived from it. Types carry the rules of the step kinds.
+ */
+import { z } from 'zod';
+import { toMs, type Duration } from './duration.js';
+
+/** Which workers run a step: `cpu` and `io` are shared by a concern, `keeper` holds resources open for others. */
+export type Pool = 'cpu' | 'io' | 'keeper';
+
+/** What can be guaranteed of a step's effect (SAGA_RULES, ledger). `probed` and `blind` come with their fences. */
+export type EffectKind = 'own' | 'keyed';
+
+export interface RetryPolicy {
+  /** Attempts in all, the first included. */
+  readonly attempts: number;
+  /** The cap of the first wait; each later cap doubles (exponential backoff with full jitter). */
+  readonly first: Duration;
+  /** The cap no wait exceeds. */
+  readonly most: Duration;
+}
+
+export const RETRY_DEFAULT: RetryPolicy = { attempts: 6, first: '200ms', most: '20s' };
+export const STEP_TIMEOUT_DEFAULT: Duration = '60s';
+export const STEP_HEARTBEAT_DEFAULT: Duration = '10s';
+
+type NoArgs = z.ZodUndefined;
+
+/** What every step declares. `args` and `output` are references, cursors, counts: at most 4 KiB each (S14). */
+interface StepBase<A extends z.ZodType, O extends z.ZodType> {
+  readonly args?: A;
+  readonly output: O;
+  readonly pool: Pool;
+  /** One line for people: the Temporal Web UI and the job page show it. */
+  readonly summary?: string;
+  /** The time box of one attempt (S13). Over 60 s it wants `longerBecause`. */
+  readonly timeout?: Duration;
+  readonly longerBecause?: string;
+  readonly heartbeat?: Duration;
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+interface Undoable<U extends string> {
+  /** The name of the compensation, implemented beside the step; it works from the step's args alone (S1). */
+  readonly undo: U;
+  /** How often the undo is tried before it parks. */
+  readonly undoRetry?: Partial<RetryPolicy>;
+}
+
+export type StepKind = 'readOnly' | 'compensable' | 'pivot' | 'retriable';
+
+export interface Step<
+  K extends StepKind = StepKind,
+  A extends z.ZodType = z.ZodType,
+  O extends z.ZodType = z.ZodType,
+  U extends string = string,
+  P extends string = string,
+  H extends boolean = boolean,
+> {
+  readonly kind: K;
+  readonly args: A;
+  readonly output: O;
+  readonly pool: Pool;
+  readonly effect: EffectKind | 'none';
+  readonly undo: U | undefined;
+  readonly probe: P | undefined;
+  /** True for a step that stays running and holds something open while a block of the saga runs. */
+  readonly holds: H;
+  readonly summary: string | undefined;
+  readonly timeoutMs: number;
+  readonly longerBecause: string | undefined;
+  readonly heartbeatMs: number;
+  readonly retry: RetryPolicy;
+  readonly undoRetry: RetryPolicy;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the bound of "any step", as zod's own AnyZodObject
+export type AnyStep = Step<StepKind, any, any, any, any, boolean>;
+
+function build<
+  K extends StepKind,
+  A extends z.ZodType,
+  O extends z.ZodType,
+  U extends string,
+  P extends string,
+  H extends boolean,
+>(
+  kind: K,
+  base: StepBase<A, O>,
+  more: { effect: EffectKind | 'none'; undo?: U; probe?: P; holds: H; undoRetry?: Partial<RetryPolicy> },
+): Step<K, A, O, U, P, H> {
+  return {
+    kind,
+    args: base.args ?? (z.undefined() as unknown as A),
+    output: base.output,
+    pool: base.pool,
+    effect: more.effect,
+    undo: more.undo,
+    probe: more.probe,
+    holds: more.holds,
+    summary: base.summary,
+    timeoutMs: toMs(base.timeout ?? STEP_TIMEOUT_DEFAULT),
+    longerBecause: base.longerBecause,
+    heartbeatMs: toMs(base.heartbeat ?? STEP_HEARTBEAT_DEFAULT),
+    retry: { ...RETRY_DEFAULT, ...base.retry },
+    undoRetry: { ...RETRY_DEFAULT, ...more.undoRetry },
+  };
+}
+
+/** A step that changes nothing outside the job: no undo can be declared. */
+export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
+  options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never },
+): Step<'readOnly', A, O, never, never, false> {
+  return build('readOnly', options, { effect: 'none', holds: false });
+}
+
+/**
+ * A read-only step that keeps something open (a database snapshot) while the block given to `holding` runs.
+ * `output` is what it announces through `ctx.ready(…)` once it holds; it is never retried by the server: losing
+ * it starts the block over.
+ */
+export function holder<O extends z.ZodType, A extends z.ZodType = NoArgs>(
+  options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never },
+): Step<'readOnly', A, O, never, never, true> {
+  return build('readOnly', { ...options, retry: { attempts: 1 } }, { effect: 'none', holds: true });
+}
+
+/** A step with an effect that can be taken back: `undo` is required. */
+export function compensable<O extends z.ZodType, const U extends string, A extends z.ZodType = NoArgs>(
+  options: StepBase<A, O> & Undoable<U> & { effect: EffectKind; probe?: never },
+): Step<'compensable', A, O, U, never, false> {
+  return build('compensable', options, {
+    effect: options.effect,
+    undo: options.undo,
+    holds: false,
+    ...(options.undoRetry ? { undoRetry: options.undoRetry } : {}),
+  });
+}
+
+/** The commit point; at most one a saga, never undone. The probe answers "did it happen?" after the fence. */
+export function pivot<O extends z.ZodType, const P extends string = never, A extends z.ZodType = NoArgs>(
+  options: StepBase<A, O> & { effect: EffectKind; undo?: never; probe?: P },
+): Step<'pivot', A, O, never, P, false> {
+  return build('pivot', options, {
+    effect: options.effect,
+    holds: false,
+    ...(options.probe ? { probe: options.probe } : {}),
+  });
+}
+
+/** A step after the commit point: it only goes forward, so no undo can be declared. */
+export function retriable<O extends z.ZodType, A extends z.ZodType = NoArgs>(
+  options: StepBase<A, O> & { effect: EffectKind; undo?: never; probe?: never },
+): Step<'retriable', A, O, never, never, false> {
+  return build('retriable', options, { effect: options.effect, holds: false });
+}
+
+export type Steps = Readonly<Record<string, AnyStep>>;
+export type ArgsOf<T> = T extends { readonly args: infer A extends z.ZodType } ? z.output<A> : never;
+export type OutputOf<T> = T extends { readonly output: infer O extends z.ZodType } ? z.output<O> : never;
+
+/** How the saga's `run` calls one step: with its args, or with none where none are declared. */
+export type StepCall<T extends AnyStep> = [ArgsOf<T>] extends [undefined]
+  ? () => Promise<OutputOf<T>>
+  : (args: ArgsOf<T>) => Promise<OutputOf<T>>;
+
+type StepNames<S extends Steps, H extends boolean> = {
+  [N in keyof S]: S[N] extends { readonly holds: H } ? N : never;
+}[keyof S] &
+  string;
+
+/** What `run` gets: the only way a saga reaches anything. */
+export interface Saga<S extends Steps> {
+  readonly steps: { readonly [N in StepNames<S, false>]: StepCall<S[N]> };
+  /**
+   * Runs a step for the items 0…count−1, at most `concurrency` at a time, and returns the outputs in order.
+   * The first failure dooms the saga: no more are started, those in flight are awaited (S3).
+   */
+  forEach<N extends StepNames<S, false>>(
+    step: N,
+    count: number,
+    args: (item: number) => ArgsOf<S[N]>,
+    options: { concurrency: number },
+  ): Promise<OutputOf<S[N]>[]>;
+  /**
+   * Starts a holder, waits until it is ready, runs `body` with what it announced, and releases it. If the holder
+   * is lost meanwhile, everything compensable the body did is undone and the body starts over under a new
+   * generation of effect keys, `startOver` times at most; after that the loss fails the saga.
+   */
+  holding<N extends StepNames<S, true>, R>(
+    step: N,
+    args: ArgsOf<S[N]>,
+    options: { startOver: number },
+    body: (held: OutputOf<S[N]>) => Promise<R>,
+  ): Promise<R>;
+}
+
+/** The parts of a kind, as its file gives them to `defineJob`. */
+export interface JobOptions<I extends z.ZodType, R extends z.ZodType, S extends Steps> {
+  /** `concern.noun`, e.g. `report.export`. */
+  readonly kind: string;
+  /** One line for `/kinds` and OpenAPI. */
+  readonly summary: string;
+  /** The concern: the prefix of its task queues (`reports` → `reports-cpu`, `reports-io`). */
+  readonly queue: string;
+  readonly input: I;
+  readonly result: R;
+  /** Everything that makes two jobs the same job. Without it, the client may send a `key`. */
+  readonly naturalKey?: (input: z.output<I>) => readonly (string | number)[];
+  /** From acceptance to the end (S10). */
+  readonly deadline: Duration;
+  /** For kinds whose result is a file: how long it is kept after it was published. */
+  readonly artifact?: { readonly ttl: Duration };
+  /** An example input for OpenAPI, the docs and the CLI's help. It must parse. */
+  readonly example: z.input<I>;
+  readonly steps: S;
+  readonly run: (saga: Saga<S>) => Promise<z.output<R>>;
+}
+
+export interface JobDefinition<
+  I extends z.ZodType = z.ZodType,
+  R extends z.ZodType = z.ZodType,
+  S extends Steps = Steps,
+> extends JobOptions<I, R, S> {
+  /** `report.export` → `reportExport`: the Temporal workflow type and the prefix of its activities. */
+  readonly workflowType: string;
+  readonly deadlineMs: number;
+  readonly artifactTtlMs: number | undefined;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the bound of "any definition": run is contravariant in its steps
+export type AnyJobDefinition = JobDefinition<any, any, any>;
+
+const KIND_PATTERN = /^[a-z]+(?:\.[a-z]+)+$/;
+const TIMEBOX_MAX_MS = 60_000;
+
+/** Makes a kind of job from its parts. Throws at boot, saying how to mend it, where a rule is broken that types cannot say. */
+export function defineJob<I extends z.ZodType, R extends z.ZodType, const S extends Steps>(
+  options: JobOptions<I, R, S>,
+): JobDefinition<I, R, S> {
+  const { kind, steps } = options;
+  const refuse = (problem: string): never => {
+    throw new TypeError(`Kind "${kind}": ${problem}`);
+  };
+  if (!KIND_PATTERN.test(kind)) refuse('write the kind as lower-case words joined by dots, e.g. report.export');
+  if (!/^[a-z]+$/.test(options.queue)) refuse(`queue "${options.queue}" must be one lower-case word, e.g. reports`);
+  const pivots = Object.entries(steps).filter(([, step]) => step.kind === 'pivot');
+  if (pivots.length > 1) {
+    refuse(`has ${pivots.length} pivots (${pivots.map(([n]) => n).join(', ')}); keep one, give the others an undo`);
+  }
+  for (const [name, step] of Object.entries(steps)) {
+    if (!/^[a-z][A-Za-z0-9]*$/.test(name)) refuse(`step "${name}" must be camelCase`);
+    if (step.timeoutMs > TIMEBOX_MAX_MS && !step.longerBecause) {
+      refuse(`step "${name}" may run longer than 60s; split it, or say why in longerBecause`);
+    }
+    if (step.heartbeatMs > step.timeoutMs) refuse(`step "${name}" has a heartbeat longer than its timeout`);
+  }
+  return {
+    ...options,
+    workflowType: kind.replace(/\.([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    deadlineMs: toMs(options.deadline),
+    artifactTtlMs: options.artifact ? toMs(options.artifact.ttl) : undefined,
+  };
+}
+
+/** `reports` + `cpu` → `reports-cpu`. */
+export function taskQueueOf(queue: string, pool: Pool): string {
+  return `${queue}-${pool}`;
+}
+
+/** `reportExport.render`: the activity type of a step, an undo or a probe. */
+export function activityNameOf(definition: { workflowType: string }, name: string): string {
+  return `${definition.workflowType}.${name}`;
+}
