@@ -1,0 +1,5 @@
+/** Every kind of job there is. Adding one is one line here; the API, the relay and the workers read this list. */
+import type { AnyJobDefinition } from '../libs/saga/define.js';
+import { reportExport } from './report-export.job.js';
+
+export const definitions: readonly AnyJobDefinition[] = [reportExport];
