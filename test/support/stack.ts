@@ -1,0 +1,122 @@
+/** `longhaul up` as a user runs it: a process on a home of its own, found through its run.json. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LONGHAUL = fileURLToPath(new URL('../../apps/cli/bin/longhaul.mjs', import.meta.url));
+const READY_TIMEOUT_MS = 90_000;
+const STOP_TIMEOUT_MS = 30_000;
+const POLL_MS = 100;
+
+export interface RunFile {
+  readonly api: string;
+  readonly metrics: unknown;
+  readonly temporal: string;
+  readonly temporalUi: string;
+  readonly databaseUrl: string;
+  readonly keys: { readonly client: string; readonly operator: string; readonly admin: string };
+  readonly pids: {
+    readonly api: number;
+    readonly relay: number;
+    readonly workers: readonly number[];
+    readonly postgres: number;
+    readonly temporal: number;
+  };
+}
+
+export interface TestStack {
+  readonly home: string;
+  readonly process: ChildProcess;
+  /** What run.json says now; it follows restarts. */
+  run(): Promise<RunFile>;
+  /** Ctrl-C, and waits until the process is gone; its exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Everything the stack printed. */
+  output(): string;
+}
+
+/** Waits until `probe` answers something, asking every 100 ms; says `what` it waited for when time is up. */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const giveUpAt = Date.now() + timeoutMs;
+  let lastError: unknown;
+  while (Date.now() < giveUpAt) {
+    try {
+      const answer = await probe();
+      if (answer !== undefined && answer !== false) return answer;
+    } catch (error) {
+      lastError = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new Error(`After ${timeoutMs} ms still waiting for ${what}`, { cause: lastError });
+}
+
+export async function newHome(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'longhaul-home-'));
+}
+
+export async function removeHome(home: string): Promise<void> {
+  await rm(home, { recursive: true, force: true });
+}
+
+/** Starts the stack and waits until it is ready. */
+export async function startTestStack(home: string, env: Record<string, string> = {}): Promise<TestStack> {
+  const { PORT: _anyPort, ...inherited } = process.env;
+  const child = spawn(process.execPath, [LONGHAUL, 'up'], {
+    env: { ...inherited, LONGHAUL_HOME: home, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  const run = async (): Promise<RunFile> =>
+    JSON.parse(await readFile(join(home, 'run.json'), 'utf8')) as RunFile;
+  await eventually(
+    'run.json',
+    async () => {
+      if (child.exitCode !== null) throw new Error(`longhaul up ended with ${child.exitCode}:\n${output}`);
+      const { api, pids } = await run();
+      // A run.json of a stack that was killed names another supervisor's processes: wait for one that answers.
+      return pids.api > 0 && (await fetch(`${api}/readyz`)).ok;
+    },
+    READY_TIMEOUT_MS,
+  ).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw new Error(`The stack did not become ready:\n${output}`, { cause: error });
+  });
+  return {
+    home,
+    process: child,
+    run,
+    output: () => output,
+    async stop(signal = 'SIGINT') {
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      const code = await exited;
+      clearTimeout(timer);
+      return code;
+    },
+  };
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
