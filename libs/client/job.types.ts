@@ -1,0 +1,118 @@
+/** The API's representations as a client sees them (docs/api.md). Types only. */
+
+export type JobStatus = 'PENDING' | 'STARTED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+export type JobPhase = 'queued' | 'forward' | 'compensating' | 'parked' | 'done';
+export type StepStatus =
+  | 'waiting'
+  | 'running'
+  | 'retrying'
+  | 'parked'
+  | 'done'
+  | 'failed'
+  | 'skipped'
+  | 'undoing'
+  | 'undone'
+  | 'leftover';
+
+export interface StepView {
+  readonly name: string;
+  readonly item?: number | null;
+  readonly kind: string;
+  readonly status: StepStatus;
+  readonly attempt: number;
+  readonly nextAttemptAt?: string | null;
+  readonly startedAt?: string | null;
+  readonly finishedAt?: string | null;
+  readonly lastError?: { readonly code?: string; readonly message?: string; readonly detail?: string } | null;
+}
+
+export interface Progress {
+  /** 0 to 100; it never falls, and is 100 only at the end. */
+  readonly percent: number;
+  readonly message?: string | null;
+  readonly done?: number | null;
+  readonly total?: number | null;
+  readonly unit?: string | null;
+  readonly bytes?: number | null;
+  readonly ratePerSecond?: number | null;
+  readonly etaSeconds?: number | null;
+}
+
+export interface JobError {
+  readonly code: string;
+  readonly title: string;
+  readonly detail?: string | null;
+  readonly step?: string | null;
+  readonly failureClass?: string | null;
+}
+
+export interface Job<Result = unknown> {
+  /** A UUIDv7; also the id of the job's workflow. */
+  readonly id: string;
+  readonly kind: string;
+  readonly key: string | null;
+  readonly status: JobStatus;
+  readonly phase: JobPhase;
+  /** Rises with every change of what is shown; the `ETag` and the id of SSE events. */
+  readonly revision: number | string;
+  readonly progress: Progress;
+  readonly steps: readonly StepView[];
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly deadlineAt: string;
+  /** True when the engine did not answer and this is the last known state, as of `asOf`. */
+  readonly stale: boolean;
+  readonly asOf: string;
+  readonly attemptOf: string | null;
+  readonly compensated: 'none' | 'all' | 'partial' | null;
+  readonly skipped: readonly unknown[];
+  readonly leftovers: readonly unknown[];
+  readonly result: Result | null;
+  readonly error: JobError | null;
+  readonly links: {
+    readonly self: string;
+    readonly events: string;
+    readonly result: string;
+    readonly cancel: string;
+    readonly temporal?: string | null;
+  };
+  /** True when a submission found the job already there. */
+  readonly duplicate?: boolean;
+}
+
+/** Where an artifact can be fetched, and what must arrive. */
+export interface ArtifactLink {
+  readonly url: string;
+  readonly expiresAt: string;
+  readonly bytes: number;
+  /** Lower-case hex over the bytes served. */
+  readonly sha256: string;
+  readonly contentType: string;
+  readonly filename: string;
+  readonly rows?: number | null;
+}
+
+export interface KindSummary {
+  readonly kind: string;
+  readonly summary?: string;
+  readonly [field: string]: unknown;
+}
+
+/** What would be undone by a cancel now. */
+export interface CancelPreview {
+  readonly possible: boolean;
+  readonly reason?: string | null;
+  readonly wouldUndo: readonly { readonly step: string; readonly undo: string }[];
+}
+
+/** Whether a job has ended, in whatever way. */
+export function isTerminal(job: { readonly status: JobStatus }): boolean {
+  return job.status === 'SUCCEEDED' || job.status === 'FAILED' || job.status === 'CANCELLED';
+}
+
+export function isArtifactLink(value: unknown): value is ArtifactLink {
+  if (typeof value !== 'object' || value === null) return false;
+  const link = value as Partial<Record<keyof ArtifactLink, unknown>>;
+  return typeof link.url === 'string' && typeof link.sha256 === 'string' && typeof link.bytes === 'number';
+}

@@ -1,0 +1,115 @@
+/** One request to the API: authentication, time-out, and retries for what is safe to repeat. */
+import { backoffMs, sleep, type RetryPolicy } from './backoff.js';
+import { toProblemError, type ProblemError } from './problem.error.js';
+
+export interface TransportOptions {
+  readonly url: string;
+  readonly key: string;
+  readonly retry: RetryPolicy;
+  /** The time one attempt may take until its headers and, for JSON, its body are there. */
+  readonly timeoutMs: number;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  /** Path and query below the API's URL. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** True only where a second arrival changes nothing: reads, and writes under an idempotency key. */
+  readonly repeatable: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Added to the time-out, for calls that ask the server to wait. */
+  readonly extraMs?: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The parsed body; undefined for 204 and 304. */
+  readonly body: unknown;
+}
+
+export interface Transport {
+  /** Resolves for 2xx and 304; throws ProblemError for the rest, and the network's error when no attempt got through. */
+  call(call: Call): Promise<Answer>;
+  /** Opens a stream once, without retry or time-out of its own. */
+  open(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
+}
+
+/** Answers that say "not now", whoever gives them: the API or a proxy before it. */
+const STATUS_TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
+const CODE_TRANSIENT = new Set(['idempotency_in_flight']);
+
+export function isTransient(problem: ProblemError): boolean {
+  return STATUS_TRANSIENT.has(problem.status) || CODE_TRANSIENT.has(problem.code);
+}
+
+export function createTransport(options: TransportOptions): Transport {
+  const base = options.url.replace(/\/+$/, '');
+  const identity = { authorization: `Bearer ${options.key}`, 'user-agent': 'longhaul-client' };
+
+  async function attempt(call: Call): Promise<Answer> {
+    const timeout = AbortSignal.timeout(options.timeoutMs + (call.extraMs ?? 0));
+    const response = await fetch(base + call.path, {
+      method: call.method,
+      headers: {
+        accept: 'application/json',
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...identity,
+        ...call.headers,
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      redirect: 'manual',
+      signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
+    });
+    // A redirect is not followed: the key would go where an answer points.
+    if (response.status >= 300 && response.status !== 304) throw await toProblemError(response);
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  }
+
+  return {
+    async call(call) {
+      for (let failures = 1; ; failures++) {
+        try {
+          return await attempt(call);
+        } catch (error) {
+          call.signal?.throwIfAborted();
+          const wait = repeatAfterMs(error, failures, call.repeatable, options.retry);
+          if (wait === undefined) throw error;
+          await sleep(wait, call.signal);
+        }
+      }
+    },
+    open: (path, headers, signal) =>
+      fetch(base + path, { headers: { ...identity, ...headers }, redirect: 'manual', signal }),
+  };
+}
+
+/** How long to wait before the call is made again; undefined: never. */
+function repeatAfterMs(
+  error: unknown,
+  failures: number,
+  repeatable: boolean,
+  retry: RetryPolicy,
+): number | undefined {
+  if (!repeatable || failures >= retry.attempts) return undefined;
+  if (isProblem(error))
+    return isTransient(error) ? backoffMs(retry, failures, error.retryAfterMs) : undefined;
+  return isNetworkError(error) ? backoffMs(retry, failures) : undefined;
+}
+
+function isProblem(error: unknown): error is ProblemError {
+  return error instanceof Error && error.name === 'ProblemError';
+}
+
+/** Node's fetch throws TypeError when the network failed, with the reason as its cause, and TimeoutError for our time-out. */
+export function isNetworkError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (error instanceof TypeError && error.cause !== undefined) || error.name === 'TimeoutError';
+}
