@@ -16,7 +16,6 @@ export const ENCRYPTED_ENCODING = 'binary/encrypted';
 export const KEY_ID_METADATA = 'encryption-key-id';
 export const JOB_ID_METADATA = 'longhaul-job';
 
-type PayloadProto = temporal.api.common.v1.IPayload;
 const PayloadMessage = temporal.api.common.v1.Payload;
 
 /** A payload that belongs to no job: it is refused rather than sent in plain. */
