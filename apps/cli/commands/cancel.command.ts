@@ -1,0 +1,42 @@
+/** `longhaul cancel ID`: asks for a job's cancellation, or says what it would undo. */
+import type { Command } from 'commander';
+import { connect, type LocationOptions } from '../api-location.js';
+import { action } from '../command.error.js';
+import { renderState } from '../job.view.js';
+import { openTerminal, toPlain } from '../terminal.js';
+import { withLocation } from './location.options.js';
+
+interface CancelFlags extends LocationOptions {
+  readonly reason?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+export function register(program: Command): void {
+  withLocation(program.command('cancel'))
+    .description('ask for the cancellation of a job; completion may still win')
+    .argument('<id>', "the job's id")
+    .option('--reason <text>', 'why, for the record')
+    .option('--dry-run', 'only say what would be undone')
+    .option('--json', 'print the answer as JSON')
+    .action(action(cancel));
+}
+
+async function cancel(id: string, flags: CancelFlags): Promise<void> {
+  const client = await connect(flags);
+  const terminal = openTerminal();
+  if (flags.dryRun) {
+    const preview = await client.previewCancel(id);
+    if (flags.json) return terminal.print(JSON.stringify(preview));
+    if (!preview.possible)
+      return terminal.print(`Not possible: ${toPlain(preview.reason ?? 'no reason given')}`);
+    terminal.print(
+      preview.wouldUndo.length === 0 ? 'Possible; nothing is there to undo.' : 'Possible; would undo:',
+    );
+    preview.wouldUndo.forEach(({ step, undo }) => terminal.print(`  ${toPlain(step)} by ${toPlain(undo)}`));
+    return;
+  }
+  const job = await client.cancel(id, { reason: flags.reason });
+  if (flags.json) return terminal.print(JSON.stringify(job));
+  terminal.print(job.status === 'CANCELLED' ? 'Cancelled.' : `Asked for; the job is ${renderState(job)}.`);
+}

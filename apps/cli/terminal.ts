@@ -1,0 +1,74 @@
+/** What the output can show: colours (NO_COLOR, FORCE_COLOR), redrawing (a TTY only), width. */
+import { stripVTControlCharacters, styleText } from 'node:util';
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+export interface Terminal {
+  /** Whether lines can be drawn over. */
+  readonly live: boolean;
+  columns(): number;
+  paint(style: Style, text: string): string;
+  print(line: string): void;
+}
+
+interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const COLUMNS_DEFAULT = 80;
+
+export function openTerminal(
+  output: Output = process.stdout,
+  env: NodeJS.ProcessEnv = process.env,
+): Terminal {
+  const isTty = output.isTTY === true && env.TERM !== 'dumb';
+  const coloured = env.NO_COLOR ? false : env.FORCE_COLOR ? env.FORCE_COLOR !== '0' : isTty;
+  return {
+    live: isTty,
+    columns: () => output.columns ?? COLUMNS_DEFAULT,
+    paint: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
+    print: (line) => void output.write(`${line}\n`),
+  };
+}
+
+/** Without control characters: what comes from servers and users must not steer the terminal. */
+export function toPlain(text: string): string {
+  return stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+}
+
+/** Cuts a line, colours not counted, so that it does not wrap and spoil the redrawing. */
+export function fitLine(line: string, columns: number): string {
+  if (stripVTControlCharacters(line).length <= columns) return line;
+  let visible = 0;
+  let fitted = '';
+  for (const token of line.match(/\u001b\[[0-9;]*m|./gu) ?? []) {
+    if (token.startsWith('\u001b')) fitted += token;
+    else if (++visible < columns) fitted += token;
+    else if (visible === columns) fitted += '…';
+  }
+  return fitted;
+}
+
+/** A block of lines at the bottom that is drawn over, and lines that stay above it. */
+export interface LiveBlock {
+  draw(lines: readonly string[]): void;
+  /** Leaves the block as it is and goes below it. */
+  end(): void;
+}
+
+export function openLiveBlock(output: Output = process.stdout): LiveBlock {
+  let drawn = 0;
+  return {
+    draw(lines) {
+      const columns = output.columns ?? COLUMNS_DEFAULT;
+      const up = drawn > 0 ? `\u001b[${drawn}A` : '';
+      const text = lines.map((line) => `\u001b[2K${fitLine(line, columns - 1)}\n`).join('');
+      const below = drawn > lines.length ? '\u001b[0J' : '';
+      output.write(up + text + below);
+      drawn = lines.length;
+    },
+    end: () => void (drawn = 0),
+  };
+}
