@@ -1,0 +1,95 @@
+/** Where finished files are kept. An upload is burnt by aborting it; a publication happens whole or not at all. */
+import type { Readable } from 'node:stream';
+
+/** A file that can be served. `sha256` is lower-case hex over the bytes served. */
+export interface PublishedArtifact {
+  readonly location: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface ArtifactName {
+  readonly location: string;
+  readonly filename: string;
+  readonly contentType: string;
+}
+
+export interface PublishOptions {
+  /** How many parts there must be: 0…parts−1, served in that order. */
+  readonly parts: number;
+  readonly filename: string;
+  readonly contentType: string;
+  readonly signal?: AbortSignal;
+  /** Hears, several times a second, how many bytes have been checked so far. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+export interface SweepOptions {
+  /** What is younger is left alone: its job may be about to say something. */
+  readonly olderThanMs: number;
+  /** Of these locations and upload keys (in location form), those still wanted. */
+  readonly isLive: (locations: readonly string[]) => Promise<ReadonlySet<string>>;
+}
+
+export interface SweepCount {
+  readonly uploads: number;
+  readonly published: number;
+}
+
+export interface ArtifactStore {
+  readonly name: 'folder' | 's3';
+  /** Makes room for parts; safe to repeat. Throws UploadAborted once the key is burnt or published. */
+  openUpload(key: string): Promise<void>;
+  /** Writes a part whole, or not at all; the last complete one stays. Throws UploadAborted on a burnt key. */
+  writePart(key: string, part: number, source: Readable, signal: AbortSignal): Promise<{ bytes: number }>;
+  /** Burns the key: everything written is dropped, and no writer, however late, can write under it again. */
+  abortUpload(key: string): Promise<'aborted' | 'absent'>;
+  /** Makes the parts one file. A repeat finds what is there. Throws UploadAborted or PartMissing. */
+  publish(key: string, options: PublishOptions): Promise<PublishedArtifact>;
+  findPublished(key: string): Promise<PublishedArtifact | undefined>;
+  /** Deletes a published file; one that is not there is fine. */
+  remove(location: string): Promise<void>;
+  /** Deletes what no job wants any more: uploads and publications of jobs that are over, and remains of deletions. */
+  sweep(options: SweepOptions): Promise<SweepCount>;
+  /** A URL that serves the file until `expiresAt`, to whoever has it. */
+  signedUrl(artifact: ArtifactName, expiresAt: Date): Promise<string>;
+}
+
+/** The upload was aborted or is published already: nothing may be written under its key. */
+export class UploadAborted extends Error {
+  constructor(readonly key: string) {
+    super(`The upload ${key} is closed: it was aborted or published`);
+    this.name = 'UploadAborted';
+  }
+}
+
+/** Publication was asked for before all parts were there. */
+export class PartMissing extends Error {
+  constructor(
+    readonly key: string,
+    readonly part: number,
+  ) {
+    super(`The upload ${key} has no part ${part}`);
+    this.name = 'PartMissing';
+  }
+}
+
+const KEY_PATTERN = /^[A-Za-z0-9_-]{1,80}(\/[A-Za-z0-9_-]{1,80}){0,3}$/;
+const LOCATION_PATTERN = /^[A-Za-z0-9_-]{1,80}(\.[A-Za-z0-9_-]{1,80}){0,3}$/;
+
+/** The upload's key as one path segment, which is also the location it is published at. */
+export function locationOf(key: string): string {
+  if (!KEY_PATTERN.test(key))
+    throw new TypeError(`"${key}" is not an upload key; expected e.g. <job id>/<number>`);
+  return key.replaceAll('/', '.');
+}
+
+/** Whether a text that came from outside can be a location: one path segment, no dots but between words. */
+export function isLocation(text: string): boolean {
+  return LOCATION_PATTERN.test(text);
+}
+
+/** The job whose upload or file this is: the first word of key and location. */
+export function jobIdOf(location: string): string {
+  return location.split('.', 1)[0] ?? '';
+}

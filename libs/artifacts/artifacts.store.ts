@@ -1,0 +1,63 @@
+/** The artifacts' rows as the sweeper sees them (role `longhaul_relay`): every tenant's. */
+import type { Database } from '../store/database.js';
+import { jobIdOf } from './artifact-store.js';
+
+const UUID_PATTERN = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export interface ExpiredArtifact {
+  readonly jobId: string;
+  readonly location: string;
+}
+
+/** Files past their time that are still there, the oldest first. */
+export async function expiredArtifacts(
+  database: Database,
+  now: Date,
+  limit: number,
+): Promise<ExpiredArtifact[]> {
+  const { rows } = await database.query<ExpiredArtifact>(
+    `select job_id as "jobId", location from longhaul.artifacts
+      where deleted_at is null and expires_at <= $1 order by expires_at limit $2`,
+    [now, limit],
+  );
+  return rows;
+}
+
+/** Records that the files are gone. */
+export async function markDeleted(database: Database, jobIds: readonly string[], now: Date): Promise<void> {
+  await database.query(
+    'update longhaul.artifacts set deleted_at = $2 where job_id = any($1::uuid[]) and deleted_at is null',
+    [jobIds, now],
+  );
+}
+
+/**
+ * Of these locations, those a job that is still open may want, and those a row points to. What names no job at all
+ * is somebody else's, and left alone.
+ */
+export async function liveLocations(
+  database: Database,
+  locations: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const byJob = locations.map((location) => [location, jobIdOf(location)] as const);
+  const jobIds = byJob.flatMap(([, jobId]) => (UUID_PATTERN.test(jobId) ? [jobId] : []));
+  const { rows } = await database.query<{ live: string }>(
+    `select id::text as live from longhaul.jobs where id = any($1::uuid[]) and ended_at is null
+     union all select location from longhaul.artifacts where location = any($2::text[]) and deleted_at is null`,
+    [jobIds, locations],
+  );
+  const live = new Set(rows.map((row) => row.live));
+  return new Set(
+    byJob
+      .filter(([location, jobId]) => live.has(jobId) || live.has(location) || !UUID_PATTERN.test(jobId))
+      .map(([location]) => location),
+  );
+}
+
+/** Drops the plans of jobs that have ended; answers how many rows went. */
+export async function dropEndedPlans(database: Database): Promise<number> {
+  const { rowCount } = await database.query(
+    `delete from longhaul.export_parts p using longhaul.jobs j where j.id = p.job_id and j.ended_at is not null`,
+  );
+  return rowCount ?? 0;
+}

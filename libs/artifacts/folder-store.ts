@@ -1,0 +1,331 @@
+/**
+ * Artifacts in a folder. An upload is a folder of part files; publishing it is one rename, aborting it another, so
+ * whoever comes late finds nothing to write into. The parts stay as they are and are served as one stream.
+ *
+ *     uploads/<location>/part-00000 …      being written (temporary names until complete)
+ *     published/<location>/manifest.json   and its parts
+ *     aborted/<location>                   burnt keys
+ *     trash/…                              on its way out
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream, type Stats } from 'node:fs';
+import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  isLocation,
+  locationOf,
+  PartMissing,
+  UploadAborted,
+  type ArtifactStore,
+  type PublishedArtifact,
+  type PublishOptions,
+  type SweepCount,
+  type SweepOptions,
+} from './artifact-store.js';
+import type { ByteRange } from './range.js';
+import { signUrl } from './signed-url.js';
+
+const HASH_CHUNK_BYTES = 1 << 20;
+const WRITE_BUFFER_BYTES = 1 << 20;
+const PART_DIGITS = 5;
+/** Longer than any job may be open: no writer of a burnt upload can still be about. */
+const TOMBSTONE_KEPT_MS = 14 * 86_400_000;
+const SWEEP_BATCH_MAX = 500;
+
+interface Manifest {
+  readonly filename: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly parts: readonly number[];
+}
+
+/** A file, or a range of it, on its way to a client. */
+export interface ArtifactBody {
+  readonly stream: Readable;
+  /** Of the whole file. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface FolderStore extends ArtifactStore {
+  readonly name: 'folder';
+  /** What is known of a published file; undefined when it is not there (any more). */
+  head(location: string): Promise<{ readonly bytes: number; readonly sha256: string } | undefined>;
+  /** The bytes served, whole or a range of them (both ends inclusive). */
+  read(location: string, range?: ByteRange): Promise<ArtifactBody | undefined>;
+}
+
+export interface FolderStoreOptions {
+  readonly root: string;
+  /** The base of signed URLs: the API, which serves them. */
+  readonly publicUrl: string;
+  readonly secret: Buffer;
+}
+
+/** Opens the store; folders are made as they are needed. */
+export function createFolderStore({ root, publicUrl, secret }: FolderStoreOptions): FolderStore {
+  const upload = (location: string): string => join(root, 'uploads', location);
+  const published = (location: string): string => join(root, 'published', location);
+  const tombstone = (location: string): string => join(root, 'aborted', location);
+
+  async function manifestOf(location: string): Promise<Manifest | undefined> {
+    if (!isLocation(location)) return undefined;
+    const text = await unlessAbsent(readFile(join(published(location), 'manifest.json'), 'utf8'));
+    return text === undefined ? undefined : (JSON.parse(text) as Manifest);
+  }
+
+  async function refuseClosed(key: string, location: string): Promise<void> {
+    const [burnt, served] = await Promise.all([exists(tombstone(location)), exists(published(location))]);
+    if (burnt || served) throw new UploadAborted(key);
+  }
+
+  /** Renames a folder out of every path that is read or written, then deletes it. */
+  async function discard(folder: string): Promise<boolean> {
+    await mkdir(join(root, 'trash'), { recursive: true });
+    const grave = join(root, 'trash', randomUUID());
+    const moved = await unlessAbsent(rename(folder, grave).then(() => true));
+    if (!moved) return false;
+    await rm(grave, { recursive: true, force: true });
+    return true;
+  }
+
+  async function findPublished(key: string): Promise<PublishedArtifact | undefined> {
+    const location = locationOf(key);
+    const manifest = await manifestOf(location);
+    return manifest && { location, bytes: manifest.bytes, sha256: manifest.sha256 };
+  }
+
+  async function publish(key: string, options: PublishOptions): Promise<PublishedArtifact> {
+    const location = locationOf(key);
+    const there = await findPublished(key);
+    if (there) return there;
+    await refuseClosed(key, location);
+    try {
+      const folder = upload(location);
+      const { parts, bytes, sha256 } = await checkParts(key, folder, options);
+      const { filename, contentType } = options;
+      const manifest: Manifest = { filename, contentType, bytes, sha256, parts };
+      await writeDurably(join(folder, 'manifest.json'), JSON.stringify(manifest));
+      await removeStrays(folder);
+      await syncFolder(folder);
+      await mkdir(join(root, 'published'), { recursive: true });
+      await rename(folder, published(location));
+      await syncFolder(join(root, 'published'));
+      return { location, bytes, sha256 };
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
+      // The folder went away under us: another attempt published it, or somebody aborted it.
+      const won = await findPublished(key);
+      if (won) return won;
+      throw new UploadAborted(key);
+    }
+  }
+
+  async function sweep({ olderThanMs, isLive }: SweepOptions): Promise<SweepCount> {
+    const before = Date.now() - olderThanMs;
+    const unwanted = async (kind: 'uploads' | 'published'): Promise<string[]> => {
+      const old = (await entriesOlderThan(join(root, kind), before)).slice(0, SWEEP_BATCH_MAX);
+      const live = old.length === 0 ? new Set<string>() : await isLive(old);
+      return old.filter((location) => !live.has(location));
+    };
+    const uploads = await unwanted('uploads');
+    for (const location of uploads) await burn(location);
+    const files = await unwanted('published');
+    for (const location of files) await discard(published(location));
+    for (const grave of await entriesOlderThan(join(root, 'trash'), before)) {
+      await rm(join(root, 'trash', grave), { recursive: true, force: true });
+    }
+    for (const old of await entriesOlderThan(join(root, 'aborted'), Date.now() - TOMBSTONE_KEPT_MS)) {
+      await rm(join(root, 'aborted', old), { force: true });
+    }
+    return { uploads: uploads.length, published: files.length };
+  }
+
+  async function burn(location: string): Promise<boolean> {
+    // The tombstone first: whoever opens the upload again after the folder is gone must find it.
+    await mkdir(join(root, 'aborted'), { recursive: true });
+    await writeFile(tombstone(location), '');
+    await syncFolder(join(root, 'aborted'));
+    return discard(upload(location));
+  }
+
+  return {
+    name: 'folder',
+    findPublished,
+    publish,
+    sweep,
+
+    async openUpload(key) {
+      const location = locationOf(key);
+      await refuseClosed(key, location);
+      await mkdir(upload(location), { recursive: true });
+      // An abort may have come between the look and the folder.
+      await refuseClosed(key, location).catch(async (error: unknown) => {
+        await discard(upload(location));
+        throw error;
+      });
+    },
+
+    async writePart(key, part, source, signal) {
+      const folder = upload(locationOf(key));
+      const temporary = join(folder, `.part-${randomUUID()}`);
+      const file = await unlessAbsent(open(temporary, 'wx'));
+      if (!file) {
+        source.destroy();
+        throw new UploadAborted(key);
+      }
+      try {
+        const sink = createWriteStream('', {
+          fd: file,
+          autoClose: false,
+          highWaterMark: WRITE_BUFFER_BYTES,
+        });
+        await pipeline(source, sink, { signal });
+        await file.datasync();
+        await rename(temporary, join(folder, partName(part)));
+        return { bytes: sink.bytesWritten };
+      } catch (error) {
+        await rm(temporary, { force: true });
+        if (hasCode(error, 'ENOENT') && !(await exists(folder))) throw new UploadAborted(key);
+        throw error;
+      } finally {
+        await file.close();
+      }
+    },
+
+    async abortUpload(key) {
+      const location = locationOf(key);
+      if (await exists(published(location))) return 'absent';
+      return (await burn(location)) ? 'aborted' : 'absent';
+    },
+
+    async remove(location) {
+      if (isLocation(location)) await discard(published(location));
+    },
+
+    signedUrl: (artifact, expiresAt) => Promise.resolve(signUrl(publicUrl, secret, artifact, expiresAt)),
+
+    async head(location) {
+      const manifest = await manifestOf(location);
+      return manifest && { bytes: manifest.bytes, sha256: manifest.sha256 };
+    },
+
+    async read(location, range) {
+      const manifest = await manifestOf(location);
+      if (!manifest) return undefined;
+      const { bytes, sha256, parts } = manifest;
+      const wanted = range ?? { start: 0, end: bytes - 1 };
+      return { stream: Readable.from(bytesOf(published(location), parts, wanted)), bytes, sha256 };
+    },
+  };
+}
+
+function partName(part: number): string {
+  return `part-${String(part).padStart(PART_DIGITS, '0')}`;
+}
+
+/** Reads every part once, in order: its length, and the checksum of all of them as they will be served. */
+async function checkParts(
+  key: string,
+  folder: string,
+  { parts: count, signal, onBytes }: PublishOptions,
+): Promise<{ parts: number[]; bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(HASH_CHUNK_BYTES);
+  const parts: number[] = [];
+  let bytes = 0;
+  for (let part = 0; part < count; part += 1) {
+    const file = await unlessAbsent(open(join(folder, partName(part)), 'r'));
+    if (!file) {
+      if (await exists(folder)) throw new PartMissing(key, part);
+      throw new UploadAborted(key);
+    }
+    try {
+      const before = bytes;
+      for (;;) {
+        signal?.throwIfAborted();
+        const { bytesRead } = await file.read(buffer, 0, HASH_CHUNK_BYTES);
+        if (bytesRead === 0) break;
+        hash.update(buffer.subarray(0, bytesRead));
+        bytes += bytesRead;
+        onBytes?.(bytes);
+      }
+      parts.push(bytes - before);
+    } finally {
+      await file.close();
+    }
+  }
+  return { parts, bytes, sha256: hash.digest('hex') };
+}
+
+/** The bytes from `start` to `end` of parts laid end to end. */
+async function* bytesOf(
+  folder: string,
+  parts: readonly number[],
+  { start, end }: ByteRange,
+): AsyncGenerator<Buffer> {
+  let offset = 0;
+  for (const [part, length] of parts.entries()) {
+    const [from, to] = [Math.max(start - offset, 0), Math.min(end - offset, length - 1)];
+    offset += length;
+    if (from > to) continue;
+    const chunks = createReadStream(join(folder, partName(part)), {
+      start: from,
+      end: to,
+      highWaterMark: 1 << 18,
+    });
+    yield* chunks as AsyncIterable<Buffer>;
+  }
+}
+
+/** Half-written parts of attempts that died; a writer that still lives fails at its rename. */
+async function removeStrays(folder: string): Promise<void> {
+  const strays = (await readdir(folder)).filter((name) => name.startsWith('.part-'));
+  await Promise.all(strays.map((name) => rm(join(folder, name), { force: true })));
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}`;
+  await writeFile(temporary, text, { flush: true });
+  await rename(temporary, path).catch(async (error: unknown) => {
+    await rm(temporary, { force: true });
+    throw error;
+  });
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function entriesOlderThan(folder: string, beforeMs: number): Promise<string[]> {
+  const names = (await unlessAbsent(readdir(folder))) ?? [];
+  const old: string[] = [];
+  for (const name of names) {
+    const stats: Stats | undefined = await unlessAbsent(stat(join(folder, name)));
+    if (stats && stats.mtimeMs <= beforeMs) old.push(name);
+  }
+  return old;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await unlessAbsent(stat(path))) !== undefined;
+}
+
+async function unlessAbsent<T>(result: Promise<T>): Promise<T | undefined> {
+  return result.catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+}
+
+function hasCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+}

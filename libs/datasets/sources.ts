@@ -1,0 +1,108 @@
+/** Connections to the source databases: read-only, capped, one pool a source. */
+import pg from 'pg';
+import type { Datasets } from './datasets.js';
+
+const PARTS_AT_ONCE_MAX = 4;
+const CONNECT_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 30_000;
+/** How soon PostgreSQL notices, in the middle of a sort, that nobody listens any more. */
+const CLIENT_CHECK = '2s';
+
+/** How every value is written, whatever the source's defaults: the same bytes wherever the rows lie. */
+const OUTPUT_SETTINGS = `set local datestyle = 'ISO, YMD'; set local intervalstyle = 'iso_8601'; set local timezone = 'UTC';
+  set local bytea_output = 'hex'; set local extra_float_digits = 1; set local statement_timeout = 0`;
+
+export interface Source {
+  /** Runs one query of the operator's, in a read-only transaction of its own. */
+  ask<R extends pg.QueryResultRow>(text: string): Promise<R[]>;
+  /** Runs `work` in a read-only transaction that sees exactly what the snapshot's holder sees. */
+  inSnapshot<R>(snapshot: string, work: (connection: pg.ClientBase) => Promise<R>): Promise<R>;
+  /** A connection of its own, not yet connected, for whoever holds a snapshot. */
+  connection(): pg.Client;
+}
+
+export interface Sources {
+  of(variable: string): Source;
+  close(): Promise<void>;
+}
+
+/** Opens the sources of all datasets. Throws at boot, naming every variable that is not set. */
+export function openSources(datasets: Datasets, env: NodeJS.ProcessEnv = process.env): Sources {
+  const missing = datasets.sources.filter((variable) => !env[variable]);
+  if (missing.length > 0) {
+    throw new Error(
+      `The datasets' file names sources that are not set: ${missing.join(', ')}. Set each to the URL of a login that can only read.`,
+    );
+  }
+  const pools = new Map(
+    datasets.sources.map((variable) => [variable, openPool(env[variable] ?? '')] as const),
+  );
+  return {
+    of(variable) {
+      const pool = pools.get(variable);
+      if (!pool) throw new Error(`No dataset names the source ${variable}`);
+      return sourceOf(pool, env[variable] ?? '');
+    },
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.end()));
+    },
+  };
+}
+
+function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: PARTS_AT_ONCE_MAX,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'longhaul-export',
+    options: `-c client_connection_check_interval=${CLIENT_CHECK}`,
+  });
+  // The pool replaces an idle connection that broke; whoever needs the source next hears of it by itself.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+function sourceOf(pool: pg.Pool, url: string): Source {
+  /** A transaction that is given up, connection and all, when anything in it fails. */
+  const inTransaction = async <R>(
+    begin: string,
+    work: (connection: pg.ClientBase) => Promise<R>,
+  ): Promise<R> => {
+    const connection = await pool.connect();
+    // An error of the connection reaches us through the query that it breaks; alone it would end the process.
+    const ignore = (): void => undefined;
+    connection.on('error', ignore);
+    let broken = true;
+    try {
+      await connection.query(begin);
+      const result = await work(connection);
+      await connection.query('commit');
+      broken = false;
+      return result;
+    } finally {
+      connection.off('error', ignore);
+      if (broken) connection.on('error', ignore);
+      connection.release(broken);
+    }
+  };
+  return {
+    ask: (text) =>
+      inTransaction('begin read only', async (connection) => (await connection.query(text)).rows as never),
+    inSnapshot: (snapshot, work) =>
+      inTransaction(
+        `begin isolation level repeatable read, read only;
+         set transaction snapshot ${pg.escapeLiteral(snapshot).trim()}; ${OUTPUT_SETTINGS}`,
+        work,
+      ),
+    connection: () =>
+      new pg.Client({
+        connectionString: url,
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+        keepAlive: true,
+        application_name: 'longhaul-snapshot',
+        options: '-c idle_in_transaction_session_timeout=0 -c statement_timeout=0',
+      }),
+  };
+}

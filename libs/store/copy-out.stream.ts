@@ -1,0 +1,149 @@
+/**
+ * `COPY … TO STDOUT` as a stream of bytes that counts its rows. PostgreSQL sends each row as a message of its own;
+ * the headers are squeezed out inside the chunk the socket gave us, so a row costs neither an object nor an event.
+ */
+import { Readable } from 'node:stream';
+import type { Socket } from 'node:net';
+import type pg from 'pg';
+
+const HEADER_BYTES = 5;
+/** Below this length a loop in JavaScript beats the call of `copyWithin`. */
+const LOOP_BYTES_MAX = 48;
+const HIGH_WATER_BYTES = 1 << 20;
+
+/** Message types of the protocol (PostgreSQL manual, 55.7). */
+const COPY_DATA = 0x64;
+const COPY_DONE = 0x63;
+const PASSED_OVER = new Set([0x48, 0x4e, 0x53, 0x41]); // CopyOutResponse, NoticeResponse, ParameterStatus, Notification
+
+type Handler = (data: Buffer) => void;
+
+/** Give it to `client.query(…)`. Ends after the server said that the whole command succeeded; then `rows` is its count. */
+export class CopyOut extends Readable implements pg.Submittable {
+  /** Messages so far, a header line included; after the end, the count of the command tag: rows alone. */
+  rows = 0;
+  #text: string;
+  #socket: Socket | undefined;
+  #driver: Handler | undefined;
+  #readHere: Handler = (data) => this.#take(data);
+  #header = Buffer.alloc(HEADER_BYTES);
+  #headerBytes = 0;
+  #remaining = 0;
+  #isData = false;
+
+  constructor(text: string) {
+    super({ highWaterMark: HIGH_WATER_BYTES });
+    this.#text = text;
+  }
+
+  submit(connection: pg.Connection): void {
+    const socket = connection.stream as Socket;
+    const [driver, ...others] = socket.listeners('data') as Handler[];
+    if (!driver || others.length > 0)
+      throw new Error('expected the driver to be the one reader of its socket');
+    this.#socket = socket;
+    this.#driver = driver;
+    socket.off('data', driver);
+    socket.on('data', this.#readHere);
+    connection.query(this.#text);
+  }
+
+  override _read(): void {
+    this.#socket?.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // A server that is still sending would wait for ever on a socket nobody reads.
+    const abandoned = this.#socket;
+    this.#giveBack(undefined);
+    abandoned?.destroy();
+    callback(error);
+  }
+
+  // What the driver calls on its active query.
+  handleError(error: Error): void {
+    this.#giveBack(undefined);
+    this.destroy(error);
+  }
+
+  handleCommandComplete(message: { text?: string }): void {
+    const rows = /^COPY (\d+)/.exec(message.text ?? '')?.[1];
+    if (rows !== undefined) this.rows = Number(rows);
+  }
+
+  handleReadyForQuery(): void {
+    this.push(null);
+  }
+
+  /** Hands the socket back to the driver, with what came after the copied data. */
+  #giveBack(rest: Buffer | undefined): void {
+    const [socket, driver] = [this.#socket, this.#driver];
+    if (!socket || !driver) return;
+    this.#socket = undefined;
+    socket.off('data', this.#readHere);
+    socket.on('data', driver);
+    if (rest) driver(rest);
+    socket.resume();
+  }
+
+  #take(chunk: Buffer): void {
+    const { length } = chunk;
+    let at = 0;
+    let out = 0;
+    while (at < length) {
+      if (this.#remaining > 0) {
+        const bytes = Math.min(this.#remaining, length - at);
+        if (this.#isData) {
+          move(chunk, out, at, bytes);
+          out += bytes;
+        }
+        at += bytes;
+        this.#remaining -= bytes;
+        continue;
+      }
+      const missing = Math.min(HEADER_BYTES - this.#headerBytes, length - at);
+      if (missing < HEADER_BYTES) {
+        // The header lies across two chunks.
+        chunk.copy(this.#header, this.#headerBytes, at, at + missing);
+        this.#headerBytes += missing;
+        at += missing;
+        if (this.#headerBytes < HEADER_BYTES) break;
+        this.#headerBytes = 0;
+        if (this.#begin(this.#header, 0)) continue;
+        this.#finish(chunk, out, Buffer.concat([this.#header, chunk.subarray(at)]));
+        return;
+      }
+      if (!this.#begin(chunk, at)) {
+        this.#finish(chunk, out, chunk.subarray(at));
+        return;
+      }
+      at += HEADER_BYTES;
+    }
+    if (out > 0 && !this.push(chunk.subarray(0, out))) this.#socket?.pause();
+  }
+
+  /** Reads a header; false: not a message of the copy any more. */
+  #begin(buffer: Buffer, at: number): boolean {
+    const type = buffer[at] ?? 0;
+    if (type !== COPY_DATA && !PASSED_OVER.has(type)) return false;
+    this.#isData = type === COPY_DATA;
+    if (this.#isData) this.rows += 1;
+    this.#remaining = buffer.readInt32BE(at + 1) - 4;
+    return true;
+  }
+
+  /** CopyDone, or an error: the driver knows both; CopyDone it would only ignore. */
+  #finish(chunk: Buffer, out: number, rest: Buffer): void {
+    if (out > 0) this.push(chunk.subarray(0, out));
+    this.#giveBack(rest[0] === COPY_DONE ? rest.subarray(HEADER_BYTES) : rest);
+  }
+}
+
+function move(chunk: Buffer, to: number, from: number, bytes: number): void {
+  if (to === from) return;
+  if (bytes > LOOP_BYTES_MAX) {
+    chunk.copyWithin(to, from, from + bytes);
+    return;
+  }
+  for (let i = 0; i < bytes; i += 1) chunk[to + i] = chunk[from + i] as number;
+}
