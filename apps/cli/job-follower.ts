@@ -32,7 +32,7 @@ export async function followJob(
 
 function liveView(terminal: Terminal): (job: Job) => void {
   const block = openLiveBlock();
-  return (job) => block.draw(renderLive(job, (style, text) => terminal.paint(style, text)));
+  return (job) => block.draw(renderLive(job, terminal.paint));
 }
 
 function plainView(terminal: Terminal): (job: Job) => void {

@@ -6,9 +6,9 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export interface Terminal {
   /** Whether lines can be drawn over. */
   readonly live: boolean;
-  columns(): number;
-  paint(style: Style, text: string): string;
-  print(line: string): void;
+  readonly columns: () => number;
+  readonly paint: (style: Style, text: string) => string;
+  readonly print: (line: string) => void;
 }
 
 interface Output {
@@ -49,6 +49,29 @@ export function fitLine(line: string, columns: number): string {
     else if (visible === columns) fitted += '…';
   }
   return fitted;
+}
+
+/** One line about what is going on: drawn over on a TTY; elsewhere printed when its plain text changes. */
+export interface StatusLine {
+  update(live: string, plain: string): void;
+  /** Takes the line away, or leaves this text in its place. */
+  end(text?: string): void;
+}
+
+export function openStatusLine(terminal: Terminal, output: Output = process.stdout): StatusLine {
+  let shown = '';
+  return {
+    update(live, plain) {
+      if (terminal.live) output.write(`\u001b[2K${fitLine(live, terminal.columns() - 1)}\r`);
+      else if (plain !== shown) terminal.print(plain);
+      shown = plain;
+    },
+    end(text) {
+      if (terminal.live && shown !== '') output.write('\u001b[2K');
+      if (text !== undefined) terminal.print(text);
+      shown = '';
+    },
+  };
 }
 
 /** A block of lines at the bottom that is drawn over, and lines that stay above it. */

@@ -71,8 +71,5 @@ async function jobs(flags: JobsFlags): Promise<void> {
   }
   const terminal = openTerminal();
   if (found.length === 0) terminal.print('No jobs.');
-  else
-    renderJobsTable(found, (style, text) => terminal.paint(style, text)).forEach((line) =>
-      terminal.print(line),
-    );
+  else renderJobsTable(found, terminal.paint).forEach((line) => terminal.print(line));
 }

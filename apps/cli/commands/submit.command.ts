@@ -53,7 +53,7 @@ async function submit(kind: string, flags: SubmitFlags): Promise<void> {
     onDuplicate: flags.onDuplicate,
   });
   const took = formatDuration(performance.now() - startedAt);
-  const paint = terminal.paint.bind(terminal);
+  const paint = terminal.paint;
   terminal.print(
     `${outcome === 'accepted' ? 'Accepted' : `Already there (${outcome})`} in ${took}: ${paint('bold', job.id)}`,
   );

@@ -31,6 +31,6 @@ async function watch(id: string, flags: WatchFlags): Promise<void> {
   }
   const terminal = openTerminal();
   const { job } = await followJob(client, id, terminal);
-  renderEnd(job, (style, text) => terminal.paint(style, text)).forEach((line) => terminal.print(line));
+  renderEnd(job, terminal.paint).forEach((line) => terminal.print(line));
   if (job.status !== 'SUCCEEDED') process.exitCode = 1;
 }
