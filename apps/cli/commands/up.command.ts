@@ -1,0 +1,74 @@
+/** `longhaul up` (`npm start`): the whole stack in the foreground. */
+import type { Command } from 'commander';
+import { action, CommandError } from '../command.error.js';
+import { openTerminal } from '../terminal.js';
+import { openUpView } from '../up.view.js';
+
+interface UpFlags {
+  readonly datasets: boolean;
+}
+
+const EXIT_RUNS_ALREADY = 3;
+
+export function register(program: Command): void {
+  program
+    .command('up')
+    .description('bring up everything on this machine: database, engine, API, relay, workers (npm start)')
+    .option('--no-datasets', "do not load the demo's data")
+    .action(action(up));
+}
+
+async function up(flags: UpFlags): Promise<void> {
+  const { startStack, StackRunsAlready } = await import('../../../libs/embedded/stack.js');
+  const { StackError } = await import('../../../libs/embedded/stack-error.js');
+  const view = openUpView(openTerminal());
+  const stopper = onceAsked();
+  try {
+    const starting = startStack({ loadDatasets: flags.datasets, onEvent: view.event, stop: stopper.signal });
+    const stack = await starting;
+    view.ready(stack.runFile, stack.runFilePath);
+    stopper.onEach((count) => {
+      view.stopping(count > 1);
+      void stack.stop();
+    });
+    await stack.wait();
+    view.stopped();
+    process.exit(0); // nothing is left to wait for, whatever a handle somewhere believes
+  } catch (error) {
+    if (stopper.signal.aborted) {
+      view.stopped();
+      process.exit(0);
+    }
+    if (error instanceof StackRunsAlready) throw new CommandError(error.message, EXIT_RUNS_ALREADY);
+    if (error instanceof StackError) throw new CommandError(error.message);
+    throw error;
+  }
+}
+
+interface Stopper {
+  /** Aborted at the first wish to stop. */
+  readonly signal: AbortSignal;
+  /** Called at each wish, with its number; at once if there was one already. */
+  onEach(listener: (count: number) => void): void;
+}
+
+/** Ctrl-C, SIGTERM, a closed terminal, and the death of the process that handed over to us. */
+function onceAsked(): Stopper {
+  const controller = new AbortController();
+  let count = 0;
+  let listener: ((count: number) => void) | undefined;
+  const ask = (): void => {
+    count += 1;
+    controller.abort();
+    listener?.(count);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+  if (process.channel) process.on('disconnect', ask);
+  return {
+    signal: controller.signal,
+    onEach(next) {
+      listener = next;
+      if (count > 0) next(count);
+    },
+  };
+}

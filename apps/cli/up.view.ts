@@ -1,0 +1,51 @@
+/** What `longhaul up` shows: each part as it comes up, with the time it took; then where everything is. */
+import type { RunFile } from '../../libs/embedded/run-file.js';
+import type { StackEvent } from '../../libs/embedded/stack.js';
+import { toPlain, type Terminal } from './terminal.js';
+
+export interface UpView {
+  readonly event: (event: StackEvent) => void;
+  ready(run: RunFile, runFile: string): void;
+  stopping(hurried: boolean): void;
+  stopped(): void;
+}
+
+const NAME_COLUMNS = 30;
+const LABEL_COLUMNS = 14;
+
+export function openUpView(terminal: Terminal): UpView {
+  const { paint, print } = terminal;
+  const startedAt = performance.now();
+  const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+  const mark = (name: string): void =>
+    print(`  ${paint('green', '✓')} ${name.padEnd(NAME_COLUMNS)} ${paint('dim', elapsed())}`);
+  const link = (label: string, value: string): void =>
+    print(`  ${paint('dim', label.padEnd(LABEL_COLUMNS))} ${value}`);
+
+  print(paint('bold', 'Longhaul is coming up'));
+  return {
+    event(event) {
+      if (event.type === 'note') print(`  ${paint('yellow', '·')} ${event.text}`);
+      else if (event.type === 'done') mark(event.name);
+      else if (event.type === 'ready') mark(event.first ? event.name : `${event.name} is back`);
+      else if (event.type === 'died')
+        print(
+          `  ${paint('red', '✗')} ${event.name} ${toPlain(event.how)}; again in ${(event.restartMs / 1000).toFixed(1)} s`,
+        );
+    },
+    ready(run, runFile) {
+      print(`${paint('bold', 'Ready')} after ${elapsed()}\n`);
+      link('API', run.api);
+      link('Reference', `${run.api}/docs`);
+      if (run.temporalUi !== null) link('Temporal UI', run.temporalUi);
+      link('Metrics', run.metrics);
+      link('Logs', run.logs);
+      link('Keys, all else', runFile);
+      print(
+        `\nCtrl-C stops it; what is accepted goes on at the next start. Try \`npm run demo\` in another terminal.\n`,
+      );
+    },
+    stopping: (hurried) => print(hurried ? 'At once, then.' : 'Stopping (Ctrl-C again: at once) …'),
+    stopped: () => print('Stopped.'),
+  };
+}

@@ -1,0 +1,64 @@
+/** The environment of the stack's processes, for the supervisor's children and for those started by hand. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { demoSourceOf } from '../datasets/demo-source.js';
+import { cacheFolder, packageRoot } from './cache-folder.js';
+import { locateHome, type Home } from './home.js';
+import { readOrCreatePrivateFile } from './private-file.js';
+import { findRunning, type RunFile } from './run-file.js';
+
+const MASTER_KEY_BYTES = 32;
+/** Dynamic: other stacks and programs must not collide on it. */
+const ANY_PORT = '0';
+
+/** The home's master key in base64: the environment's, or the one in the home, made on first use. */
+export function masterKeyOf(home: Home, env: NodeJS.ProcessEnv): string {
+  if (env.LONGHAUL_MASTER_KEY) return env.LONGHAUL_MASTER_KEY;
+  return readOrCreatePrivateFile(home.masterKeyFile, () =>
+    randomBytes(MASTER_KEY_BYTES).toString('base64'),
+  ).trim();
+}
+
+export interface ProcessPlaces {
+  readonly databaseUrl: string;
+  readonly temporal: string;
+  readonly temporalUi: string | null;
+  readonly api: string;
+}
+
+/** What a process of the stack on `home` gets, on top of `env`. */
+export function processEnvironment(
+  home: Home,
+  places: ProcessPlaces,
+  env: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  return {
+    ...env,
+    DATABASE_URL: places.databaseUrl,
+    TEMPORAL_ADDRESS: places.temporal,
+    ...(places.temporalUi === null ? {} : { TEMPORAL_UI_URL: places.temporalUi }),
+    PORT: new URL(places.api).port || '80',
+    METRICS_PORT: ANY_PORT,
+    PUBLIC_URL: env.PUBLIC_URL || places.api,
+    LONGHAUL_HOME: home.root,
+    LONGHAUL_MASTER_KEY: masterKeyOf(home, env),
+    LONGHAUL_DATASETS: env.LONGHAUL_DATASETS || join(packageRoot(), 'deploy', 'datasets.json'),
+    LONGHAUL_SOURCE_DEMO_URL: env.LONGHAUL_SOURCE_DEMO_URL || demoSourceOf(places.databaseUrl).readerUrl,
+    NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || join(cacheFolder(home.root), 'compiled'),
+  };
+}
+
+/**
+ * Completes the environment of a process started by hand (`longhaul api`) from the stack that runs on this home.
+ * What is set stays; where no stack runs, nothing is added, and `readSettings` names what is missing.
+ */
+export function completeEnvironment(env: NodeJS.ProcessEnv): void {
+  if (env.DATABASE_URL && env.TEMPORAL_ADDRESS) return;
+  const home = locateHome(env);
+  const run: RunFile | undefined = findRunning(home);
+  if (!run) return;
+  const found = processEnvironment(home, run, {});
+  for (const [name, value] of Object.entries(found)) {
+    if (!env[name]) env[name] = value;
+  }
+}

@@ -1,0 +1,49 @@
+/** Longhaul's own processes in the embedded stack, each of them `longhaul <command>`. */
+import { join } from 'node:path';
+import { packageRoot } from './cache-folder.js';
+import type { Home } from './home.js';
+import type { ProcessSpec } from './supervisor.js';
+
+/** A worker process for each; a list given twice is two processes. Each part worker runs one part at a time. */
+export const WORKER_QUEUES: readonly (readonly string[])[] = [
+  ['workflows'],
+  ['reports-io'],
+  ['reports-keeper'],
+  ['reports-cpu'],
+  ['reports-cpu'],
+];
+
+const START_TIMEOUT_MS = 90_000;
+
+/** The compiled command line, which each of our processes runs. */
+export function commandLineProgram(): string {
+  return join(packageRoot(), 'dist', 'apps', 'cli', 'main.js');
+}
+
+/** api, relay and the workers. */
+export function appSpecs(home: Home, env: NodeJS.ProcessEnv): ProcessSpec[] {
+  const workers = WORKER_QUEUES.map((queues, index) => {
+    const twins = WORKER_QUEUES.filter((other) => other.join() === queues.join()).length;
+    const number = WORKER_QUEUES.slice(0, index + 1).filter((other) => other.join() === queues.join()).length;
+    return appSpec(`worker ${queues.join(',')}${twins > 1 ? ` ${number}` : ''}`, [
+      'worker',
+      '--queues',
+      queues.join(','),
+    ]);
+  });
+  return [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers];
+
+  function appSpec(name: string, args: readonly string[]): ProcessSpec {
+    return {
+      name,
+      tier: 'app',
+      command: process.execPath,
+      args: [commandLineProgram(), ...args],
+      env,
+      logFile: join(home.logs, `${name.replace(/[^a-z0-9]+/g, '-')}.log`),
+      stopSignal: 'SIGTERM',
+      killSignal: 'SIGKILL',
+      startTimeoutMs: START_TIMEOUT_MS,
+    };
+  }
+}
