@@ -62,7 +62,7 @@ export async function prepareDemoSource(ownerUrl: string): Promise<DemoSource> {
       await unlessThere(connection.query(`create database ${DATABASE}`));
     }
     await connection.query(
-      `alter role ${READER} with login nosuperuser password ${pg.escapeLiteral(password)};
+      `alter role ${READER} with login password ${pg.escapeLiteral(password)};
        alter role ${READER} set default_transaction_read_only = on`,
     );
   });
