@@ -72,8 +72,8 @@ const Plan = z.strictObject({ plan: Count, parts: z.int().positive(), rows: Coun
 const PartOf = z.strictObject({ snapshot: z.string(), plan: Count, part: Count });
 const Part = z.strictObject({ rows: Count, bytes: Count });
 const Published = z.strictObject({ location: z.string(), bytes: Count, sha256: Sha256 });
-/** What identifies a publication; `rows` travels along to be checked against the plan and recorded. */
-const Publication = z.strictObject({ plan: Count, parts: z.int().positive(), rows: Count });
+/** `rendered`: the rows of all parts, which must be as many as the snapshot had. */
+const Publication = Plan.extend({ rendered: Count });
 
 export const reportExport = defineJob({
   kind: 'report.export',
@@ -143,11 +143,10 @@ export const reportExport = defineJob({
       undefined,
       { startOver: START_OVER_MAX },
       async ({ snapshot }) => {
-        const made = await steps.plan({ snapshot });
-        await saga.forEach('render', made.parts, (part) => ({ snapshot, plan: made.plan, part }), {
-          concurrency: PARTS_AT_ONCE_MAX,
-        });
-        return made;
+        const { plan, parts, rows } = await steps.plan({ snapshot });
+        const partOf = (part: number) => ({ snapshot, plan, part });
+        const written = await saga.forEach('render', parts, partOf, { concurrency: PARTS_AT_ONCE_MAX });
+        return { plan, parts, rows, rendered: written.reduce((sum, part) => sum + part.rows, 0) };
       },
     );
     const published = await steps.publish(plan);

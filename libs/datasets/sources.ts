@@ -12,10 +12,24 @@ const CLIENT_CHECK = '2s';
 const OUTPUT_SETTINGS = `set local datestyle = 'ISO, YMD'; set local intervalstyle = 'iso_8601'; set local timezone = 'UTC';
   set local bytea_output = 'hex'; set local extra_float_digits = 1; set local statement_timeout = 0`;
 
+/**
+ * `SET TRANSACTION SNAPSHOT` of one that is gone: invalid value (22023), undefined object (42704, from 17 on), or its
+ * holder is no longer running (55000).
+ */
+const SNAPSHOT_GONE = new Set(['22023', '42704', '55000']);
+
+/** The snapshot a transaction should adopt does not exist any more. */
+export class SnapshotGone extends Error {
+  constructor(cause: unknown) {
+    super('The snapshot of the source database is gone; its holder was lost.', { cause });
+    this.name = 'SnapshotGone';
+  }
+}
+
 export interface Source {
   /** Runs one query of the operator's, in a read-only transaction of its own. */
   ask<R extends pg.QueryResultRow>(text: string): Promise<R[]>;
-  /** Runs `work` in a read-only transaction that sees exactly what the snapshot's holder sees. */
+  /** Runs `work` in a read-only transaction that sees exactly what the snapshot's holder sees. Throws SnapshotGone. */
   inSnapshot<R>(snapshot: string, work: (connection: pg.ClientBase) => Promise<R>): Promise<R>;
   /** A connection of its own, not yet connected, for whoever holds a snapshot. */
   connection(): pg.Client;
@@ -67,7 +81,7 @@ function openPool(url: string): pg.Pool {
 function sourceOf(pool: pg.Pool, url: string): Source {
   /** A transaction that is given up, connection and all, when anything in it fails. */
   const inTransaction = async <R>(
-    begin: string,
+    begin: (connection: pg.ClientBase) => Promise<unknown>,
     work: (connection: pg.ClientBase) => Promise<R>,
   ): Promise<R> => {
     const connection = await pool.connect();
@@ -76,7 +90,7 @@ function sourceOf(pool: pg.Pool, url: string): Source {
     connection.on('error', ignore);
     let broken = true;
     try {
-      await connection.query(begin);
+      await begin(connection);
       const result = await work(connection);
       await connection.query('commit');
       broken = false;
@@ -89,13 +103,11 @@ function sourceOf(pool: pg.Pool, url: string): Source {
   };
   return {
     ask: (text) =>
-      inTransaction('begin read only', async (connection) => (await connection.query(text)).rows as never),
-    inSnapshot: (snapshot, work) =>
       inTransaction(
-        `begin isolation level repeatable read, read only;
-         set transaction snapshot ${pg.escapeLiteral(snapshot).trim()}; ${OUTPUT_SETTINGS}`,
-        work,
+        (connection) => connection.query('begin read only'),
+        async (connection) => (await connection.query(text)).rows as never,
       ),
+    inSnapshot: (snapshot, work) => inTransaction((connection) => adopt(connection, snapshot), work),
     connection: () =>
       new pg.Client({
         connectionString: url,
@@ -105,4 +117,17 @@ function sourceOf(pool: pg.Pool, url: string): Source {
         options: '-c idle_in_transaction_session_timeout=0 -c statement_timeout=0',
       }),
   };
+}
+
+async function adopt(connection: pg.ClientBase, snapshot: string): Promise<void> {
+  try {
+    await connection.query(
+      `begin isolation level repeatable read, read only; set transaction snapshot ${pg.escapeLiteral(snapshot).trim()}`,
+    );
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && SNAPSHOT_GONE.has(error.code ?? ''))
+      throw new SnapshotGone(error);
+    throw error;
+  }
+  await connection.query(OUTPUT_SETTINGS);
 }

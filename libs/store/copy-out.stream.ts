@@ -22,6 +22,8 @@ type Handler = (data: Buffer) => void;
 export class CopyOut extends Readable implements pg.Submittable {
   /** Messages so far, a header line included; after the end, the count of the command tag: rows alone. */
   rows = 0;
+  /** Copied so far. */
+  bytes = 0;
   #text: string;
   #socket: Socket | undefined;
   #driver: Handler | undefined;
@@ -119,6 +121,7 @@ export class CopyOut extends Readable implements pg.Submittable {
       }
       at += HEADER_BYTES;
     }
+    this.bytes += out;
     if (out > 0 && !this.push(chunk.subarray(0, out))) this.#socket?.pause();
   }
 
@@ -134,6 +137,7 @@ export class CopyOut extends Readable implements pg.Submittable {
 
   /** CopyDone, or an error: the driver knows both; CopyDone it would only ignore. */
   #finish(chunk: Buffer, out: number, rest: Buffer): void {
+    this.bytes += out;
     if (out > 0) this.push(chunk.subarray(0, out));
     this.#giveBack(rest[0] === COPY_DONE ? rest.subarray(HEADER_BYTES) : rest);
   }

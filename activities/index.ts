@@ -1,0 +1,14 @@
+/** Every kind's implementation. Adding a kind is one line here; a worker refuses to boot where one is missing. */
+import type { AnyJobDefinition } from '../libs/saga/define.js';
+import type { Implementation } from '../libs/saga/implement.js';
+import { reportExport } from './report-export/report-export.js';
+import type { Resources } from './resources.js';
+
+export { openResources, type Resources } from './resources.js';
+
+/** Kind → its steps, undos and probes, bound to these resources. */
+export function createActivities(
+  resources: Resources,
+): ReadonlyMap<string, Implementation<AnyJobDefinition>> {
+  return new Map<string, Implementation<AnyJobDefinition>>([['report.export', reportExport(resources)]]);
+}

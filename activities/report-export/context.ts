@@ -1,0 +1,58 @@
+/** What the steps of an export share: types from the definition, the dataset, names and keys. */
+import type { ArgsOf, OutputOf } from '../../libs/saga/define.js';
+import { Rejected } from '../../libs/saga/failure.js';
+import type { CallContext, StepContext, UndoContext } from '../../libs/saga/implement.js';
+import type { Dataset } from '../../libs/datasets/datasets.js';
+import type { SelectionTenant } from '../../libs/datasets/select.sql.js';
+import type { Source } from '../../libs/datasets/sources.js';
+import { inTenant } from '../../libs/store/database.js';
+import type { reportExport, ReportExportInput } from '../../workflows/report-export.job.js';
+import type { Resources } from '../resources.js';
+
+type StepsOfExport = (typeof reportExport)['steps'];
+export type StepName = keyof StepsOfExport;
+export type Args<N extends StepName> = ArgsOf<StepsOfExport[N]>;
+export type Output<N extends StepName> = OutputOf<StepsOfExport[N]>;
+export type Context<N extends StepName> = StepContext<ReportExportInput, StepsOfExport[N]>;
+export type Call = CallContext<ReportExportInput>;
+export type Undo = UndoContext<ReportExportInput>;
+
+export interface ExportSource {
+  readonly dataset: Dataset;
+  readonly source: Source;
+  readonly tenant: SelectionTenant;
+}
+
+/** The dataset, its database and the tenant it is asked for. The operator may have taken it away since acceptance. */
+export async function exportSourceOf(resources: Resources, { job, input }: Call): Promise<ExportSource> {
+  const tenant = { id: job.tenantId, name: await tenantNameOf(resources, job.tenantId) };
+  const dataset = resources.datasets.find(input.dataset, tenant);
+  if (!dataset) {
+    throw new Rejected('dataset_not_found', `There is no dataset "${input.dataset}" any more.`);
+  }
+  return { dataset, tenant, source: resources.sources.of(dataset.source) };
+}
+
+async function tenantNameOf(resources: Resources, tenantId: string): Promise<string> {
+  return inTenant(resources.database, tenantId, async (connection) => {
+    const { rows } = await connection.query<{ name: string }>(
+      'select name from longhaul.tenants where id = $1',
+      [tenantId],
+    );
+    const [row] = rows;
+    if (!row) throw new Rejected('tenant_not_found', 'The tenant of this job does not exist any more.');
+    return row.name;
+  });
+}
+
+/** The upload of a plan: aborting it burns this key, so a start-over has another. */
+export function uploadKeyOf(call: Call, plan: number): string {
+  return `${call.job.id}/${plan}`;
+}
+
+export const CONTENT_TYPE = 'text/csv; charset=utf-8';
+
+/** What the downloaded file is called, e.g. `flights-7.csv`. */
+export function filenameOf({ dataset, version, format }: ReportExportInput): string {
+  return `${dataset}-${version}.${format}`;
+}

@@ -1,0 +1,85 @@
+/** Holds one moment of the source database open: a read-only transaction whose snapshot the parts adopt. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { Deferred, Transient } from '../../libs/saga/failure.js';
+import type { Resources } from '../resources.js';
+import { exportSourceOf, type Context, type ExportSource } from './context.js';
+import { sourceFailure } from './failures.js';
+
+const BEAT_MS = 750;
+/** Every so many beats the connection is tried: a silent cut of the network shows no other way. */
+const BEATS_PER_PROBE = 4;
+const PROBE_TIMEOUT_MS = 5_000;
+const NOT_READY_DEFER_MS = 1_000;
+
+/** Announces the snapshot and holds it until the signal; fails when the connection is lost. */
+export async function keepSnapshot(resources: Resources, context: Context<'keep'>): Promise<void> {
+  const exported = await exportSourceOf(resources, context);
+  await refuseUnready(exported, context);
+  const connection = exported.source.connection();
+  const lost = new Promise<never>((_, reject) => {
+    connection.on('error', (error) => reject(lostSnapshot(error)));
+    connection.on('end', () => reject(lostSnapshot(undefined)));
+  });
+  // It is awaited in races only, and may be lost between two of them.
+  lost.catch(() => undefined);
+  try {
+    await context.ready({ snapshot: await exportSnapshot(connection) });
+    await beat(connection, lost, context);
+  } finally {
+    await connection.end().catch(() => undefined);
+  }
+}
+
+/** A dataset that is still being loaded is waited for before the snapshot: in an earlier one it would stay empty. */
+async function refuseUnready({ dataset, source }: ExportSource, context: Context<'keep'>): Promise<void> {
+  if (dataset.readiness === undefined) return;
+  const [state] = await source
+    .ask<{ ready: boolean; message: string | null }>(dataset.readiness)
+    .catch((error: unknown) => {
+      throw sourceFailure(error);
+    });
+  if (state?.ready) return;
+  const message = state?.message ?? `The dataset ${dataset.name} is not ready yet.`;
+  context.progress({ message });
+  throw new Deferred(NOT_READY_DEFER_MS, message);
+}
+
+async function exportSnapshot(connection: pg.Client): Promise<string> {
+  try {
+    await connection.connect();
+    await connection.query('begin isolation level repeatable read, read only');
+    const { rows } = await connection.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot');
+    const [row] = rows;
+    if (!row) throw new Error('pg_export_snapshot() answered no row');
+    return row.snapshot;
+  } catch (error) {
+    throw sourceFailure(error);
+  }
+}
+
+async function beat(connection: pg.Client, lost: Promise<never>, context: Context<'keep'>): Promise<void> {
+  const { signal } = context;
+  for (let beats = 1; !signal.aborted; beats += 1) {
+    context.heartbeat();
+    await Promise.race([lost, sleep(BEAT_MS, undefined, { signal }).catch(() => undefined)]);
+    if (beats % BEATS_PER_PROBE === 0 && !signal.aborted) await Promise.race([lost, probe(connection)]);
+  }
+}
+
+async function probe(connection: pg.Client): Promise<void> {
+  const inTime = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+  const silent = new Promise<never>((_, reject) => {
+    inTime.addEventListener('abort', () => reject(lostSnapshot(inTime.reason)));
+  });
+  await Promise.race([silent, connection.query('select')]).catch((error: unknown) => {
+    throw lostSnapshot(error);
+  });
+}
+
+function lostSnapshot(cause: unknown): Transient {
+  return new Transient('snapshot_lost', 'The connection that held the snapshot was lost.', {
+    certainty: 'no',
+    cause,
+  });
+}

@@ -1,0 +1,34 @@
+/** Counts the rows of the snapshot and cuts them into parts, which it stores for the parts' workers. */
+import { Rejected } from '../../libs/saga/failure.js';
+import type { Resources } from '../resources.js';
+import { exportSourceOf, type Args, type Context, type Output } from './context.js';
+import { countKeys, cutParts } from './cut.js';
+import { storePlan } from './export-parts.store.js';
+import { sourceFailure } from './failures.js';
+
+export async function planParts(
+  resources: Resources,
+  { snapshot }: Args<'plan'>,
+  context: Context<'plan'>,
+): Promise<Output<'plan'>> {
+  const { input, job, generation: plan } = context;
+  const exported = await exportSourceOf(resources, context);
+  const { dataset, source } = exported;
+  const { counted, ranges } = await source
+    .inSnapshot(snapshot, async (connection) => {
+      const counted = await countKeys(connection, exported, input);
+      if (counted.keys < counted.rows) {
+        throw new Rejected(
+          'dataset_key_missing',
+          `Dataset "${dataset.name}" has ${counted.rows - counted.keys} rows without its key "${dataset.key}"; a key may not be null.`,
+        );
+      }
+      return { counted, ranges: await cutParts(connection, exported, input, counted) };
+    })
+    .catch((error: unknown) => {
+      throw sourceFailure(error);
+    });
+  await storePlan(resources.database, { jobId: job.id, tenantId: job.tenantId, plan }, ranges);
+  context.progress({ total: counted.rows, unit: 'rows' });
+  return { plan, parts: ranges.length, rows: counted.rows };
+}
