@@ -4,6 +4,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
+import { getGrpcStatusDetails, trimGrpcTypeUrl } from '@temporalio/client/lib/helpers.js';
 import { NamespaceNotFoundError } from '@temporalio/common';
 
 /**
@@ -49,13 +50,23 @@ export function classifyEngineError(error: unknown): EngineErrorClass {
     if (isGrpcServiceError(current)) {
       const code: number = current.code;
       if (AWAY_CODES.has(code)) return 'away';
-      if (code === GRPC.NOT_FOUND) return 'not_found';
+      if (code === GRPC.NOT_FOUND) return isNamespaceNotFound(current) ? 'away' : 'not_found';
       if (code === GRPC.ALREADY_EXISTS) return 'already_started';
       return 'refused';
     }
     current = current.cause;
   }
   return 'refused';
+}
+
+/** The same answer as NamespaceNotFoundError, from a raw call to the service. */
+function isNamespaceNotFound(error: Parameters<typeof getGrpcStatusDetails>[0]): boolean {
+  const details = getGrpcStatusDetails(error) ?? [];
+  return details.some(
+    ({ type_url }) =>
+      type_url != null &&
+      trimGrpcTypeUrl(type_url) === 'temporal.api.errordetails.v1.NamespaceNotFoundFailure',
+  );
 }
 
 /** Whether the engine cannot be used now: unreachable, overloaded, too slow, or without its own database. */

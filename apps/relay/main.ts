@@ -1,0 +1,131 @@
+/** The relay: carries what was accepted from the outbox to the engine, and sees to it that the two agree. */
+import { openArtifactStore } from '../../libs/artifacts/open-artifact-store.js';
+import { sweepArtifacts } from '../../libs/artifacts/sweeper.js';
+import { readSettings, type Settings } from '../../libs/config/settings.js';
+import { DISPATCH_LIMITS } from '../../libs/outbox/dispatcher.js';
+import { listenToOutbox } from '../../libs/outbox/listener.js';
+import { measureOutbox } from '../../libs/outbox/outbox.store.js';
+import { reconcile, RECONCILE_LIMITS } from '../../libs/outbox/reconciler.js';
+import { startRelayLoop } from '../../libs/outbox/relay.loop.js';
+import { createRelayMetrics, type RelayMetrics } from '../../libs/outbox/relay.metrics.js';
+import { onlyOne, startSchedule, type Round } from '../../libs/outbox/schedule.js';
+import { sweepIdempotency, sweepOutbox } from '../../libs/outbox/sweeper.js';
+import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
+import { openDatabase, type Database } from '../../libs/store/database.js';
+import { createLogger, describeError, type Logger } from '../../libs/telemetry/logger.js';
+import { registry, serveMetrics } from '../../libs/telemetry/metrics.js';
+import { announceReady } from '../../libs/telemetry/ready.js';
+import { onShutdown } from '../../libs/telemetry/shutdown.js';
+import { connectTemporal, type EngineClient } from '../../libs/temporal/connection.js';
+import { ensureSearchAttributes } from '../../libs/temporal/search-attributes.js';
+import { definitions } from '../../workflows/index.js';
+
+const SHUTDOWN_GRACE_MS = 20_000;
+/** A batch, the reconciler and its lock, a sweep and its lock: what may need a connection at the same time. */
+const CONNECTIONS_MIN = 5;
+const SETUP_TIMEOUT_MS = 3_000;
+const MEASURE_EVERY_MS = 2_000;
+const RECONCILE_EVERY_MS = 30_000;
+const SWEEP_FIRST_AFTER_MS = 60_000;
+const SWEEP_EVERY_MS = 300_000;
+
+/** Runs the relay until the process is asked to end. It starts, and stays, with database or engine away. */
+export async function run(): Promise<void> {
+  const settings = readSettings();
+  const logger = createLogger('relay', settings.logLevel);
+  const database = openDatabase(settings.databaseUrl.relay, 'relay', {
+    max: Math.max(CONNECTIONS_MIN, settings.databasePoolMax),
+    onError: (error) => logger.debug({ err: describeError(error) }, 'An idle database connection was lost'),
+  });
+  const cipher = createTenantCipher(database, settings.masterKey);
+  // One attempt a call: the loop itself backs off.
+  const engine = connectTemporal(settings, { cipher, database }, { attemptsMax: 1 });
+  const metrics = createRelayMetrics(registry);
+  const metricsServer = await serveMetrics(settings.metricsPort, settings.host);
+
+  const workflowTypes = new Map(definitions.map(({ kind, workflowType }) => [kind, workflowType]));
+  const loop = startRelayLoop({
+    database,
+    engine,
+    workflowTypeOf: (kind) => workflowTypes.get(kind),
+    logger,
+    metrics,
+    limits: DISPATCH_LIMITS,
+  });
+  const listener = listenToOutbox(settings.databaseUrl.relay, () => loop.wake(), logger);
+  const schedules = rounds({ settings, database, engine, metrics, logger }).map((round) =>
+    startSchedule(round, logger),
+  );
+
+  onShutdown(async (reason) => {
+    logger.info({ reason }, 'Ending');
+    await Promise.all([loop.stop(), listener.close(), ...schedules.map((schedule) => schedule.stop())]);
+    await Promise.all([metricsServer.close(), engine.close(), database.end()]);
+  }, SHUTDOWN_GRACE_MS);
+  logger.info({ metricsUrl: metricsServer.url, kinds: [...workflowTypes.keys()] }, 'Ready');
+  announceReady({ role: 'relay', metricsUrl: metricsServer.url });
+}
+
+interface Parts {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly engine: EngineClient;
+  readonly metrics: RelayMetrics;
+  readonly logger: Logger;
+}
+
+/** What comes round beside the loop. */
+function rounds({ settings, database, engine, metrics, logger }: Parts): Round[] {
+  const store = openArtifactStore(settings);
+  let attributesKnown = false;
+  return [
+    {
+      name: 'measure',
+      firstAfterMs: 0,
+      everyMs: MEASURE_EVERY_MS,
+      work: async () => metrics.observeOutbox(await measureOutbox(database)),
+    },
+    {
+      name: 'search attributes',
+      firstAfterMs: 0,
+      everyMs: RECONCILE_EVERY_MS,
+      work: async () => {
+        if (attributesKnown) return;
+        await engine.connection.withDeadline(Date.now() + SETUP_TIMEOUT_MS, () =>
+          ensureSearchAttributes(engine.connection, engine.namespace),
+        );
+        attributesKnown = true;
+      },
+    },
+    {
+      name: 'reconcile',
+      firstAfterMs: RECONCILE_EVERY_MS,
+      everyMs: RECONCILE_EVERY_MS,
+      work: async () => {
+        await onlyOne(database, 'reconcile', async () => {
+          const { counts, jobsSeen, workflowsSeen } = await reconcile({
+            database,
+            engine,
+            logger,
+            metrics,
+            limits: RECONCILE_LIMITS,
+          });
+          logger.debug({ counts, jobsSeen, workflowsSeen }, 'Jobs and workflows were compared');
+        });
+      },
+    },
+    {
+      name: 'sweep',
+      firstAfterMs: SWEEP_FIRST_AFTER_MS,
+      everyMs: SWEEP_EVERY_MS,
+      work: async () => {
+        await onlyOne(database, 'sweep', async () => {
+          metrics.swept.inc({ what: 'outbox' }, await sweepOutbox(database));
+          metrics.swept.inc({ what: 'idempotency' }, await sweepIdempotency(database));
+          const artifacts = await sweepArtifacts({ database, store });
+          for (const [what, count] of Object.entries(artifacts)) metrics.swept.inc({ what }, count);
+        });
+      },
+    },
+  ];
+}
