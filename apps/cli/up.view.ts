@@ -22,9 +22,12 @@ export function openUpView(terminal: Terminal): UpView {
   const link = (label: string, value: string): void =>
     print(`  ${paint('dim', label.padEnd(LABEL_COLUMNS))} ${value}`);
 
-  print(paint('bold', 'Longhaul is coming up'));
+  let begun = false;
   return {
     event(event) {
+      // Not before something happens: a start that is refused is not coming up.
+      if (!begun) print(paint('bold', 'Longhaul is coming up'));
+      begun = true;
       if (event.type === 'note') print(`  ${paint('yellow', '·')} ${event.text}`);
       else if (event.type === 'done') mark(event.name);
       else if (event.type === 'ready') mark(event.first ? event.name : `${event.name} is back`);

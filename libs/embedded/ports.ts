@@ -58,7 +58,7 @@ export function isFree(port: number, host: string): Promise<boolean> {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(false);
-      else reject(new Error(`Cannot listen on ${host}:${port}: ${error.message}`, { cause: error }));
+      else reject(new StackError(`Cannot listen on ${host}:${port}: ${error.message}`, { cause: error }));
     });
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(true)));
   });

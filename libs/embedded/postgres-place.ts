@@ -14,6 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { Home } from './home.js';
 import { postgresProgram, type PostgresBinaries } from './postgres-binaries.js';
+import { StackError } from './stack-error.js';
 import { canReach, unprivilegedUser, type SystemUser } from './system-user.js';
 
 export interface PostgresPlace {
@@ -48,7 +49,7 @@ export function placePostgres(home: Home, binaries: PostgresBinaries, options: P
   const user = ownerOf(home.postgres) ?? ownerOf(join(outside, 'data')) ?? unprivilegedUser();
   const homeIsOpen = canReach(user, home.root);
   if (!homeIsOpen && existsSync(home.postgres)) {
-    throw new Error(
+    throw new StackError(
       `The database is in ${home.postgres}, but its user (uid ${user.uid}) cannot enter ${home.root} any more. ` +
         `Let others pass through it and the folders above it (chmod o+x).`,
     );

@@ -4,12 +4,13 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname, extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
+import { packageRoot } from './cache-folder.js';
 import { endProcesses, type RecordedProcess } from './end-processes.js';
 import type { GuardMessage } from './guard.main.js';
 import { writePrivateFile } from './private-file.js';
 import { identify, isRunning } from './process-identity.js';
+import { StackError } from './stack-error.js';
 
 export interface ProcessRegistry {
   /** Writes a process down as soon as it runs. */
@@ -27,8 +28,14 @@ const LEFTOVER_APP_GRACE_MS = 3_000;
 const LEFTOVER_SERVER_GRACE_MS = 10_000;
 const GUARD_HEAP_MB = 16;
 
-/** Opens the registry and starts its guard. `file` is written anew: see {@link endLeftovers} for what it said. */
-export function openProcessRegistry(file: string): ProcessRegistry {
+/**
+ * Opens the registry and starts its guard, again when that is killed (`onGuardRestart`). `file` is written anew: see
+ * {@link endLeftovers} for what it said.
+ */
+export function openProcessRegistry(
+  file: string,
+  onGuardRestart: () => void = () => undefined,
+): ProcessRegistry {
   const known = new Map<number, RecordedProcess>();
   let closed = false;
   let guard = startGuard();
@@ -36,7 +43,7 @@ export function openProcessRegistry(file: string): ProcessRegistry {
   save();
 
   function startGuard(): ChildProcess {
-    const program = fileURLToPath(new URL(`./guard.main${extname(import.meta.url)}`, import.meta.url));
+    const program = join(packageRoot(), 'dist', 'libs', 'embedded', 'guard.main.js');
     const child = spawn(process.execPath, [`--max-old-space-size=${GUARD_HEAP_MB}`, program], {
       detached: true,
       cwd: '/',
@@ -52,6 +59,7 @@ export function openProcessRegistry(file: string): ProcessRegistry {
         guard = startGuard();
         for (const process of known.values()) tell({ watch: process });
         save();
+        onGuardRestart();
       }, GUARD_RESTART_MS).unref();
     });
     return child;
@@ -103,7 +111,7 @@ export async function endLeftovers(file: string): Promise<string[]> {
   });
   if (stubborn.length > 0) {
     const named = left.filter((process) => stubborn.includes(process.name));
-    throw new Error(
+    throw new StackError(
       `Left over from an earlier start and not to be ended: ${named.map(({ name, pid }) => `${name} (pid ${pid})`).join(', ')}.`,
     );
   }
@@ -115,8 +123,11 @@ function readRecorded(file: string): RecordedProcess[] {
     return JSON.parse(readFileSync(file, 'utf8')) as RecordedProcess[];
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new Error(`${file} cannot be read; remove it after making sure that nothing of the stack runs.`, {
-      cause: error,
-    });
+    throw new StackError(
+      `${file} cannot be read; remove it after making sure that nothing of the stack runs.`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -1,4 +1,5 @@
 /** Longhaul's own processes in the embedded stack, each of them `longhaul <command>`. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from './cache-folder.js';
 import type { Home } from './home.js';
@@ -31,7 +32,10 @@ export function appSpecs(home: Home, env: NodeJS.ProcessEnv): ProcessSpec[] {
       queues.join(','),
     ]);
   });
-  return [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers];
+  const all = [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers];
+  return all.filter((spec) =>
+    existsSync(join(packageRoot(), 'dist', 'apps', spec.name.split(' ')[0] ?? '', 'main.js')),
+  );
 
   function appSpec(name: string, args: readonly string[]): ProcessSpec {
     return {

@@ -146,7 +146,10 @@ class Stack implements RunningStack {
     removeRunFile(home);
     const left = await endLeftovers(home.processesFile);
     if (left.length > 0) this.#note(`Ended what an earlier start had left: ${left.join(', ')}.`);
-    const registry = (this.#registry = openProcessRegistry(home.processesFile));
+    const registry = (this.#registry = openProcessRegistry(
+      home.processesFile,
+      () => this.#ready && this.#publish(),
+    ));
     const ports = await choosePorts(home, env);
     this.#api = `http://${ports.host}:${ports.api}`;
     this.#metrics = await serveMergedMetrics('127.0.0.1', ports.metrics, () => this.#metricsSources());

