@@ -20,8 +20,11 @@ const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 100;
 
 /** A stack of this process's own, or the one that is there. */
-export async function attachedStack(onEvent: (event: StackEvent) => void): Promise<StackUnderDemo> {
-  const stack = await joinOrStartStack({ onEvent });
+export async function attachedStack(
+  signal: AbortSignal,
+  onEvent: (event: StackEvent) => void,
+): Promise<StackUnderDemo> {
+  const stack = await joinOrStartStack({ onEvent, stop: signal });
   return { run: stack.runFile, joined: stack.joined, stop: () => stack.stop() };
 }
 

@@ -83,8 +83,8 @@ export function renderTrouble(steps: readonly StepView[]): string[] {
   );
   const lines = troubled.slice(0, TROUBLE_LINES_MAX).map((step) => {
     const item = known(step.item) ? `[${step.item}]` : '';
-    const { message, detail, code } = step.lastError ?? {};
-    const reason = message ?? detail ?? code;
+    const { message, code } = step.lastError ?? {};
+    const reason = message ?? code;
     return toPlain(
       `${step.name}${item} ${step.status}, attempt ${step.attempt}${reason ? `: ${reason}` : ''}`,
     );
@@ -127,7 +127,7 @@ export function renderEnd(job: Job, paint: Paint): string[] {
   if (job.status === 'SUCCEEDED') return [`${paint('green', '✓')} SUCCEEDED${after}`];
   const error = job.error;
   return [
-    `${paint('red', '✗')} ${job.status}${after}${error ? `: ${toPlain(`${error.code}: ${error.detail ?? error.title}`)}` : ''}`,
+    `${paint('red', '✗')} ${job.status}${after}${error ? `: ${toPlain(`${error.code}: ${error.detail ?? error.title ?? 'no detail given'}`)}` : ''}`,
     `  compensated: ${job.compensated ?? 'unknown'}${job.leftovers.length > 0 ? `, leftovers: ${job.leftovers.length}` : ''}`,
   ];
 }

@@ -23,7 +23,7 @@ export interface StepView {
   readonly nextAttemptAt?: string | null;
   readonly startedAt?: string | null;
   readonly finishedAt?: string | null;
-  readonly lastError?: { readonly code?: string; readonly message?: string; readonly detail?: string } | null;
+  readonly lastError?: { readonly code?: string; readonly message?: string } | null;
 }
 
 export interface Progress {
@@ -40,7 +40,7 @@ export interface Progress {
 
 export interface JobError {
   readonly code: string;
-  readonly title: string;
+  readonly title?: string;
   readonly detail?: string | null;
   readonly step?: string | null;
   readonly failureClass?: string | null;
@@ -54,7 +54,7 @@ export interface Job<Result = unknown> {
   readonly status: JobStatus;
   readonly phase: JobPhase;
   /** Rises with every change of what is shown; the `ETag` and the id of SSE events. */
-  readonly revision: number | string;
+  readonly revision: number;
   readonly progress: Progress;
   readonly steps: readonly StepView[];
   readonly createdAt: string;
@@ -103,7 +103,7 @@ export interface KindSummary {
 export interface CancelPreview {
   readonly possible: boolean;
   readonly reason?: string | null;
-  readonly wouldUndo: readonly { readonly step: string; readonly undo: string }[];
+  readonly wouldUndo: readonly { readonly step: string; readonly item?: number; readonly undo: string }[];
 }
 
 /** Whether a job has ended, in whatever way. */

@@ -61,7 +61,7 @@ async function openStack(keep: boolean, terminal: Terminal, signal: AbortSignal)
   try {
     const stack = keep
       ? await lastingStack(signal)
-      : await attachedStack((event) => show(event, line, terminal));
+      : await attachedStack(signal, (event) => show(event, line, terminal));
     const took = stack.joined
       ? 'was running already'
       : `is up after ${formatDuration(performance.now() - startedAt)}`;
@@ -101,9 +101,12 @@ function listenForInterrupt(): { signal: AbortSignal; stopListening(): void } {
     if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
     controller.abort(new CommandError('Interrupted.', EXIT_INTERRUPTED));
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  signals.forEach((name) => process.on(name, onSignal));
+  // The process that handed over to the project's own Node has died.
+  if (process.channel) process.once('disconnect', onSignal);
   return {
     signal: controller.signal,
-    stopListening: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+    stopListening: () => signals.forEach((name) => process.off(name, onSignal)),
   };
 }
