@@ -123,7 +123,7 @@ function rounds({ settings, database, engine, metrics, logger }: Parts): Round[]
           metrics.swept.inc({ what: 'outbox' }, await sweepOutbox(database));
           metrics.swept.inc({ what: 'idempotency' }, await sweepIdempotency(database));
           const artifacts = await sweepArtifacts({ database, store });
-          for (const [what, count] of Object.entries(artifacts)) metrics.swept.inc({ what }, count);
+          for (const [what, count] of Object.entries({ ...artifacts })) metrics.swept.inc({ what }, count);
         });
       },
     },
