@@ -178,21 +178,15 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
         throw new UploadAborted(key);
       }
       try {
-        const sink = createWriteStream('', {
-          fd: file,
-          autoClose: false,
-          highWaterMark: WRITE_BUFFER_BYTES,
-        });
+        // It closes the file, and flushes it to the disk first.
+        const sink = createWriteStream('', { fd: file, flush: true, highWaterMark: WRITE_BUFFER_BYTES });
         await pipeline(source, sink, { signal });
-        await file.datasync();
         await rename(temporary, join(folder, partName(part)));
         return { bytes: sink.bytesWritten };
       } catch (error) {
         await rm(temporary, { force: true });
         if (hasCode(error, 'ENOENT') && !(await exists(folder))) throw new UploadAborted(key);
         throw error;
-      } finally {
-        await file.close();
       }
     },
 
