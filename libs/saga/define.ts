@@ -45,7 +45,15 @@ interface Undoable<U extends string> {
   readonly undo: U;
   /** How often the undo is tried before it parks. */
   readonly undoRetry?: Partial<RetryPolicy>;
+  /**
+   * What keeps a lost attempt from acting after the undo (S5). `lease`, the default: the undo waits until the lease
+   * of every attempt that has not reported is over. `key`: the provider refuses a burnt key, and the undo burns it;
+   * nothing need be waited for.
+   */
+  readonly undoFence?: UndoFence;
 }
+
+export type UndoFence = 'lease' | 'key';
 
 export type StepKind = 'readOnly' | 'compensable' | 'pivot' | 'retriable';
 
@@ -72,6 +80,7 @@ export interface Step<
   readonly heartbeatMs: number;
   readonly retry: RetryPolicy;
   readonly undoRetry: RetryPolicy;
+  readonly undoFence: UndoFence;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the bound of "any step", as zod's own AnyZodObject
@@ -87,7 +96,14 @@ function build<
 >(
   kind: K,
   base: StepBase<A, O>,
-  more: { effect: EffectKind | 'none'; undo?: U; probe?: P; holds: H; undoRetry?: Partial<RetryPolicy> },
+  more: {
+    effect: EffectKind | 'none';
+    undo?: U;
+    probe?: P;
+    holds: H;
+    undoRetry?: Partial<RetryPolicy>;
+    undoFence?: UndoFence;
+  },
 ): Step<K, A, O, U, P, H> {
   return {
     kind,
@@ -104,6 +120,7 @@ function build<
     heartbeatMs: toMs(base.heartbeat ?? STEP_HEARTBEAT_DEFAULT),
     retry: { ...RETRY_DEFAULT, ...base.retry },
     undoRetry: { ...RETRY_DEFAULT, ...more.undoRetry },
+    undoFence: more.undoFence ?? 'lease',
   };
 }
 
@@ -116,13 +133,13 @@ export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
 
 /**
  * A read-only step that keeps something open (a database snapshot) while the block given to `holding` runs.
- * `output` is what it announces through `ctx.ready(…)` once it holds; it is never retried by the server: losing
- * it starts the block over.
+ * `output` is what it announces through `ctx.ready(…)` once it holds. Until then it is retried like any step; from
+ * then on losing it starts the block over.
  */
 export function holder<O extends z.ZodType, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never },
 ): Step<'readOnly', A, O, never, never, true> {
-  return build('readOnly', { ...options, retry: { attempts: 1 } }, { effect: 'none', holds: true });
+  return build('readOnly', options, { effect: 'none', holds: true });
 }
 
 /** A step with an effect that can be taken back: `undo` is required. */
@@ -134,6 +151,7 @@ export function compensable<O extends z.ZodType, const U extends string, A exten
     undo: options.undo,
     holds: false,
     ...(options.undoRetry ? { undoRetry: options.undoRetry } : {}),
+    ...(options.undoFence ? { undoFence: options.undoFence } : {}),
   });
 }
 
@@ -242,11 +260,15 @@ export function defineJob<I extends z.ZodType, R extends z.ZodType, const S exte
   const refuse = (problem: string): never => {
     throw new TypeError(`Kind "${kind}": ${problem}`);
   };
-  if (!KIND_PATTERN.test(kind)) refuse('write the kind as lower-case words joined by dots, e.g. report.export');
-  if (!/^[a-z]+$/.test(options.queue)) refuse(`queue "${options.queue}" must be one lower-case word, e.g. reports`);
+  if (!KIND_PATTERN.test(kind))
+    refuse('write the kind as lower-case words joined by dots, e.g. report.export');
+  if (!/^[a-z]+$/.test(options.queue))
+    refuse(`queue "${options.queue}" must be one lower-case word, e.g. reports`);
   const pivots = Object.entries(steps).filter(([, step]) => step.kind === 'pivot');
   if (pivots.length > 1) {
-    refuse(`has ${pivots.length} pivots (${pivots.map(([n]) => n).join(', ')}); keep one, give the others an undo`);
+    refuse(
+      `has ${pivots.length} pivots (${pivots.map(([n]) => n).join(', ')}); keep one, give the others an undo`,
+    );
   }
   for (const [name, step] of Object.entries(steps)) {
     if (!/^[a-z][A-Za-z0-9]*$/.test(name)) refuse(`step "${name}" must be camelCase`);

@@ -69,6 +69,21 @@ export class Denied extends StepFailure {
   readonly certainty = 'no';
 }
 
+/** The code of {@link HoldLost}, by which the interpreter knows it. */
+export const HOLD_LOST = 'hold_lost';
+
+/**
+ * What the block's holder held is gone (an exported snapshot nobody knows any more), and the step found out before
+ * the engine did. Not retried: the block is undone and starts over, as for any loss of its holder.
+ */
+export class HoldLost extends StepFailure {
+  readonly failureClass = 'transient';
+  readonly certainty = 'no';
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(HOLD_LOST, message, options);
+  }
+}
+
 /**
  * Not a failure: the step cannot run yet (a paused queue, an open circuit, a dataset still loading). The
  * interpreter sleeps and schedules it again; waiting costs no attempt.

@@ -4,7 +4,10 @@ import type { AnyJobDefinition, ArgsOf, OutputOf, Step } from './define.js';
 
 /** A connection inside the transaction that also records the effect (`own`). Structural, so that saga needs no pg. */
 export interface Transaction {
-  query<R extends object>(text: string, values?: readonly unknown[]): Promise<{ rows: R[]; rowCount: number | null }>;
+  query<R extends object>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: R[]; rowCount: number | null }>;
 }
 
 /** How far a step is. `done`, `total` and `bytes` are absolute for this attempt, not increments. */
@@ -53,6 +56,8 @@ export type UndoOutcome = 'undone' | 'noop';
 export type ProbeOutcome<O> = { readonly happened: true; readonly output: O } | { readonly happened: false };
 
 export interface UndoContext<I> extends CallContext<I> {
+  /** The undo's own idempotency key (S4): `…/undo`. `key` is still the step's, the one to burn. */
+  readonly undoKey: string;
   /** For effect `own`: the transaction that holds the ledger row's lock. Throws elsewhere. */
   readonly tx: Transaction;
 }

@@ -1,0 +1,107 @@
+/** What a step, an undo or a probe is given to work with. */
+import type { Step } from '../define.js';
+import type { CallContext, StepContext, StepProgress, Transaction, UndoContext } from '../implement.js';
+import { payloadProblem } from '../payload.js';
+import { effectKeyOf, type Request, type StepRequest, type UndoRequest } from '../protocol.js';
+import type { Host } from './world.js';
+
+/** The base of every context. */
+export function callContext(
+  request: Request,
+  host: Host,
+  input: unknown,
+  signal: AbortSignal,
+): CallContext<unknown> {
+  return {
+    job: request.job,
+    input,
+    key: effectKeyOf(request.job.id, request),
+    item: request.item,
+    generation: request.generation,
+    attempt: request.before + host.attempt,
+    signal,
+    heartbeat: () => host.heartbeat(),
+  };
+}
+
+export interface StepContextParts {
+  readonly request: StepRequest;
+  readonly host: Host;
+  readonly input: unknown;
+  readonly signal: AbortSignal;
+  readonly report: (progress: StepProgress) => void;
+  readonly onReady: (output: unknown) => void;
+  readonly parseOutput: (output: unknown) => unknown;
+  readonly tx: Transaction | undefined;
+}
+
+export function stepContext(parts: StepContextParts): StepContext<unknown, Step> {
+  const { request, host, tx } = parts;
+  return {
+    ...callContext(request, host, parts.input, parts.signal),
+    progress: parts.report,
+    async ready(output) {
+      if (request.token === undefined)
+        throw new TypeError(`Step "${request.step}" is no holder; it returns its output`);
+      const parsed = parts.parseOutput(output);
+      parts.onReady(parsed);
+      await host.ready({ token: request.token, output: parsed });
+    },
+    get tx() {
+      return tx ?? noTransaction(request.step);
+    },
+  };
+}
+
+export function undoContext(
+  request: UndoRequest,
+  host: Host,
+  input: unknown,
+  signal: AbortSignal,
+  tx: Transaction | undefined,
+): UndoContext<unknown> {
+  const base = callContext(request, host, input, signal);
+  return {
+    ...base,
+    undoKey: `${base.key}/undo`,
+    get tx() {
+      return tx ?? noTransaction(request.step);
+    },
+  };
+}
+
+function noTransaction(step: string): never {
+  throw new TypeError(`Step "${step}" has no transaction; only steps with effect "own" do`);
+}
+
+/** A transaction whose use ends with the attempt: code that runs on after it cannot touch the next one's. */
+export function guarded(tx: Transaction): { readonly tx: Transaction; close(): void } {
+  let isOpen = true;
+  return {
+    tx: {
+      async query(text, values) {
+        if (!isOpen) throw new Error('The transaction of this attempt is over');
+        return tx.query(text, values);
+      },
+    },
+    close: () => {
+      isOpen = false;
+    },
+  };
+}
+
+/** Checks an output against its schema and size, and gives it the shape it has after travelling (S14). */
+export function parseOutput(step: Step, label: string, output: unknown): unknown {
+  const parsed = step.output.safeParse(output);
+  if (!parsed.success) {
+    throw new TypeError(`The output of step "${label}" does not fit its schema: ${parsed.error.message}`);
+  }
+  const tooLarge = payloadProblem(`The output of step "${label}"`, parsed.data);
+  if (tooLarge) throw new TypeError(tooLarge);
+  return travelled(parsed.data);
+}
+
+/** A value as it comes out of JSON. */
+export function travelled(value: unknown): unknown {
+  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
+}

@@ -1,0 +1,174 @@
+/**
+ * One attempt of a step: claim → effect → done. The one piece of code both runtimes use, so that what an attempt
+ * promises does not depend on who runs it.
+ */
+import type { Step } from '../define.js';
+import type { StepProgress, Transaction } from '../implement.js';
+import type { Claim, ClaimAnswer, Completion } from '../ledger.js';
+import type { StepRequest, Verdict } from '../protocol.js';
+import { itemOf } from '../protocol.js';
+import { guarded, parseOutput, stepContext } from './context.js';
+import { createProgressReporter, type ProgressReporter } from './progress.js';
+import { leaseMsOf, openTimeBox, type TimeBox } from './time-box.js';
+import { endingOf, ledgerAway, recordLost, refusedVerdict, tellUnreported, type Ending } from './verdict.js';
+import type { Host, Kind, World } from './world.js';
+
+interface Attempt {
+  readonly kind: Kind;
+  readonly step: Step;
+  readonly request: StepRequest;
+  readonly host: Host;
+  readonly world: World;
+  readonly claim: Claim;
+  readonly box: TimeBox;
+  readonly reporter: ProgressReporter;
+}
+
+/** Runs one attempt; never throws. */
+export async function attemptStep(
+  kind: Kind,
+  request: StepRequest,
+  host: Host,
+  world: World,
+): Promise<Verdict> {
+  const attempt = prepare(kind, request, host, world);
+  try {
+    const { step } = attempt;
+    return step.effect === 'own' ? await inOneTransaction(attempt) : await claimActRecord(attempt);
+  } catch (error) {
+    return await report(attempt, endingFor(attempt, error));
+  } finally {
+    attempt.reporter.close();
+  }
+}
+
+function prepare(kind: Kind, request: StepRequest, host: Host, world: World): Attempt {
+  const step = (kind.definition.steps as Readonly<Record<string, Step>>)[request.step] as Step;
+  const claim: Claim = {
+    job: request.job,
+    step: request.step,
+    ...itemOf(request),
+    generation: request.generation,
+    seq: request.seq,
+    stepKind: step.kind,
+    effect: step.effect,
+    undo: step.undo,
+    args: request.args,
+    attempt: request.before + host.attempt,
+    leaseMs: leaseMsOf(step.timeoutMs),
+  };
+  const reporter = createProgressReporter({
+    now: () => world.now(),
+    timer: (ms, fire) => world.timer(ms, fire),
+    // An `own` effect holds its row's lock until it commits: its progress is stored with its end.
+    write: async (progress) => (step.effect === 'own' ? undefined : world.ledger.progress(claim, progress)),
+    onLost: (error) => tellUnreported(world, request, claim.attempt, error),
+  });
+  const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
+  const box = openTimeBox({ timeoutMs: step.timeoutMs, host, timer });
+  return { kind, step, request, host, world, claim, box, reporter };
+}
+
+/** `keyed` (and steps without effect): commit the claim → call with the key → compare-and-set done. */
+async function claimActRecord(attempt: Attempt): Promise<Verdict> {
+  const { world, claim, request, host } = attempt;
+  const answer = await beforeActing(() => world.ledger.claim(claim));
+  if (answer.kind !== 'claimed') return settledBefore(attempt, answer);
+  const output = await act(attempt, undefined);
+  const certainty = attempt.step.effect === 'none' ? 'no' : 'unknown';
+  const completion = await world.ledger
+    .complete(claim, output, attempt.reporter.close())
+    .catch((error: unknown) => {
+      throw recordLost(error, certainty);
+    });
+  if (completion.kind === 'refused') return refusedVerdict(completion.why, request, host);
+  return { kind: 'done', output: completion.kind === 'done' ? completion.outcome : output };
+}
+
+/** `own`: claim, effect and done in one transaction; exactly once, whatever the clock says. */
+async function inOneTransaction(attempt: Attempt): Promise<Verdict> {
+  const { world, claim } = attempt;
+  let output: unknown;
+  const answer = await world.ledger.transact(claim, async (open) => {
+    const { tx, close } = guarded(open);
+    try {
+      output = await act(attempt, tx);
+      const progress = attempt.reporter.close();
+      return { outcome: output, ...(progress ? { progress } : {}) };
+    } finally {
+      close();
+    }
+  });
+  return answer.kind === 'recorded' ? { kind: 'done', output } : settledBefore(attempt, answer);
+}
+
+function settledBefore(
+  attempt: Attempt,
+  answer: Exclude<ClaimAnswer | Completion, { kind: 'recorded' }>,
+): Verdict {
+  if (answer.kind === 'done') return { kind: 'done', output: answer.outcome };
+  if (answer.kind === 'refused') return refusedVerdict(answer.why, attempt.request, attempt.host);
+  throw new Error('A transaction that claimed must also record');
+}
+
+/** Calls the author's function inside the time box. */
+async function act(attempt: Attempt, tx: Transaction | undefined): Promise<unknown> {
+  const { kind, step, request, host, world, box, reporter } = attempt;
+  const input = await beforeActing(() => world.loadInput(request.job));
+  const label = request.item === undefined ? request.step : `${request.step} ${request.item}`;
+  let held: { readonly output: unknown } | undefined;
+  const context = stepContext({
+    request,
+    host,
+    input,
+    signal: box.signal,
+    report: (progress: StepProgress) => reporter.report(progress),
+    onReady: (output) => {
+      held = { output };
+    },
+    parseOutput: (output) => parseOutput(step, label, output),
+    tx,
+  });
+  const work = kind.steps[request.step] as Kind['steps'][string];
+  const output = await box.run(() => work(request.args, context));
+  if (!step.holds) return parseOutput(step, label, output);
+  if (box.interruption === 'timed_out') throw new Error(`Holder "${label}" held longer than its time box`);
+  if (!held) throw new TypeError(`Holder "${label}" returned without having been ready`);
+  return held.output;
+}
+
+/** Nothing has been done yet: whatever goes wrong here is certain. */
+async function beforeActing<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ledgerAway(error);
+  }
+}
+
+function endingFor(attempt: Attempt, error: unknown): Ending {
+  const { step, request, host, world, box } = attempt;
+  return endingOf(error, {
+    request,
+    host,
+    world,
+    policy: step.retry,
+    whenUnknown: step.effect === 'keyed' ? 'unknown' : 'no',
+    interruption: box.interruption,
+    progress: attempt.reporter.close(),
+  });
+}
+
+/** Tells the ledger how it ended; a ledger that is away leaves the lease, and the doubt, as they are. */
+async function report(attempt: Attempt, ending: Ending): Promise<Verdict> {
+  const { world, claim, step } = attempt;
+  const doubtWhenUnreported = step.effect !== 'none';
+  if (!ending.report) return ending.verdict(doubtWhenUnreported);
+  try {
+    const { doubt } = await world.ledger.fail(claim, ending.report);
+    return ending.verdict(doubt);
+  } catch (error) {
+    tellUnreported(world, attempt.request, claim.attempt, error);
+    return ending.verdict(doubtWhenUnreported);
+  }
+}

@@ -1,0 +1,81 @@
+/** One attempt of an undo: fence, reverse, `undone` (S2, S4, S5). */
+import type { Step } from '../define.js';
+import type { UndoClaim } from '../ledger.js';
+import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
+import { guarded, undoContext } from './context.js';
+import { leaseMsOf, openTimeBox, UNDO_TIMEOUT_MS } from './time-box.js';
+import { endingOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
+import type { Host, Kind, World } from './world.js';
+
+/** Runs one attempt; never throws. Its output says whether there was anything to undo. */
+export async function attemptUndo(
+  kind: Kind,
+  request: UndoRequest,
+  host: Host,
+  world: World,
+): Promise<Verdict> {
+  const step = (kind.definition.steps as Readonly<Record<string, Step>>)[request.step] as Step;
+  const undo = step.undo as string;
+  const claim: UndoClaim = {
+    job: request.job,
+    step: request.step,
+    ...itemOf(request),
+    generation: request.generation,
+    seq: request.seq,
+    effect: step.effect,
+    undo,
+    attempt: request.before + host.attempt,
+    leaseMs: leaseMsOf(UNDO_TIMEOUT_MS),
+    awaitsLease: step.undoFence === 'lease',
+    compensating: request.compensating,
+  };
+  const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
+  const box = openTimeBox({ timeoutMs: UNDO_TIMEOUT_MS, host, timer });
+  const reverse = async (args: unknown, open?: Parameters<typeof guarded>[0]): Promise<string> => {
+    const input = await world.loadInput(request.job).catch((error: unknown) => {
+      throw ledgerAway(error);
+    });
+    const transaction = open && guarded(open);
+    const context = undoContext(request, host, input, box.signal, transaction?.tx);
+    const work = kind.undos[undo] as Kind['undos'][string];
+    try {
+      return await box.run(() => work(args, context));
+    } finally {
+      transaction?.close();
+    }
+  };
+
+  try {
+    if (step.effect === 'own') {
+      let outcome = 'noop';
+      const answer = await world.ledger.transactUndo(claim, async (tx, args) => {
+        outcome = await reverse(args, tx);
+      });
+      return answer.kind === 'wait' ? wait(answer.waitMs) : { kind: 'done', output: outcome };
+    }
+    const answer = await world.ledger.beginUndo(claim).catch((error: unknown) => {
+      throw ledgerAway(error);
+    });
+    if (answer.kind === 'noop') return { kind: 'done', output: 'noop' };
+    if (answer.kind === 'wait') return wait(answer.waitMs);
+    const outcome = await reverse(answer.args);
+    await world.ledger.completeUndo(claim).catch((error: unknown) => {
+      throw recordLost(error, 'unknown');
+    });
+    return { kind: 'done', output: outcome };
+  } catch (error) {
+    const { interruption } = box;
+    const policy = step.undoRetry;
+    const ending = endingOf(error, { request, host, world, policy, whenUnknown: 'unknown', interruption });
+    if (ending.report) {
+      await world.ledger
+        .failUndo(claim, ending.report)
+        .catch((lost: unknown) => tellUnreported(world, request, claim.attempt, lost));
+    }
+    return ending.verdict(true);
+  }
+
+  function wait(deferMs: number): Verdict {
+    return { kind: 'deferred', deferMs, doubt: true, attempt: claim.attempt - 1 };
+  }
+}

@@ -1,0 +1,62 @@
+/** What a saga has in the air: steps being driven, and whatever of them may be interrupted. */
+import type { Block } from './block.js';
+import type { Entry } from './journal.js';
+
+interface Interruptible {
+  readonly entry: Entry;
+  /** An attempt acts; a wait (a nap, a park) only passes time. */
+  readonly kind: 'attempt' | 'wait';
+  readonly cancel: () => void;
+}
+
+export class Flights {
+  private readonly steps = new Map<Promise<unknown>, Entry>();
+  private readonly interruptibles = new Set<Interruptible>();
+
+  get areAny(): boolean {
+    return this.steps.size > 0;
+  }
+
+  /** Remembers a step until it has landed. Its failure belongs to whoever awaits it, and to the saga's fate. */
+  track<R>(entry: Entry, driving: Promise<R>): Promise<R> {
+    const forget = () => this.steps.delete(driving);
+    this.steps.set(driving, entry);
+    driving.then(forget, forget);
+    return driving;
+  }
+
+  /** Awaits `work`, which `cancel` cuts short when the saga or the block of `entry` ends meanwhile. */
+  async interruptible<R>(
+    entry: Entry,
+    kind: Interruptible['kind'],
+    work: Promise<R>,
+    cancel: () => void,
+  ): Promise<R> {
+    const interruptible = { entry, kind, cancel };
+    this.interruptibles.add(interruptible);
+    try {
+      return await work;
+    } finally {
+      this.interruptibles.delete(interruptible);
+    }
+  }
+
+  /** The saga is doomed: waits are over; attempts end too when it was asked to end, else they are awaited (S3). */
+  interruptAll(kinds: readonly Interruptible['kind'][]): void {
+    for (const { kind, cancel } of [...this.interruptibles]) if (kinds.includes(kind)) cancel();
+  }
+
+  /** The block's holder is lost: nothing it started can end well. */
+  interruptBlock(block: Block): void {
+    for (const { entry, cancel } of [...this.interruptibles]) if (entry.isWithin(block)) cancel();
+  }
+
+  /** Resolves when nothing (of the block) is in the air any more; never rejects. */
+  async landed(block?: Block): Promise<void> {
+    for (;;) {
+      const open = [...this.steps].filter(([, entry]) => !block || entry.isWithin(block));
+      if (open.length === 0) return;
+      await Promise.allSettled(open.map(([driving]) => driving));
+    }
+  }
+}

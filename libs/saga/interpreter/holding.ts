@@ -1,0 +1,177 @@
+/** `holding`: a block that runs while a holder keeps something open, undone and started over when that is lost. */
+import { backoffMs } from '../backoff.js';
+import type { Failure } from '../failure.js';
+import { itemOf, type Settled } from '../protocol.js';
+import type { Running } from '../runtime.js';
+import type { Block } from './block.js';
+import type { Entry } from './journal.js';
+import type { SagaRun } from './saga-run.js';
+import { attemptsAfter, register } from './step.js';
+import { undoAll } from './undo.js';
+
+interface Hold {
+  readonly entry: Entry;
+  readonly running: Running;
+  readonly output: unknown;
+}
+
+/** Runs `body` with what the holder announced; its result, once, or the saga's doom. */
+export async function holdingBlock(
+  run: SagaRun,
+  name: string,
+  args: unknown,
+  options: { readonly startOver: number },
+  body: (held: unknown) => Promise<unknown>,
+): Promise<unknown> {
+  for (let round = 0; ; round++) {
+    run.check(run.block);
+    const block = run.openBlock(round > 0);
+    const hold = await acquire(run, block, name, args);
+    const ended = watch(run, block, hold);
+    const outcome = await settle(body, hold.output);
+    run.closeBlock(block);
+    release(run, block, hold, ended);
+    await run.flights.landed(block);
+    if (!block.lost || run.fate.committed || run.fate.cause) return outcome();
+
+    await ended;
+    await startOver(run, block, hold.entry, round, options.startOver);
+  }
+}
+
+/** Starts the holder and waits until it holds; until then it is retried like any step. */
+async function acquire(run: SagaRun, block: Block, name: string, args: unknown): Promise<Hold> {
+  try {
+    const entry = register(run, name, undefined, args);
+    return await run.flights.track(entry, untilReady(run, entry, args));
+  } catch (error) {
+    run.closeBlock(block);
+    throw error;
+  }
+}
+
+async function untilReady(run: SagaRun, entry: Entry, args: unknown): Promise<Hold> {
+  const { retry } = entry.definition;
+  for (let tries = 1; ;) {
+    run.show(entry, 'waiting');
+    const running = start(run, entry, args);
+    const first = await run.flights.interruptible(
+      entry,
+      'attempt',
+      Promise.race([running.settled, running.ready.then((output) => ({ kind: 'ready' as const, output }))]),
+      () => running.cancel(),
+    );
+    if (first.kind === 'ready') {
+      run.show(entry, 'running');
+      entry.attempts += 1;
+      return { entry, running, output: first.output };
+    }
+    entry.attempts = attemptsAfter(first, entry.attempts, 1);
+    if (run.isOver(entry.block)) run.show(entry, 'failed');
+    run.check(entry.block);
+    if (first.kind === 'deferred') {
+      await run.nap(entry, first.deferMs);
+    } else {
+      const failure = failureOf(entry, first);
+      if (failure.class === 'bug') await park(run, entry, failure);
+      else if (failure.class === 'rejected' || tries++ >= retry.attempts) {
+        run.show(entry, 'failed');
+        run.fate.fail(failure);
+      } else {
+        const backoff = backoffMs(retry, tries - 1, run.runtime.random());
+        await run.nap(entry, Math.max(backoff, failure.retryAfterMs ?? 0));
+      }
+    }
+    run.check(entry.block);
+  }
+}
+
+function start(run: SagaRun, entry: Entry, args: unknown): Running {
+  const { name, seq, generation, definition: step, attempts: before } = entry;
+  const token = `${name}/${generation}/${before}`;
+  return run.runtime.start({
+    step,
+    activity: run.activityOf(name),
+    request: {
+      role: 'step',
+      job: run.job,
+      step: name,
+      ...itemOf(entry),
+      generation,
+      seq,
+      before,
+      attemptsMax: 1,
+      args,
+      token,
+    },
+  });
+}
+
+/** Notices the holder's end: before its release it is a loss. */
+async function watch(run: SagaRun, block: Block, hold: Hold): Promise<void> {
+  const settled = await hold.running.settled;
+  run.show(hold.entry, block.released && !block.lost ? 'done' : 'failed');
+  if (block.released || block.lost) return;
+  block.lost = failureOf(hold.entry, settled);
+  if (!run.fate.committed) run.flights.interruptBlock(block);
+}
+
+/** The body's outcome as a function that returns or throws it, to be asked when it is known to count. */
+async function settle(body: (held: unknown) => Promise<unknown>, held: unknown): Promise<() => unknown> {
+  try {
+    const result = await body(held);
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** Its end is awaited before the terminal record, but slows no step after the block. */
+function release(run: SagaRun, block: Block, hold: Hold, ended: Promise<void>): void {
+  block.released = true;
+  hold.running.cancel();
+  run.loose.add(ended);
+  void ended.then(() => run.loose.delete(ended));
+}
+
+async function startOver(
+  run: SagaRun,
+  block: Block,
+  holder: Entry,
+  round: number,
+  times: number,
+): Promise<void> {
+  const lost = block.lost as Failure;
+  const isLast = round >= times;
+  run.say(
+    isLast
+      ? `${holder.label} was lost ${round + 1} times; giving up`
+      : `Starting over (${round + 1} of ${times}): ${holder.label} was lost`,
+  );
+  await undoAll(run, run.journal.undoable(block), false);
+  if (run.fate.cause) return;
+  if (lost.class === 'bug') await park(run, holder, lost);
+  else if (isLast) run.fate.fail(lost);
+}
+
+async function park(run: SagaRun, entry: Entry, failure: Failure): Promise<void> {
+  run.show(entry, 'parked');
+  const outer = entry.block?.lost ? entry.block.parent : entry.block;
+  const reason = { undo: false, doubt: false, committed: run.fate.committed, failure };
+  await run.parking.park(entry, reason, () => run.isOver(outer));
+}
+
+function failureOf(entry: Entry, settled: Settled): Failure {
+  const failure: Failure =
+    settled.kind === 'failed'
+      ? settled.failure
+      : {
+          class: 'transient',
+          certainty: 'no',
+          code: 'hold_ended',
+          message: `Step ${entry.label} ended by itself while the saga still needed what it held.`,
+        };
+  return { ...failure, step: entry.name, ...itemOf(entry) };
+}

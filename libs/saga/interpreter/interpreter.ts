@@ -1,0 +1,138 @@
+/**
+ * The interpreter: runs a definition's `run` by SAGA_RULES over a runtime. Deterministic; both runtimes share it,
+ * and it imports nothing that acts.
+ */
+import type { AnyJobDefinition, AnyStep, Saga, Steps } from '../define.js';
+import { Rejected, toFailure } from '../failure.js';
+import { payloadProblem } from '../payload.js';
+import type { CancelWish, SagaEnd, SagaStart } from '../protocol.js';
+import type { Runtime } from '../runtime.js';
+import type { SagaState } from '../state.js';
+import { errorOf } from './end.js';
+import { forEachItem } from './for-each.js';
+import { holdingBlock } from './holding.js';
+import { SagaRun } from './saga-run.js';
+import { callStep } from './step.js';
+import { undoAll } from './undo.js';
+
+export interface Interpretation {
+  /** As of now. */
+  readonly state: SagaState;
+  /** A wish to end; repeats and late ones are no-ops (S7). */
+  cancel(wish: CancelWish): void;
+  /** Resolves after the terminal record is written; rejects when the saga's own code has a programming error. */
+  readonly ended: Promise<SagaEnd>;
+}
+
+/** Starts a saga. */
+export function interpret(definition: AnyJobDefinition, start: SagaStart, runtime: Runtime): Interpretation {
+  const run = new SagaRun(definition, start, runtime);
+  return {
+    get state() {
+      return run.state;
+    },
+    cancel: (wish) => run.cancel(wish),
+    ended: execute(run, Date.parse(start.deadlineAt)),
+  };
+}
+
+async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd> {
+  const disarm = armDeadline(run, deadlineAt);
+  try {
+    const result = await goForward(run);
+    await quiet(run);
+    if (!run.fate.cause) run.fate.commit();
+    const end = run.fate.cause ? await goBack(run) : succeeded(run, result);
+    await run.runtime.finish(end);
+    run.ended = true;
+    run.changed();
+    return end;
+  } finally {
+    disarm();
+  }
+}
+
+function armDeadline(run: SagaRun, deadlineAt: number): () => void {
+  const leftMs = deadlineAt - run.runtime.now();
+  const pass = (): void => {
+    run.fate.intend({ kind: 'deadline' });
+    run.changed();
+  };
+  if (leftMs <= 0) {
+    pass();
+    return () => undefined;
+  }
+  const timer = run.runtime.timer(leftMs);
+  let armed = true;
+  void timer.elapsed.then(() => {
+    if (armed) pass();
+  });
+  return () => {
+    armed = false;
+    timer.cancel();
+  };
+}
+
+/** Runs the author's code. Its result counts only where nothing has doomed the saga. */
+async function goForward(run: SagaRun): Promise<unknown> {
+  try {
+    run.fate.check();
+    return await (run.definition as { run: (saga: Saga<Steps>) => Promise<unknown> }).run(sagaOf(run));
+  } catch (error) {
+    if (error instanceof Rejected && !run.fate.committed) run.fate.fail(toFailure(error, 'no'));
+    if (!run.fate.cause) throw error;
+    return undefined;
+  }
+}
+
+/** Waits until nothing is in the air: steps the author did not await, and the ends of released holders. */
+async function quiet(run: SagaRun): Promise<void> {
+  await run.flights.landed();
+  while (run.loose.size > 0) await Promise.all(run.loose);
+}
+
+async function goBack(run: SagaRun): Promise<SagaEnd> {
+  const cause = run.fate.cause!;
+  const isAny = run.journal.hasCompensables;
+  await undoAll(run, run.journal.undoable(), true);
+  return {
+    status: cause.kind === 'cancelled' ? 'CANCELLED' : 'FAILED',
+    compensated: isAny ? 'all' : 'none',
+    leftovers: [],
+    skipped: [],
+    error: errorOf(cause),
+  };
+}
+
+function succeeded(run: SagaRun, result: unknown): SagaEnd {
+  const parsed = run.definition.result.safeParse(result) as { success: boolean; error?: unknown };
+  if (!parsed.success)
+    throw run.misuse(`its result does not fit the declared schema: ${String(parsed.error)}`);
+  const tooLarge = payloadProblem('its result', result);
+  if (tooLarge) throw run.misuse(tooLarge);
+  return { status: 'SUCCEEDED', result, skipped: [] };
+}
+
+function sagaOf(run: SagaRun): Saga<Steps> {
+  const steps = Object.fromEntries(
+    Object.entries(run.definition.steps as Readonly<Record<string, AnyStep>>)
+      .filter(([, step]) => !step.holds)
+      .map(([name]) => [name, (args?: unknown) => callStep(run, name, undefined, args)]),
+  );
+  const saga = {
+    steps,
+    forEach: (
+      step: string,
+      count: number,
+      args: (item: number) => unknown,
+      options: { concurrency: number },
+    ) => forEachItem(run, step, count, args, options),
+    holding: (
+      step: string,
+      args: unknown,
+      options: { startOver: number },
+      body: (held: unknown) => Promise<unknown>,
+    ) => holdingBlock(run, step, args, options, body),
+  };
+  return saga as unknown as Saga<Steps>;
+}

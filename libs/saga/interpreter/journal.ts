@@ -1,0 +1,80 @@
+/** Every step a saga has started, in order of registration: what compensation goes back over, what readers see. */
+import type { AnyStep } from '../define.js';
+import { itemOf, type EffectRef } from '../protocol.js';
+import type { StepState, StepStatus } from '../state.js';
+import type { Block } from './block.js';
+
+/** One started step. `shown` is the live object readers see. */
+export class Entry implements EffectRef {
+  /** Attempts used so far; numbers never repeat, so that the ledger can tell a late attempt from the present one. */
+  attempts = 0;
+  undoAttempts = 0;
+  readonly shown: StepState & { status: StepStatus };
+  declare readonly item?: number;
+
+  constructor(
+    readonly seq: number,
+    readonly name: string,
+    item: number | undefined,
+    readonly generation: number,
+    readonly definition: AnyStep,
+    readonly block: Block | undefined,
+  ) {
+    if (item !== undefined) this.item = item;
+    this.shown = { name, ...itemOf({ item }), kind: definition.kind, status: 'waiting' };
+  }
+
+  get step(): string {
+    return this.name;
+  }
+
+  get label(): string {
+    return this.item === undefined ? this.name : `${this.name} ${this.item}`;
+  }
+
+  isWithin(block: Block): boolean {
+    return this.block?.isWithin(block) ?? false;
+  }
+}
+
+export class Journal {
+  /** Live; a later generation takes the place of the earlier one. */
+  readonly steps: StepState[] = [];
+  private readonly entries: Entry[] = [];
+  private readonly places = new Map<string, number>();
+
+  /** Answers undefined when this step (and item) was already started under this generation. */
+  register(name: string, item: number | undefined, definition: AnyStep, where: Where): Entry | undefined {
+    const place = item === undefined ? name : `${name}/${item}`;
+    const at = this.places.get(place);
+    const earlier = at === undefined ? undefined : this.entryAt.get(at);
+    if (earlier && earlier.generation >= where.generation) return undefined;
+    const entry = new Entry(this.entries.length + 1, name, item, where.generation, definition, where.block);
+    this.entries.push(entry);
+    const index = at ?? this.steps.length;
+    this.places.set(place, index);
+    this.entryAt.set(index, entry);
+    this.steps[index] = entry.shown;
+    return entry;
+  }
+
+  /** What has or may have taken effect and can be taken back, last registered first (S3). */
+  undoable(block?: Block): Entry[] {
+    return this.entries
+      .filter((entry) => entry.definition.kind === 'compensable' && entry.shown.status !== 'undone')
+      .filter((entry) => block === undefined || entry.isWithin(block))
+      .reverse();
+  }
+
+  /** Whether any compensable step was ever started. */
+  get hasCompensables(): boolean {
+    return this.entries.some((entry) => entry.definition.kind === 'compensable');
+  }
+
+  private readonly entryAt = new Map<number, Entry>();
+}
+
+interface Where {
+  readonly generation: number;
+  readonly block: Block | undefined;
+}

@@ -1,0 +1,119 @@
+/** One run of a saga: its definition, its job, the runtime, and what the parts of the interpreter share. */
+import { activityNameOf, type AnyJobDefinition, type AnyStep } from '../define.js';
+import type { JobRef } from '../implement.js';
+import type { CancelWish, SagaStart } from '../protocol.js';
+import type { Runtime } from '../runtime.js';
+import type { SagaState } from '../state.js';
+import { Block, BlockLost } from './block.js';
+import { Fate } from './fate.js';
+import { Flights } from './flights.js';
+import { Journal, type Entry } from './journal.js';
+import { SagaMisuse } from './misuse.error.js';
+import { Parking } from './parking.js';
+
+export class SagaRun {
+  readonly job: JobRef;
+  readonly journal = new Journal();
+  readonly flights = new Flights();
+  readonly parking: Parking;
+  readonly fate: Fate;
+  /** Ends of released holders, awaited before the terminal record only. */
+  readonly loose = new Set<Promise<void>>();
+  /** The innermost open block: everything started while it is open belongs to it. */
+  block: Block | undefined;
+  ended = false;
+  private message: string | undefined;
+  private generation = 0;
+
+  constructor(
+    readonly definition: AnyJobDefinition,
+    start: SagaStart,
+    readonly runtime: Runtime,
+  ) {
+    this.job = { id: start.jobId, tenantId: start.tenantId, kind: start.kind };
+    this.parking = new Parking(runtime, this.flights, () => this.changed());
+    // A failure dooms what comes; a wish to end also ends what is in the air (S3).
+    this.fate = new Fate((cause) => {
+      this.flights.interruptAll(cause.kind === 'failed' ? ['wait'] : ['wait', 'attempt']);
+    });
+  }
+
+  get state(): SagaState {
+    const { fate, journal, parking, message } = this;
+    return {
+      phase: this.ended ? 'done' : parking.state ? 'parked' : fate.cause ? 'compensating' : 'forward',
+      committed: fate.committed,
+      overdue: fate.overdue,
+      cancelRequested: fate.cancelRequested,
+      ...(parking.state ? { park: parking.state } : {}),
+      steps: journal.steps,
+      ...(message === undefined ? {} : { message }),
+    };
+  }
+
+  cancel(wish: CancelWish): void {
+    this.fate.intend({ kind: 'cancelled', ...wish });
+    this.changed();
+  }
+
+  changed(): void {
+    this.runtime.changed(this.state);
+  }
+
+  say(message: string): void {
+    this.message = message;
+    this.changed();
+  }
+
+  show(entry: Entry, status: Entry['shown']['status']): void {
+    entry.shown.status = status;
+    this.changed();
+  }
+
+  /** The step of this name, or a complaint. */
+  stepOf(name: string): AnyStep {
+    const step = (this.definition.steps as Readonly<Record<string, AnyStep>>)[name];
+    if (!step) throw this.misuse(`it has no step "${name}"`);
+    return step;
+  }
+
+  activityOf(name: string): string {
+    return activityNameOf(this.definition, name);
+  }
+
+  misuse(problem: string): SagaMisuse {
+    return new SagaMisuse(this.definition.kind, problem);
+  }
+
+  /** Opens a block; one that starts over gets keys of its own (S11). */
+  openBlock(isFresh: boolean): Block {
+    const generation = isFresh ? ++this.generation : (this.block?.generation ?? 0);
+    this.block = new Block(this.block, generation);
+    return this.block;
+  }
+
+  closeBlock(block: Block): void {
+    if (this.block !== block) {
+      throw this.misuse('two `holding` blocks overlap; put one inside the other, or one after the other');
+    }
+    this.block = block.parent;
+  }
+
+  /** Throws once nothing more may be started: the saga is doomed, or the block's holder lost. */
+  check(block: Block | undefined): void {
+    this.fate.check();
+    const lost = this.fate.committed ? undefined : block?.lostBlock();
+    if (lost) throw new BlockLost(lost);
+  }
+
+  /** Whether {@link check} would throw. */
+  isOver(block: Block | undefined): boolean {
+    return this.fate.cause !== undefined || (!this.fate.committed && block?.lostBlock() !== undefined);
+  }
+
+  /** Sleeps on behalf of a step; cut short when the saga or the step's block ends. */
+  async nap(entry: Entry, ms: number): Promise<void> {
+    const timer = this.runtime.timer(ms);
+    await this.flights.interruptible(entry, 'wait', timer.elapsed, () => timer.cancel());
+  }
+}

@@ -1,0 +1,171 @@
+/** Drives one step from its registration until it is done, or has sealed the saga's fate. */
+import { HOLD_LOST, type Failure } from '../failure.js';
+import { itemOf, type Settled } from '../protocol.js';
+import { payloadProblem } from '../payload.js';
+import { BlockLost } from './block.js';
+import type { Entry } from './journal.js';
+import { settlePivot } from './pivot.js';
+import type { SagaRun } from './saga-run.js';
+
+/** A step as the saga's code calls it: registers it, in the order of the calls, and resolves with its output. */
+export function callStep(
+  run: SagaRun,
+  name: string,
+  item: number | undefined,
+  args: unknown,
+): Promise<unknown> {
+  // Most calls find nothing parked, and must register at once: the order of calls is the order of undoing.
+  if (run.parking.state) return run.parking.cleared().then(() => callStep(run, name, item, args));
+  const called = (async () => {
+    run.check(run.block);
+    const entry = register(run, name, item, args);
+    return run.flights.track(entry, drive(run, entry, args));
+  })();
+  // A call the author does not await fails the saga all the same; it must not fail the process too.
+  called.catch(() => 'known to the fate');
+  return called;
+}
+
+/** Checks the call against S7, S11 and S14 and writes it into the journal. */
+export function register(run: SagaRun, name: string, item: number | undefined, args: unknown): Entry {
+  const step = run.stepOf(name);
+  const label = item === undefined ? name : `${name} ${item}`;
+  const tooLarge = payloadProblem(`the argument of step "${label}"`, args);
+  if (tooLarge) throw run.misuse(tooLarge);
+  if (run.fate.committed && (step.kind === 'compensable' || step.kind === 'pivot')) {
+    throw run.misuse(`${step.kind} step "${label}" comes after the commit point; it only goes forward there`);
+  }
+  if (step.kind === 'pivot' && run.flights.areAny) {
+    throw run.misuse(`pivot "${label}" is called while other steps are running; await them first`);
+  }
+  const where = { generation: run.block?.generation ?? 0, block: run.block };
+  const entry = run.journal.register(name, item, step, where);
+  if (!entry) throw run.misuse(`step "${label}" is called twice; for repetition there is forEach`);
+  if (step.kind === 'retriable') run.fate.commit();
+  return entry;
+}
+
+async function drive(run: SagaRun, entry: Entry, args: unknown): Promise<unknown> {
+  const isPivot = entry.definition.kind === 'pivot';
+  let attemptsLeft = entry.definition.retry.attempts;
+  for (;;) {
+    if (isPivot) run.fate.openPivot();
+    run.show(entry, 'running');
+    const before = entry.attempts;
+    const settled = await attempt(run, entry, args, attemptsLeft);
+    entry.attempts = attemptsAfter(settled, before, attemptsLeft);
+    switch (settled.kind) {
+      case 'done':
+        return done(run, entry, settled.output);
+      case 'deferred': {
+        attemptsLeft -= entry.attempts - before;
+        run.show(entry, 'waiting');
+        if (isPivot && !settled.doubt) run.fate.closePivot();
+        if (!run.isOver(entry.block)) await run.nap(entry, settled.deferMs);
+        giveUpIfOver(run, entry);
+        break;
+      }
+      case 'cancelled':
+        giveUpIfOver(run, entry);
+        // Nobody here asked for it: somebody cancelled the attempt alone. It is a lost attempt like any other.
+        return await failed(run, entry, args, { ...settled, failure: CANCELLED_ALONE });
+      case 'failed':
+        return await failed(run, entry, args, settled);
+    }
+  }
+}
+
+const CANCELLED_ALONE: Failure = {
+  class: 'transient',
+  certainty: 'unknown',
+  code: 'attempt_cancelled',
+  message: 'The attempt was cancelled, and not by its saga.',
+};
+
+function attempt(run: SagaRun, entry: Entry, args: unknown, attemptsMax: number): Promise<Settled> {
+  const { name, seq, generation, definition: step } = entry;
+  const running = run.runtime.start({
+    step,
+    activity: run.activityOf(name),
+    request: {
+      role: 'step',
+      job: run.job,
+      step: name,
+      ...itemOf(entry),
+      generation,
+      seq,
+      before: entry.attempts,
+      attemptsMax,
+      args,
+    },
+  });
+  // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
+  if (step.kind === 'pivot') return running.settled;
+  return run.flights.interruptible(entry, 'attempt', running.settled, () => running.cancel());
+}
+
+/** An attempt that never reported may have been any of those allowed; a number must never come twice. */
+export function attemptsAfter(settled: Settled, before: number, attemptsMax: number): number {
+  return settled.kind === 'done' ? before : (settled.attempts ?? before + attemptsMax);
+}
+
+function done(run: SagaRun, entry: Entry, output: unknown): unknown {
+  if (entry.definition.kind === 'pivot') run.fate.commit();
+  run.show(entry, 'done');
+  return output;
+}
+
+/** No attempt is left, or none would help. Returns the output if the step goes on well after all. */
+async function failed(
+  run: SagaRun,
+  entry: Entry,
+  args: unknown,
+  settled: { failure: Failure; doubt: boolean },
+): Promise<unknown> {
+  const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
+  let doubt = settled.doubt;
+  if (entry.definition.kind === 'pivot') {
+    if (doubt) {
+      const settlement = await settlePivot(run, entry);
+      if (settlement.verdict === 'happened') return done(run, entry, settlement.output);
+      doubt = settlement.verdict === 'unknown';
+    }
+    if (!doubt) run.fate.closePivot();
+  }
+  if (!doubt) giveUpIfOver(run, entry);
+
+  // Past the commit point nothing fails any more (S7); bugs and doubtful pivots are nobody's business answer.
+  if (run.fate.committed || failure.class === 'bug' || (doubt && entry.definition.kind === 'pivot')) {
+    run.show(entry, 'parked');
+    const reason = { undo: false, doubt, committed: run.fate.committed, failure };
+    const isMoot = () => !doubt && run.isOver(entry.block);
+    if ((await run.parking.park(entry, reason, isMoot)) === 'retry') return drive(run, entry, args);
+    giveUpIfOver(run, entry);
+    throw run.misuse(`the park of step "${entry.label}" ended without a reason`);
+  }
+
+  run.show(entry, 'failed');
+  if (failure.code === HOLD_LOST && entry.block) {
+    loseBlock(run, entry, failure);
+  } else {
+    run.fate.fail(failure);
+  }
+  giveUpIfOver(run, entry);
+  throw run.misuse(`the failure of step "${entry.label}" was lost`);
+}
+
+/** The step found out before the holder's own end was noticed that what it held is gone. */
+function loseBlock(run: SagaRun, entry: Entry, failure: Failure): void {
+  const block = entry.block;
+  if (!block || block.lost) return;
+  block.lost = failure;
+  run.flights.interruptBlock(block);
+}
+
+/** Throws {@link Doomed} or {@link BlockLost} when the saga, or the step's block, is over. */
+function giveUpIfOver(run: SagaRun, entry: Entry): void {
+  if (!run.isOver(entry.block)) return;
+  run.show(entry, 'failed');
+  run.check(entry.block);
+  throw new BlockLost(entry.block!);
+}

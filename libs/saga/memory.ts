@@ -1,0 +1,122 @@
+/**
+ * Eager mode: a whole job in memory, on a virtual clock, in milliseconds. No I/O but the step functions given.
+ * The same interpreter and the same attempts as on Temporal; the conformance suite holds the two to one trace.
+ */
+import type { z } from 'zod';
+import { joinKind } from './attempt/attempt.js';
+import type { AttemptEvent, World } from './attempt/world.js';
+import type { AnyJobDefinition } from './define.js';
+import type { Implementation } from './implement.js';
+import { interpret } from './interpreter/interpreter.js';
+import type { Ledger } from './ledger.js';
+import { createVirtualClock, type VirtualClock } from './memory/clock.js';
+import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
+import { seededRandom } from './memory/random.js';
+import { createMemoryRuntime } from './memory/runtime.js';
+import type { CancelWish, SagaEnd } from './protocol.js';
+import type { SagaState } from './state.js';
+
+export { createVirtualClock, type VirtualClock } from './memory/clock.js';
+export type { EffectRow, MemoryLedger, MemoryTransaction } from './memory/ledger.js';
+export type { AttemptEvent } from './attempt/world.js';
+
+/** What a run in memory can be asked to do while it goes on. */
+export interface MemoryRunControl {
+  cancel(wish?: CancelWish): void;
+  readonly state: SagaState;
+  readonly clock: VirtualClock;
+}
+
+export interface MemoryRunOptions<D extends AnyJobDefinition> {
+  readonly input: z.input<D['input']>;
+  /** Share it with fakes that take their time (`clock.sleep`). */
+  readonly clock?: VirtualClock;
+  /** Of the jitter. */
+  readonly seed?: number;
+  /** Cancels this many virtual milliseconds after the start, or at the first event the function says yes to. */
+  readonly cancelAt?: number | ((event: AttemptEvent, index: number) => boolean);
+  /** Told every event as it happens, with the means to interfere. */
+  readonly onEvent?: (event: AttemptEvent, control: MemoryRunControl) => void;
+  /** Stops at the first park instead of letting time pass until the deadline. */
+  readonly stopWhenParked?: boolean;
+  /** For `own` effects: what `ctx.tx` is. */
+  readonly openTransaction?: () => MemoryTransaction;
+  /** Wraps the ledger, to lose its answers. */
+  readonly wrapLedger?: (ledger: Ledger) => Ledger;
+  /** How drivers' errors are classified; as they are by default. */
+  readonly classify?: World['classify'];
+  /** Step functions that do real input and output: how many real milliseconds to wait before time jumps. */
+  readonly realMs?: number;
+}
+
+export interface MemoryRun {
+  /** Absent: it is parked, and nothing but a decision goes on from there. */
+  readonly end: SagaEnd | undefined;
+  readonly state: SagaState;
+  /** Attempts, undos and settlements, in order. */
+  readonly trace: readonly AttemptEvent[];
+  readonly ledger: MemoryLedger;
+  readonly elapsedMs: number;
+}
+
+const TENANT = '00000000-0000-7000-8000-000000000001';
+const JOB = '00000000-0000-7000-8000-000000000002';
+
+/** Runs a job from its input to its end, or to where it waits for a person. Throws what the saga's own code throws. */
+export async function runInMemory<D extends AnyJobDefinition>(
+  definition: D,
+  implementation: Implementation<D>,
+  options: MemoryRunOptions<D>,
+): Promise<MemoryRun> {
+  const kind = joinKind(definition, implementation);
+  const input: unknown = definition.input.parse(options.input);
+  const clock = options.clock ?? createVirtualClock();
+  const startedAt = clock.now();
+  const random = seededRandom(options.seed ?? 1);
+  const { openTransaction, cancelAt } = options;
+  const ledger = createMemoryLedger({ now: () => clock.now(), openTransaction });
+  const job = { id: JOB, tenantId: TENANT, kind: definition.kind };
+  const trace: AttemptEvent[] = [];
+
+  const world: World = {
+    ledger: options.wrapLedger?.(ledger) ?? ledger,
+    now: () => clock.now(),
+    random,
+    timer: (ms, fire) => clock.timer(ms, fire),
+    loadInput: async () => input,
+    classify: options.classify ?? ((error) => error),
+    observe: (event) => {
+      trace.push(event);
+      if (typeof cancelAt === 'function' && cancelAt(event, trace.length - 1)) control.cancel();
+      options.onEvent?.(event, control);
+    },
+  };
+  const deadlineAt = new Date(startedAt + definition.deadlineMs).toISOString();
+  const start = { jobId: JOB, tenantId: TENANT, kind: definition.kind, deadlineAt };
+  const saga = interpret(
+    definition,
+    start,
+    createMemoryRuntime({ kind, job, world, clock, random, changed: () => undefined }),
+  );
+  const control: MemoryRunControl = {
+    cancel: (wish = {}) => saga.cancel(wish),
+    get state() {
+      return saga.state;
+    },
+    clock,
+  };
+  const disarm = typeof cancelAt === 'number' ? clock.timer(cancelAt, () => control.cancel()) : undefined;
+
+  let end: SagaEnd | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  saga.ended.then(
+    (record) => (end = record),
+    (error: unknown) => (failure = { error }),
+  );
+  const isOver = (): boolean =>
+    end !== undefined || failure !== undefined || (options.stopWhenParked === true && !!saga.state.park);
+  await clock.run(isOver, options.realMs);
+  disarm?.();
+  if (failure) throw failure.error;
+  return { end, state: structuredClone(saga.state), trace, ledger, elapsedMs: clock.now() - startedAt };
+}

@@ -1,0 +1,75 @@
+/** Virtual time: it stands still while anything runs, and jumps to the next timer when nothing does. */
+import { setImmediate, setTimeout } from 'node:timers/promises';
+
+/** A run that advances this often is a loop that never ends. */
+const ADVANCES_MAX = 1_000_000;
+
+export interface VirtualClock {
+  now(): number;
+  /** Calls `fire` once after `ms`; answers how to call it off. */
+  timer(ms: number, fire: () => void): () => void;
+  /** For fakes that take their time. With a signal it wakes early when that is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Lets time pass until `isOver`, or until nothing is left to wait for. `realMs`: how long to wait in real time,
+   * before each jump, for step functions that do real input and output.
+   */
+  run(isOver: () => boolean, realMs?: number): Promise<void>;
+}
+
+interface Alarm {
+  readonly at: number;
+  readonly order: number;
+  readonly fire: () => void;
+}
+
+/** A clock that starts at `startMs` (milliseconds since 1970). */
+export function createVirtualClock(startMs = Date.UTC(2026, 0, 1)): VirtualClock {
+  let nowMs = startMs;
+  let orders = 0;
+  const alarms = new Set<Alarm>();
+
+  const next = (): Alarm | undefined => {
+    let first: Alarm | undefined;
+    for (const alarm of alarms) {
+      if (!first || alarm.at < first.at || (alarm.at === first.at && alarm.order < first.order))
+        first = alarm;
+    }
+    return first;
+  };
+  const timer = (ms: number, fire: () => void): (() => void) => {
+    const alarm = { at: nowMs + Math.max(0, ms), order: orders++, fire };
+    alarms.add(alarm);
+    return () => alarms.delete(alarm);
+  };
+
+  return {
+    now: () => nowMs,
+    timer,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        const disarm = timer(ms, resolve);
+        signal?.addEventListener('abort', () => {
+          disarm();
+          resolve();
+        });
+        if (signal?.aborted) resolve();
+      }),
+    async run(isOver, realMs = 0) {
+      for (let advances = 0; advances < ADVANCES_MAX; advances++) {
+        // Every microtask runs before the event loop's check phase: after it, nothing goes on by itself.
+        await setImmediate();
+        if (realMs > 0) await setTimeout(realMs);
+        if (isOver()) return;
+        const alarm = next();
+        if (!alarm) return;
+        alarms.delete(alarm);
+        nowMs = alarm.at;
+        alarm.fire();
+      }
+      throw new Error(
+        `Virtual time advanced ${ADVANCES_MAX} times without an end; the saga waits in a circle`,
+      );
+    },
+  };
+}

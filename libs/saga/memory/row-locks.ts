@@ -1,0 +1,22 @@
+/** Row locks in memory: whoever comes second waits for whoever holds. */
+
+export interface RowLocks {
+  /** Runs `work` while holding the lock of `key`. */
+  hold<R>(key: string, work: () => Promise<R>): Promise<R>;
+}
+
+export function createRowLocks(): RowLocks {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    async hold(key, work) {
+      const before = last.get(key);
+      const mine = before ? before.then(work, work) : work();
+      last.set(key, mine);
+      try {
+        return await mine;
+      } finally {
+        if (last.get(key) === mine) last.delete(key);
+      }
+    },
+  };
+}

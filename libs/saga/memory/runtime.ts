@@ -1,0 +1,91 @@
+/** The runtime in memory: what a Temporal server does for a series of attempts, on a virtual clock. */
+import { attempt } from '../attempt/attempt.js';
+import { travelled } from '../attempt/context.js';
+import type { Host, Kind, World } from '../attempt/world.js';
+import type { JobRef } from '../implement.js';
+import type { Request, Settled } from '../protocol.js';
+import type { Call, Running, Runtime } from '../runtime.js';
+import type { SagaState } from '../state.js';
+import type { VirtualClock } from './clock.js';
+
+export interface MemoryRuntimeOptions {
+  readonly kind: Kind;
+  readonly job: JobRef;
+  readonly world: World;
+  readonly clock: VirtualClock;
+  /** For the interpreter's own waits. */
+  readonly random: () => number;
+  readonly changed: (state: SagaState) => void;
+}
+
+export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
+  const { world, clock, job } = options;
+  return {
+    now: () => clock.now(),
+    random: options.random,
+    timer(ms) {
+      const { promise: elapsed, resolve } = Promise.withResolvers<void>();
+      const disarm = clock.timer(ms, resolve);
+      const cancel = (): void => {
+        disarm();
+        resolve();
+      };
+      return { elapsed, cancel };
+    },
+    start: (call) => startSeries(call, options),
+    park: (letter) => world.ledger.park(job, letter),
+    finish: async (end) => void (await world.ledger.finish(job, end)),
+    changed: options.changed,
+  };
+}
+
+function startSeries(call: Call, options: MemoryRuntimeOptions): Running {
+  const controller = new AbortController();
+  const { promise: ready, resolve: onReady } = Promise.withResolvers<unknown>();
+  const request = travelled(call.request) as Request;
+  return {
+    settled: runSeries(request, controller.signal, onReady, options),
+    ready,
+    cancel: () => controller.abort(),
+  };
+}
+
+async function runSeries(
+  request: Request,
+  signal: AbortSignal,
+  onReady: (output: unknown) => void,
+  { kind, world, clock }: MemoryRuntimeOptions,
+): Promise<Settled> {
+  for (let number = 1; ; number++) {
+    const host: Host = {
+      attempt: number,
+      signal,
+      isCancelled: () => signal.aborted,
+      heartbeat: () => undefined,
+      ready: async ({ output }) => onReady(output),
+    };
+    // The scheduling takes a turn, as it does through a server: nothing acts in the very moment it is asked for.
+    await Promise.resolve();
+    if (signal.aborted) return { kind: 'cancelled', doubt: false, attempts: request.before + number - 1 };
+    const verdict = await attempt(kind, request, host, world);
+    switch (verdict.kind) {
+      case 'done':
+        return verdict;
+      case 'deferred':
+        return {
+          kind: 'deferred',
+          deferMs: verdict.deferMs,
+          doubt: verdict.doubt,
+          attempts: verdict.attempt,
+        };
+      case 'cancelled':
+        return { kind: 'cancelled', doubt: verdict.doubt, attempts: verdict.attempt };
+      case 'failed': {
+        const { failure, doubt, attempt: attempts, retryInMs } = verdict;
+        if (retryInMs === undefined || signal.aborted) return { kind: 'failed', failure, doubt, attempts };
+        await clock.sleep(retryInMs, signal);
+        if (signal.aborted) return { kind: 'cancelled', doubt, attempts };
+      }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+/** What travels between the interpreter, the attempts it asks for, and the ledger: references and small facts (S14). */
+import type { Failure } from './failure.js';
+import type { JobRef } from './implement.js';
+import type { ParkState } from './state.js';
+
+/** The one argument of a saga's workflow. */
+export interface SagaStart {
+  readonly jobId: string;
+  readonly tenantId: string;
+  readonly kind: string;
+  /** RFC 3339; absolute, from acceptance (S10). */
+  readonly deadlineAt: string;
+}
+
+/** One effect of a job: a step, an item of it, under a generation. */
+export interface EffectRef {
+  readonly step: string;
+  readonly item?: number;
+  readonly generation: number;
+}
+
+/** The parts every request for an attempt has. Attempts are numbered through, over re-schedulings too. */
+export interface AttemptRequest extends EffectRef {
+  readonly job: JobRef;
+  /** Order of registration (S3). */
+  readonly seq: number;
+  /** Attempts used up by earlier schedulings: the next one is `before + 1`. */
+  readonly before: number;
+  /** How many attempts this scheduling may make. */
+  readonly attemptsMax: number;
+}
+
+export interface StepRequest extends AttemptRequest {
+  readonly role: 'step';
+  readonly args: unknown;
+  /** Of a holder: what its `ready` must quote, so that a lost one's late word counts for nothing. */
+  readonly token?: string;
+}
+
+export interface UndoRequest extends AttemptRequest {
+  readonly role: 'undo';
+  /** False when a block is undone to start over: the job as a whole still goes forward. */
+  readonly compensating: boolean;
+}
+
+/** Fence a pivot in doubt and find out whether it happened (S5, S6). */
+export interface SettleRequest extends AttemptRequest {
+  readonly role: 'settle';
+}
+
+export type Request = StepRequest | UndoRequest | SettleRequest;
+
+/** What the ledger and the probe say of a pivot in doubt. `unknown`: a person must decide. */
+export type Settlement =
+  | { readonly verdict: 'happened'; readonly output: unknown }
+  | { readonly verdict: 'not_happened' }
+  | { readonly verdict: 'unknown' };
+
+/** How one attempt ended. */
+export type Verdict =
+  | { readonly kind: 'done'; readonly output: unknown }
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly doubt: boolean;
+      readonly attempt: number;
+      /** Absent: this was the last attempt. */
+      readonly retryInMs?: number;
+    }
+  | { readonly kind: 'deferred'; readonly deferMs: number; readonly doubt: boolean; readonly attempt: number }
+  | { readonly kind: 'cancelled'; readonly doubt: boolean; readonly attempt: number };
+
+/** How a scheduling (a series of attempts) ended, as the interpreter sees it. */
+export type Settled =
+  | { readonly kind: 'done'; readonly output: unknown }
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly doubt: boolean;
+      /** Attempts used so far, over all schedulings; absent when the last one never reported. */
+      readonly attempts?: number;
+    }
+  | {
+      readonly kind: 'deferred';
+      readonly deferMs: number;
+      readonly doubt: boolean;
+      readonly attempts: number;
+    }
+  | { readonly kind: 'cancelled'; readonly doubt: boolean; readonly attempts?: number };
+
+/** Why a saga ends other than well. The first cause wins (S9). */
+export type Cause =
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'cancelled'; readonly reason?: string }
+  | { readonly kind: 'deadline' };
+
+export interface EndError {
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly step?: string;
+  readonly item?: number;
+  readonly failureClass: string;
+}
+
+/** An effect a person decided to leave, or a step decided to skip. */
+export interface Remainder {
+  readonly step: string;
+  readonly item?: number;
+  /** Of a leftover: no later attempt can touch it. */
+  readonly fenced?: boolean;
+}
+
+/** The terminal record (S9). */
+export type SagaEnd =
+  | { readonly status: 'SUCCEEDED'; readonly result: unknown; readonly skipped: readonly Remainder[] }
+  | {
+      readonly status: 'FAILED' | 'CANCELLED';
+      readonly compensated: 'none' | 'all' | 'partial';
+      readonly leftovers: readonly Remainder[];
+      readonly skipped: readonly Remainder[];
+      readonly error: EndError;
+    };
+
+export type Decision = 'retry' | 'skip' | 'compensate' | 'resolve';
+
+/** A park's context, stored as a dead letter. */
+export interface DeadLetter extends ParkState {
+  readonly generation: number;
+  readonly possible: readonly Decision[];
+  readonly failure: Failure;
+}
+
+/** Payload of the signal `cancel`. */
+export interface CancelWish {
+  readonly reason?: string;
+}
+
+/** Payload of the signal `ready`, sent by a holder's attempt to its own saga. */
+export interface HolderReady {
+  readonly token: string;
+  readonly output: unknown;
+}
+
+export const CANCEL_SIGNAL = 'cancel';
+export const READY_SIGNAL = 'ready';
+export const STATE_QUERY = 'state';
+
+/** The effect key (S11), shown to the provider and to the ledger, the same on every attempt. */
+export function effectKeyOf(jobId: string, ref: EffectRef): string {
+  const item = ref.item === undefined ? '' : `/${ref.item}`;
+  return `${jobId}/${ref.step}${item}/${ref.generation}`;
+}
+
+/** `{ item }` where there is one: for objects whose optional properties must be absent, not undefined. */
+export function itemOf(ref: { readonly item?: number | undefined }): { readonly item?: number } {
+  return ref.item === undefined ? {} : { item: ref.item };
+}
