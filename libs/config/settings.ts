@@ -28,6 +28,11 @@ const Environment = z.object({
   LONGHAUL_ARTIFACTS: z.string().optional(),
   /** The datasets' file; without it no dataset is known. */
   LONGHAUL_DATASETS: z.string().optional(),
+  /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
+  LONGHAUL_CODEC_UI_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{32,100}$/)
+    .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
@@ -46,6 +51,7 @@ export interface Settings {
   readonly artifactsDir: string;
   readonly datasetsFile: string | undefined;
   readonly logLevel: string;
+  readonly codecUiToken?: string | undefined;
 }
 
 /** Reads the settings; throws one Error that names every variable that is missing or wrong. */
@@ -76,5 +82,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     artifactsDir: resolve(e.LONGHAUL_ARTIFACTS ?? join(home, 'artifacts')),
     datasetsFile: e.LONGHAUL_DATASETS ? resolve(e.LONGHAUL_DATASETS) : undefined,
     logLevel: e.LOG_LEVEL,
+    codecUiToken: e.LONGHAUL_CODEC_UI_TOKEN,
   };
 }

@@ -1,0 +1,48 @@
+/** The API's one module. */
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { ApiResources } from './api.resources.js';
+import { ArtifactsController } from './artifacts/artifacts.controller.js';
+import { Authenticator } from './auth/authenticator.js';
+import { CodecController } from './codec/codec.controller.js';
+import { StateQueries } from './engine/state-queries.js';
+import { HealthController } from './health/health.controller.js';
+import { JobAcceptor } from './jobs/job.acceptor.js';
+import { JobController } from './jobs/job.controller.js';
+import { JobEvents } from './jobs/job.events.js';
+import { JobReader } from './jobs/job.reader.js';
+import { JobWatcher } from './jobs/job.watcher.js';
+import { JobsController } from './jobs/jobs.controller.js';
+import { KindsController } from './kinds/kinds.controller.js';
+import { GuardedController } from './operators/guarded.controller.js';
+import { ProblemFilter } from './problems/problem.filter.js';
+import { ProblemsController } from './problems/problems.controller.js';
+
+@Module({})
+export class ApiModule {
+  static with(resources: ApiResources): DynamicModule {
+    return {
+      module: ApiModule,
+      controllers: [
+        JobsController,
+        JobController,
+        KindsController,
+        ArtifactsController,
+        CodecController,
+        ProblemsController,
+        HealthController,
+        GuardedController,
+      ],
+      providers: [
+        { provide: ApiResources, useValue: resources },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        Authenticator,
+        StateQueries,
+        JobReader,
+        JobWatcher,
+        JobEvents,
+        JobAcceptor,
+      ],
+    };
+  }
+}

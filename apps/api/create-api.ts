@@ -1,0 +1,101 @@
+/** The API as a value: opened on its settings, listening, closable. What a process runs and a test starts. */
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+import type { Settings } from '../../libs/config/settings.js';
+import { openArtifactStore } from '../../libs/artifacts/open-artifact-store.js';
+import { loadDatasets, type Datasets } from '../../libs/datasets/datasets.js';
+import type { AnyJobDefinition } from '../../libs/saga/define.js';
+import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
+import { openDatabase } from '../../libs/store/database.js';
+import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
+import { createCodec } from '../../libs/temporal/codec.js';
+import { connectTemporal } from '../../libs/temporal/connection.js';
+import { definitions as allDefinitions } from '../../workflows/index.js';
+import { ApiModule } from './api.module.js';
+import { ApiResources } from './api.resources.js';
+import { Authenticator } from './auth/authenticator.js';
+import { createEngine, type Engine } from './engine/engine.js';
+import { createAdapter, installHooks } from './http/adapter.js';
+import { toNestLogger } from './http/nest-log.js';
+import { serveOpenApi } from './openapi/document.js';
+import { createOutboxPoke } from './outbox.poke.js';
+
+/** What a test may bring instead of what the settings name. */
+export interface ApiDependencies {
+  readonly definitions?: readonly AnyJobDefinition[];
+  readonly datasets?: Datasets;
+  readonly engine?: Engine;
+  readonly log?: Logger;
+}
+
+export interface Api {
+  /** Where it listens, e.g. `http://127.0.0.1:3000`. */
+  readonly url: string;
+  readonly resources: ApiResources;
+  /** Ends event streams, answers what is under way, closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Opens everything, and listens. Needs neither database nor engine to be there yet. */
+export async function createApi(settings: Settings, dependencies: ApiDependencies = {}): Promise<Api> {
+  const log = dependencies.log ?? createLogger('api', settings.logLevel);
+  const database = openDatabase(settings.databaseUrl.app, 'app', {
+    max: settings.databasePoolMax,
+    name: 'longhaul-api',
+    onError: (error) => log.debug({ err: error }, 'an idle connection was lost'),
+  });
+  const cipher = createTenantCipher(database, settings.masterKey);
+  const secrets = { cipher, database };
+  // Readers wait 300 ms: a call that is repeated inside would only be late.
+  const temporal = dependencies.engine ? undefined : connectTemporal(settings, secrets, { attemptsMax: 1 });
+  const poke = createOutboxPoke(settings.databaseUrl.app, log);
+  const resources = new ApiResources({
+    settings,
+    log,
+    database,
+    cipher,
+    engine: dependencies.engine ?? createEngine(temporal!),
+    poke,
+    codec: createCodec(secrets),
+    artifacts: openArtifactStore(settings),
+    datasets: dependencies.datasets ?? loadDatasets(settings.datasetsFile),
+    definitions: byKind(dependencies.definitions ?? allDefinitions),
+  });
+  const adapter = createAdapter(resources);
+  const holder: { authenticator?: Authenticator } = {};
+  installHooks(adapter, resources, () => {
+    if (!holder.authenticator) throw new Error('a request came before the API was ready');
+    return holder.authenticator;
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.with(resources), adapter, {
+    bodyParser: false,
+    logger: toNestLogger(log),
+    abortOnError: false,
+  });
+  holder.authenticator = app.get(Authenticator);
+  serveOpenApi(app, resources);
+  await app.listen({ port: settings.port, host: settings.host });
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return {
+    url: `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`,
+    resources,
+    close: async () => {
+      await app.close();
+      await Promise.all([poke.close(), database.end(), temporal?.close()]);
+    },
+  };
+}
+
+/** Two kinds of one name would answer for each other. */
+function byKind(definitions: readonly AnyJobDefinition[]): ReadonlyMap<string, AnyJobDefinition> {
+  const map = new Map<string, AnyJobDefinition>();
+  for (const definition of definitions) {
+    if (map.has(definition.kind)) {
+      throw new Error(`Two kinds are named "${definition.kind}"; rename one in workflows/index.ts.`);
+    }
+    map.set(definition.kind, definition);
+  }
+  return map;
+}

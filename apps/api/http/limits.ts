@@ -1,0 +1,12 @@
+/** What a request may be at most. */
+
+export const BODY_BYTES_MAX = 1_048_576;
+export const JSON_DEPTH_MAX = 64;
+/** Path parameters and artifact locations; anything longer is nothing of ours. */
+export const PARAM_LENGTH_MAX = 1_024;
+/** Node's own default, named here because the answer names it. */
+export const HEADER_BYTES_MAX = 16_384;
+/** A request that trickles in slower than this is cut off. */
+export const REQUEST_TIMEOUT_MS = 30_000;
+/** Validation errors named in one answer; beyond them the count is told. */
+export const FIELD_ERRORS_MAX = 100;

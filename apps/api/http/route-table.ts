@@ -1,0 +1,42 @@
+/** Which methods each path answers, noted as routes are added: what tells 405 from 404. */
+import type { FastifyInstance } from 'fastify';
+
+interface Pattern {
+  readonly expression: RegExp;
+  readonly methods: Set<string>;
+}
+
+const tables = new WeakMap<object, Map<string, Pattern>>();
+
+/** Starts noting the routes added to this instance from now on. */
+export function trackRoutes(instance: FastifyInstance): void {
+  const table = new Map<string, Pattern>();
+  tables.set(instance.server, table);
+  instance.addHook('onRoute', (route) => {
+    // A door that only refuses (the guarded prefixes) is no reason to answer 405.
+    if ((route.config as { hidden?: boolean } | undefined)?.hidden) return;
+    const pattern = table.get(route.url) ?? {
+      expression: toExpression(route.url),
+      methods: new Set<string>(),
+    };
+    for (const method of [route.method].flat()) pattern.methods.add(method.toUpperCase());
+    table.set(route.url, pattern);
+  });
+}
+
+/** The methods a path would answer, sorted; none for an unknown path. */
+export function allowedMethods(instance: FastifyInstance, path: string): string[] {
+  const methods = new Set<string>();
+  for (const pattern of tables.get(instance.server)?.values() ?? []) {
+    if (pattern.expression.test(path)) for (const method of pattern.methods) methods.add(method);
+  }
+  return [...methods].sort();
+}
+
+function toExpression(url: string): RegExp {
+  const source = url
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/\/:[A-Za-z]+/g, '/[^/]+')
+    .replace(/\*/g, '.*');
+  return new RegExp(`^${source}$`);
+}

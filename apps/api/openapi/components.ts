@@ -1,0 +1,260 @@
+/** The document's schemas: our own representations, and every kind's input and result from its definition. */
+import { z } from 'zod';
+import { inputSchemaOf, resultSchemaOf, type JsonSchema } from '../../../libs/saga/describe.js';
+import type { AnyJobDefinition } from '../../../libs/saga/define.js';
+import { CancelRequest } from '../jobs/job-requests.schema.js';
+import {
+  ArtifactLink,
+  CancelPreview,
+  Job,
+  JobError,
+  JobPage,
+  Progress,
+  StepView,
+} from '../jobs/job.schema.js';
+import { problemTable } from '../problems/problem.table.js';
+
+type Schemas = Record<string, JsonSchema>;
+
+const OWN = { Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview };
+const REF = '#/components/schemas/';
+const EXPORT_KIND = 'report.export';
+
+/** `components.schemas` of the document. */
+export function componentSchemas(definitions: Iterable<AnyJobDefinition>): Schemas {
+  const kinds = [...definitions];
+  return { ...ownSchemas(), ...writtenSchemas(), ...kindSchemas(kinds) };
+}
+
+function ownSchemas(): Schemas {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(OWN)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, {
+    io: 'output',
+    unrepresentable: 'any',
+    uri: (id) => REF + id,
+  });
+  return {
+    ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, bare(schema as JsonSchema)])),
+    CancelRequest: bare(z.toJSONSchema(CancelRequest, { io: 'input', unrepresentable: 'any' }) as JsonSchema),
+  };
+}
+
+function bare({ $schema: _draft, $id: _id, ...schema }: JsonSchema): JsonSchema {
+  return schema;
+}
+
+/** `report.export` → `ReportExport`. */
+export function pascalCase(kind: string): string {
+  return kind.replace(/(?:^|\.)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
+  const schemas: Schemas = {};
+  for (const definition of kinds) {
+    const name = pascalCase(definition.kind);
+    schemas[`${name}Input`] = { ...inputSchemaOf(definition), examples: [definition.example as unknown] };
+    schemas[`${name}Result`] = resultSchemaOf(definition);
+    schemas[`${name}Submission`] = {
+      type: 'object',
+      additionalProperties: false,
+      required: ['kind', 'input'],
+      properties: {
+        kind: { const: definition.kind, description: definition.summary },
+        input: { $ref: `${REF}${name}Input` },
+        onDuplicate: { enum: ['return', 'restart'] },
+        ...(definition.naturalKey ? {} : { key: { type: 'string', minLength: 1, maxLength: 255 } }),
+      },
+      examples: [{ kind: definition.kind, input: definition.example as unknown }],
+    };
+  }
+  const names = kinds.map(({ kind }) => pascalCase(kind));
+  const exportDefinition = kinds.find(({ kind }) => kind === EXPORT_KIND);
+  return {
+    ...schemas,
+    Submission: { oneOf: names.map((name) => ({ $ref: `${REF}${name}Submission` })) },
+    ExportSubmission: exportDefinition ? withOnDuplicate(exportDefinition) : { type: 'object' },
+    Result: {
+      anyOf: [{ $ref: `${REF}ArtifactLink` }, ...names.map((name) => ({ $ref: `${REF}${name}Result` }))],
+    },
+  };
+}
+
+function withOnDuplicate(definition: AnyJobDefinition): JsonSchema {
+  const input = inputSchemaOf(definition) as { properties?: object };
+  return {
+    ...input,
+    properties: { ...input.properties, onDuplicate: { enum: ['return', 'restart'] } },
+    examples: [definition.example as unknown],
+  };
+}
+
+const text = { type: 'string' };
+const nullableText = { type: ['string', 'null'] };
+
+/** What no zod schema of ours describes. */
+function writtenSchemas(): Schemas {
+  return {
+    Problem: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId'],
+      properties: {
+        type: { type: 'string', format: 'uri' },
+        title: text,
+        status: { type: 'integer', minimum: 400, maximum: 599 },
+        detail: text,
+        instance: text,
+        code: { enum: Object.keys(problemTable) },
+        traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+        errors: {
+          type: 'array',
+          items: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['pointer', 'detail'],
+            properties: { pointer: { type: 'string', description: 'RFC 6901' }, detail: text },
+          },
+        },
+        jobId: { type: 'string', format: 'uuid', description: 'The job that is in the way.' },
+      },
+    },
+    ProblemKind: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['code', 'status', 'title', 'advice'],
+      properties: { code: text, status: { type: 'integer' }, title: text, advice: text },
+    },
+    Batch: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['jobs'],
+      properties: {
+        jobs: { type: 'array', minItems: 1, maxItems: 1_000, items: { $ref: `${REF}Submission` } },
+      },
+    },
+    BatchAnswer: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['items'],
+      properties: {
+        items: {
+          type: 'array',
+          items: {
+            oneOf: [
+              {
+                type: 'object',
+                additionalProperties: false,
+                required: ['status', 'job'],
+                properties: { status: { enum: [200, 202] }, job: { $ref: `${REF}Job` } },
+              },
+              {
+                type: 'object',
+                additionalProperties: false,
+                required: ['status', 'problem'],
+                properties: { status: { type: 'integer' }, problem: { $ref: `${REF}Problem` } },
+              },
+            ],
+          },
+        },
+      },
+    },
+    KindPage: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['items'],
+      properties: {
+        items: {
+          type: 'array',
+          items: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['kind', 'summary', 'links'],
+            properties: {
+              kind: text,
+              summary: text,
+              links: {
+                type: 'object',
+                required: ['self'],
+                properties: { self: { type: 'string', format: 'uri' } },
+              },
+            },
+          },
+        },
+      },
+    },
+    Kind: kindSchema(),
+    CodecPayloads: {
+      type: 'object',
+      required: ['payloads'],
+      properties: {
+        payloads: {
+          type: 'array',
+          items: { type: 'object', properties: { metadata: { type: 'object' }, data: { type: 'string' } } },
+        },
+      },
+    },
+    Health: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['status'],
+      properties: { status: { const: 'ok' } },
+    },
+    Readiness: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['status', 'database', 'engine'],
+      properties: { status: { const: 'ready' }, database: { const: 'up' }, engine: { enum: ['up', 'down'] } },
+    },
+  };
+}
+
+function kindSchema(): JsonSchema {
+  const retry = {
+    type: ['object', 'null'],
+    required: ['attempts', 'first', 'most'],
+    properties: { attempts: { type: 'integer' }, first: text, most: text },
+  };
+  const step = {
+    name: text,
+    kind: { enum: ['readOnly', 'compensable', 'pivot', 'retriable'] },
+    summary: nullableText,
+    effect: text,
+    pool: text,
+    taskQueue: text,
+    holds: { type: 'boolean' },
+    timeoutSeconds: { type: 'number' },
+    longerBecause: nullableText,
+    heartbeatSeconds: { type: 'number' },
+    retry,
+    undo: nullableText,
+    undoRetry: retry,
+    probe: nullableText,
+  };
+  const kind = {
+    kind: text,
+    summary: text,
+    workflowType: text,
+    queue: text,
+    naturalKey: {
+      type: 'object',
+      required: ['declared', 'example'],
+      properties: {
+        declared: { type: 'boolean' },
+        example: { type: ['array', 'null'], items: { type: ['string', 'number'] } },
+      },
+    },
+    deadline: text,
+    deadlineSeconds: { type: 'number' },
+    artifactTtl: nullableText,
+    input: { type: 'object', description: 'JSON Schema, draft 2020-12.' },
+    result: { type: 'object', description: 'JSON Schema, draft 2020-12.' },
+    example: {},
+    steps: {
+      type: 'array',
+      items: { type: 'object', additionalProperties: false, required: Object.keys(step), properties: step },
+    },
+    diagram: { type: 'string', description: 'Mermaid.' },
+  };
+  return { type: 'object', additionalProperties: false, required: Object.keys(kind), properties: kind };
+}

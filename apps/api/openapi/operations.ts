@@ -1,0 +1,312 @@
+/** What OpenAPI says of each operation that its controller cannot: words, bodies, answers, errors. */
+import type { z } from 'zod';
+import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
+import type { ProblemCode } from '../problems/problem.table.js';
+
+export interface AnswerSpec {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** By media type: the name of a component, or a schema. */
+  readonly content?: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
+}
+
+export interface OperationSpec {
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** No key is asked for. */
+  readonly public?: true;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: z.ZodType;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: { readonly schema: string; readonly required: boolean };
+  readonly answers: Readonly<Record<number, AnswerSpec>>;
+  readonly problems: readonly ProblemCode[];
+}
+
+const JSON_TYPE = 'application/json';
+const jobId = { id: 'The job’s id, a UUIDv7.' };
+
+const bodyProblems = [
+  'invalid_json',
+  'json_too_deep',
+  'body_too_large',
+  'unsupported_media_type',
+  'validation_failed',
+] as const satisfies readonly ProblemCode[];
+
+const submissionHeaders = {
+  'Idempotency-Key':
+    '1 to 255 visible ASCII characters, bare or quoted. A repeat with the same body answers the same.',
+  Prefer: '`wait=N`: answer when the job has ended, or after N seconds (at most 30).',
+  traceparent: 'W3C trace context; stored with the job.',
+};
+
+const submissionAnswers = {
+  202: {
+    description: 'Accepted, durably.',
+    headers: {
+      Location: 'The job.',
+      'Retry-After': 'Whole seconds until it is worth to look.',
+      'Idempotent-Replayed': '`true` where the Idempotency-Key was seen before.',
+      'Preference-Applied': '`wait=N`',
+    },
+    content: { [JSON_TYPE]: 'Job' },
+  },
+  200: {
+    description: 'The job was there (`duplicate: true`), or it ended within `Prefer: wait=N`.',
+    headers: {
+      Location: 'The job.',
+      'Retry-After': 'Where it has not ended.',
+      'Idempotent-Replayed': '`true`',
+      'Preference-Applied': '`wait=N`',
+    },
+    content: { [JSON_TYPE]: 'Job' },
+  },
+} satisfies OperationSpec['answers'];
+
+const submissionProblems = [
+  ...bodyProblems,
+  'not_available',
+  'invalid_idempotency_key',
+  'idempotency_key_reused',
+  'idempotency_in_flight',
+  'natural_key_conflict',
+  'job_busy',
+  'client_key_required',
+] as const satisfies readonly ProblemCode[];
+
+const table = {
+  submitJob: {
+    tag: 'Jobs',
+    summary: 'Submit a job',
+    description: 'Durable before it answers. The same natural key is the same job.',
+    headers: submissionHeaders,
+    body: { schema: 'Submission', required: true },
+    answers: submissionAnswers,
+    problems: submissionProblems,
+  },
+  submitExport: {
+    tag: 'Jobs',
+    summary: 'Submit an export',
+    description: '`POST /jobs` of kind `report.export` with the input as the body.',
+    headers: submissionHeaders,
+    body: { schema: 'ExportSubmission', required: true },
+    answers: submissionAnswers,
+    problems: submissionProblems,
+  },
+  submitBatch: {
+    tag: 'Jobs',
+    summary: 'Submit 1 to 1,000 jobs',
+    description:
+      'The valid ones are accepted in one transaction. Each item is answered as `POST /jobs` would; pointers are relative to the item.',
+    headers: {
+      'Idempotency-Key': submissionHeaders['Idempotency-Key'],
+      traceparent: submissionHeaders.traceparent,
+    },
+    body: { schema: 'Batch', required: true },
+    answers: {
+      202: {
+        description: 'Answers in the order of the jobs.',
+        headers: { 'Idempotent-Replayed': '`true` where the Idempotency-Key was seen before.' },
+        content: { [JSON_TYPE]: 'BatchAnswer' },
+      },
+    },
+    problems: submissionProblems,
+  },
+  listJobs: {
+    tag: 'Jobs',
+    summary: 'List jobs, newest first',
+    description: 'Stored states: the workflows are not asked.',
+    query: ListQuery,
+    answers: {
+      200: {
+        description: 'A page.',
+        headers: { Link: '`rel="next"` where there are more.' },
+        content: { [JSON_TYPE]: 'JobPage' },
+      },
+    },
+    problems: ['validation_failed', 'client_key_required'],
+  },
+  getJob: {
+    tag: 'Jobs',
+    summary: 'Read a job',
+    description: '200 in any state, failed ones too.',
+    params: jobId,
+    headers: { 'If-None-Match': 'The ETag of what you have.' },
+    answers: {
+      200: {
+        description: 'The job.',
+        headers: { ETag: 'The revision.', 'Retry-After': 'Where it has not ended.' },
+        content: { [JSON_TYPE]: 'Job' },
+      },
+      304: { description: 'You have the present revision.', headers: { ETag: 'The revision.' } },
+    },
+    problems: ['job_not_found', 'validation_failed', 'client_key_required'],
+  },
+  followJob: {
+    tag: 'Jobs',
+    summary: 'Follow a job by server-sent events',
+    description:
+      '`event: job`, the whole job as data, the revision as id. A comment every 15 s. Ends after the terminal event; a reconnection with that event’s id is answered 204.',
+    params: jobId,
+    headers: { 'Last-Event-ID': 'The revision you have; the present state is sent at once if it is newer.' },
+    answers: {
+      200: { description: 'The stream.', content: { 'text/event-stream': { type: 'string' } } },
+      204: { description: 'The job has ended, and you have its last revision.' },
+    },
+    problems: ['job_not_found', 'validation_failed', 'too_many_streams', 'client_key_required'],
+  },
+  getResult: {
+    tag: 'Jobs',
+    summary: 'Get a job’s result',
+    description:
+      'With an artifact: 303 to a freshly signed URL, or that URL as JSON where `Accept` names it.',
+    params: jobId,
+    answers: {
+      200: {
+        description: 'The link (kinds with an artifact), or the result.',
+        content: { [JSON_TYPE]: 'Result' },
+      },
+      303: { description: 'To the file.', headers: { Location: 'A signed URL.' } },
+    },
+    problems: [
+      'job_not_found',
+      'validation_failed',
+      'result_expired',
+      'result_not_ready',
+      'job_failed',
+      'job_cancelled',
+      'client_key_required',
+    ],
+  },
+  cancelJob: {
+    tag: 'Jobs',
+    summary: 'Cancel a job',
+    description:
+      'The body may be missing. With `?dryRun=true` nothing changes: the answer says what would be undone.',
+    params: jobId,
+    query: CancelQuery,
+    body: { schema: 'CancelRequest', required: false },
+    answers: {
+      202: {
+        description: 'Asked for; completion may still win.',
+        headers: { Location: 'The job.', 'Retry-After': 'Where it has not ended.' },
+        content: { [JSON_TYPE]: 'Job' },
+      },
+      200: {
+        description: 'It is cancelled already; or the preview.',
+        content: {
+          [JSON_TYPE]: {
+            anyOf: [{ $ref: '#/components/schemas/Job' }, { $ref: '#/components/schemas/CancelPreview' }],
+          },
+        },
+      },
+    },
+    problems: [
+      ...bodyProblems,
+      'job_not_found',
+      'job_finished',
+      'too_late',
+      'job_busy',
+      'client_key_required',
+    ],
+  },
+  listKinds: {
+    tag: 'Kinds',
+    summary: 'List the kinds of job',
+    answers: { 200: { description: 'All of them.', content: { [JSON_TYPE]: 'KindPage' } } },
+    problems: [],
+  },
+  getKind: {
+    tag: 'Kinds',
+    summary: 'Read a kind',
+    params: { kind: 'For example `report.export`.' },
+    answers: { 200: { description: 'The kind.', content: { [JSON_TYPE]: 'Kind' } } },
+    problems: ['kind_not_found'],
+  },
+  getArtifact: {
+    tag: 'Artifacts',
+    summary: 'Download a file by its signed URL',
+    description:
+      'URLs come from `GET /jobs/{id}/result`; they are the permission. Never under a Content-Encoding.',
+    public: true,
+    params: { '*': 'The file’s location.' },
+    headers: {
+      Range: 'One range of bytes.',
+      'If-Range': 'The ETag the range belongs to.',
+      'If-None-Match': 'An ETag.',
+    },
+    answers: {
+      200: {
+        description: 'The whole file.',
+        headers: {
+          'Repr-Digest': 'SHA-256 of the whole file.',
+          'Content-Disposition': 'attachment',
+          ETag: 'The SHA-256.',
+        },
+        content: { 'application/octet-stream': { type: 'string' }, 'text/csv': { type: 'string' } },
+      },
+      206: {
+        description: 'A range.',
+        headers: { 'Content-Range': 'Which.', 'Repr-Digest': 'SHA-256 of the whole file.' },
+        content: { 'application/octet-stream': { type: 'string' }, 'text/csv': { type: 'string' } },
+      },
+      304: { description: 'You have it.' },
+    },
+    problems: ['invalid_signature', 'link_expired', 'result_expired', 'range_not_satisfiable'],
+  },
+  encodePayloads: {
+    tag: 'Operators',
+    summary: 'Seal Temporal payloads',
+    description: 'Temporal’s remote codec protocol. Role operator.',
+    body: { schema: 'CodecPayloads', required: true },
+    answers: { 200: { description: 'Sealed.', content: { [JSON_TYPE]: 'CodecPayloads' } } },
+    problems: [...bodyProblems, 'role_too_low'],
+  },
+  decodePayloads: {
+    tag: 'Operators',
+    summary: 'Open Temporal payloads',
+    description: 'Temporal’s remote codec protocol. Role operator.',
+    body: { schema: 'CodecPayloads', required: true },
+    answers: { 200: { description: 'Opened.', content: { [JSON_TYPE]: 'CodecPayloads' } } },
+    problems: [...bodyProblems, 'role_too_low'],
+  },
+  decodePayloadsForUi: {
+    tag: 'Operators',
+    summary: 'Open Temporal payloads for the embedded stack’s Web UI',
+    description: 'The token in the path is the permission. Off unless the stack was started with one.',
+    public: true,
+    params: { token: 'LONGHAUL_CODEC_UI_TOKEN' },
+    body: { schema: 'CodecPayloads', required: true },
+    answers: { 200: { description: 'Opened.', content: { [JSON_TYPE]: 'CodecPayloads' } } },
+    problems: [...bodyProblems, 'unauthenticated', 'database_unavailable'],
+  },
+  getProblem: {
+    tag: 'Service',
+    summary: 'What an error code means',
+    public: true,
+    params: { code: 'A problem’s `code`.' },
+    answers: { 200: { description: 'The code.', content: { [JSON_TYPE]: 'ProblemKind' } } },
+    problems: ['problem_not_found'],
+  },
+  getHealth: {
+    tag: 'Service',
+    summary: 'Does the process live',
+    public: true,
+    answers: { 200: { description: 'It does.', content: { [JSON_TYPE]: 'Health' } } },
+    problems: [],
+  },
+  getReadiness: {
+    tag: 'Service',
+    summary: 'Can it take work',
+    description: 'Needs the database. The engine is told, not required: jobs are accepted without it.',
+    public: true,
+    answers: { 200: { description: 'It can.', content: { [JSON_TYPE]: 'Readiness' } } },
+    problems: ['database_unavailable'],
+  },
+} satisfies Record<string, OperationSpec>;
+
+export type OperationId = keyof typeof table;
+
+export const operations: Readonly<Record<OperationId, OperationSpec>> = table;

@@ -1,0 +1,213 @@
+/** The one table of public error codes. `docs/errors.md` is generated from it, and a test holds the two equal. */
+
+export interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** What the reader should do. */
+  readonly advice: string;
+}
+
+const kinds = {
+  invalid_request: {
+    status: 400,
+    title: 'The request is not well-formed HTTP',
+    advice: 'Look at the URL’s percent-encoding and at the headers.',
+  },
+  invalid_json: {
+    status: 400,
+    title: 'The body is not valid JSON',
+    advice: 'Send one JSON object in UTF-8.',
+  },
+  json_too_deep: {
+    status: 400,
+    title: 'The body is nested too deeply',
+    advice: 'Nest at most 64 levels.',
+  },
+  invalid_idempotency_key: {
+    status: 400,
+    title: 'The Idempotency-Key is malformed',
+    advice: 'Send 1 to 255 visible ASCII characters, bare or in double quotes.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'No valid API key',
+    advice: 'Send `Authorization: Bearer lh_…` with a key that is not revoked.',
+  },
+  role_too_low: {
+    status: 403,
+    title: 'This key may not do that',
+    advice: 'Use a key of the role the detail names.',
+  },
+  client_key_required: {
+    status: 403,
+    title: 'This works for one tenant',
+    advice: 'Use a client key: operator and admin keys belong to the platform, not to a tenant.',
+  },
+  invalid_signature: {
+    status: 403,
+    title: 'The link is not one of ours',
+    advice: 'Take a fresh link from GET /jobs/{id}/result and use it unchanged.',
+  },
+  route_not_found: {
+    status: 404,
+    title: 'There is nothing here',
+    advice: 'Look the route up in /openapi.json.',
+  },
+  job_not_found: {
+    status: 404,
+    title: 'No such job',
+    advice: 'Check the id. Jobs of other tenants answer the same.',
+  },
+  kind_not_found: {
+    status: 404,
+    title: 'No such kind of job',
+    advice: 'GET /kinds lists them.',
+  },
+  problem_not_found: {
+    status: 404,
+    title: 'No such error code',
+    advice: 'docs/errors.md lists them.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'The method is not allowed here',
+    advice: 'The Allow header says which are.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'The request took too long to arrive',
+    advice: 'Send it again.',
+  },
+  natural_key_conflict: {
+    status: 409,
+    title: 'Another input has the same natural key',
+    advice: 'Change what the key is made of (a version, say), or follow the job that is there.',
+  },
+  idempotency_in_flight: {
+    status: 409,
+    title: 'A request with the same key is still being accepted',
+    advice: 'Repeat after Retry-After.',
+  },
+  job_busy: {
+    status: 409,
+    title: 'The job is being changed this moment',
+    advice: 'Repeat after Retry-After.',
+  },
+  result_not_ready: {
+    status: 409,
+    title: 'The job has not finished',
+    advice: 'Repeat after Retry-After, or follow the events.',
+  },
+  job_failed: {
+    status: 409,
+    title: 'The job failed, so there is no result',
+    advice: 'GET /jobs/{id} says why. Submit it again with onDuplicate "restart" once the cause is mended.',
+  },
+  job_cancelled: {
+    status: 409,
+    title: 'The job was cancelled, so there is no result',
+    advice: 'Submit it again with onDuplicate "restart".',
+  },
+  job_finished: {
+    status: 409,
+    title: 'The job has finished',
+    advice: 'Nothing is left to cancel.',
+  },
+  too_late: {
+    status: 409,
+    title: 'The job is past its commit point',
+    advice: 'It only goes forward from here. Wait for its end.',
+  },
+  result_expired: {
+    status: 410,
+    title: 'The result has expired',
+    advice: 'Submit the job again with onDuplicate "restart".',
+  },
+  link_expired: {
+    status: 410,
+    title: 'The link has expired',
+    advice: 'Take a fresh link from GET /jobs/{id}/result.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'The body is too large',
+    advice: 'Send at most 1 MiB; split a batch.',
+  },
+  uri_too_long: {
+    status: 414,
+    title: 'The URL is too long',
+    advice: 'No part of a path of ours is that long.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is not JSON by its Content-Type',
+    advice: 'Send `Content-Type: application/json`, UTF-8, without Content-Encoding.',
+  },
+  range_not_satisfiable: {
+    status: 416,
+    title: 'The range lies outside the file',
+    advice: 'Content-Range says how long it is.',
+  },
+  validation_failed: {
+    status: 422,
+    title: 'The request has values that are not allowed',
+    advice: '`errors` names all of them, each with a JSON pointer (or the parameter’s name).',
+  },
+  not_available: {
+    status: 422,
+    title: 'The request asks for something this version does not have yet',
+    advice: 'Leave the fields out that `errors` names.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'The Idempotency-Key was used with another body',
+    advice: 'Use a new key for a new request.',
+  },
+  too_many_streams: {
+    status: 429,
+    title: 'Too many event streams are open',
+    advice: 'Close some, or poll GET /jobs/{id} with If-None-Match. Repeat after Retry-After.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'The headers are too large',
+    advice: 'Send at most 16 KiB of URL and headers.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Something is wrong on our side',
+    advice: 'Report the traceId. A repeated request with the same Idempotency-Key is safe.',
+  },
+  database_unavailable: {
+    status: 503,
+    title: 'The database is away',
+    advice: 'Repeat after Retry-After, with the same Idempotency-Key.',
+  },
+} satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof kinds;
+
+/** Every public error code with its HTTP status, title and advice. */
+export const problemTable: Readonly<Record<ProblemCode, ProblemKind>> = kinds;
+
+/** Whether a text is one of the codes. */
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(problemTable, text);
+}
+
+/** `docs/errors.md`, as generated from the table. */
+export function renderErrorsDocument(): string {
+  const rows = Object.entries(problemTable)
+    .map(([code, { status, title, advice }]) => `| ${status} | \`${code}\` | ${title} | ${advice} |`)
+    .join('\n');
+  return `# Errors
+
+Every error is \`application/problem+json\` (RFC 9457): \`type\`, \`title\`, \`status\`, \`detail\`, \`instance\`, \`code\`,
+\`traceId\`; validation adds \`errors: [{pointer, detail}]\`, all of them at once. Programs branch on \`code\`, which is stable.
+This page is generated from \`apps/api/problems/problem.table.ts\` by \`scripts/write-errors-document.ts\`.
+
+| status | code | what | what to do |
+| --- | --- | --- | --- |
+${rows}
+`;
+}
