@@ -1,6 +1,7 @@
 /** The environment of the stack's processes, for the supervisor's children and for those started by hand. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { codecUiTokenOf } from '../security/codec-token.js';
 import { demoSourceOf } from '../datasets/demo-source.js';
 import { cacheFolder, packageRoot } from './cache-folder.js';
 import { locateHome, type Home } from './home.js';
@@ -17,6 +18,11 @@ export function masterKeyOf(home: Home, env: NodeJS.ProcessEnv): string {
   return readOrCreatePrivateFile(home.masterKeyFile, () =>
     randomBytes(MASTER_KEY_BYTES).toString('base64'),
   ).trim();
+}
+
+/** The token in the Web UI's codec endpoint, `<api>/codec/ui/<token>`: the UI can send no key. */
+export function codecUiToken(home: Home, env: NodeJS.ProcessEnv): string {
+  return env.LONGHAUL_CODEC_UI_TOKEN || codecUiTokenOf(Buffer.from(masterKeyOf(home, env), 'base64'));
 }
 
 export interface ProcessPlaces {
@@ -42,6 +48,7 @@ export function processEnvironment(
     PUBLIC_URL: env.PUBLIC_URL || places.api,
     LONGHAUL_HOME: home.root,
     LONGHAUL_MASTER_KEY: masterKeyOf(home, env),
+    LONGHAUL_CODEC_UI_TOKEN: codecUiToken(home, env),
     LONGHAUL_DATASETS: env.LONGHAUL_DATASETS || join(packageRoot(), 'deploy', 'datasets.json'),
     LONGHAUL_SOURCE_DEMO_URL: env.LONGHAUL_SOURCE_DEMO_URL || demoSourceOf(places.databaseUrl).readerUrl,
     NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || join(cacheFolder(home.root), 'compiled'),

@@ -52,9 +52,10 @@ export const ListQuery = z.strictObject({
   cursor: Text.max(CURSOR_LENGTH_MAX).optional().describe('From the Link header of the page before.'),
   limit: z
     .string()
-    .regex(/^\d{1,4}$/, `expected a whole number from 1 to ${LIMIT_MAX}`)
+    .refine((text) => /^\d{1,4}$/.test(text), `expected a whole number from 1 to ${LIMIT_MAX}`)
+    .meta({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT })
     .transform(Number)
     .pipe(z.int().min(1).max(LIMIT_MAX))
     .optional(),
 });
-export type ListQuery = z.output<typeof ListQuery>;
+export type ListParameters = z.output<typeof ListQuery>;

@@ -13,7 +13,7 @@ import { pathOf } from '../problems/problem.filter.js';
 import { readCursor, toCursor } from './cursor.js';
 import { matchesEtag, readIdempotencyKey, readWait } from './headers.js';
 import { JobAcceptor, type Answer } from './job.acceptor.js';
-import { LIMIT_DEFAULT, ListQuery, NoQuery } from './job-requests.schema.js';
+import { LIMIT_DEFAULT, ListQuery, NoQuery, type ListParameters } from './job-requests.schema.js';
 import { JobReader, type Reading } from './job.reader.js';
 import { isTerminal, type Job } from './job.schema.js';
 import { JobWatcher } from './job.watcher.js';
@@ -85,7 +85,7 @@ export class JobsController {
   @Operation('listJobs')
   async list(
     @Req() request: FastifyRequest,
-    @Query(new ZodPipe(ListQuery)) query: ListQuery,
+    @Query(new ZodPipe(ListQuery)) query: ListParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Job[] }> {
     const { cursor, since, limit = LIMIT_DEFAULT, ...filter } = query;
@@ -205,7 +205,7 @@ export function retryAfterSeconds(job: Job): number {
   return Math.min(Math.max(share, RETRY_AFTER_LEAST_SECONDS), RETRY_AFTER_MOST_SECONDS);
 }
 
-function toStrings(query: ListQuery): Record<string, string> {
+function toStrings(query: ListParameters): Record<string, string> {
   return Object.fromEntries(
     Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );

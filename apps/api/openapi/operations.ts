@@ -231,7 +231,7 @@ const table = {
     description:
       'URLs come from `GET /jobs/{id}/result`; they are the permission. Never under a Content-Encoding.',
     public: true,
-    params: { '*': 'The file’s location.' },
+    params: { path: 'The file’s location.' },
     headers: {
       Range: 'One range of bytes.',
       'If-Range': 'The ETag the range belongs to.',
