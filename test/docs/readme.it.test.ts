@@ -1,0 +1,53 @@
+/** The README's five-minute path, run as printed. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it, onTestFinished } from 'vitest';
+import { startTestStack } from '../support/stack.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const LONGHAUL = join(ROOT, 'apps/cli/bin/longhaul.mjs');
+const PATH_TIMEOUT_MS = 120_000;
+
+/** The commands between two headings, but the one that starts the stack in the foreground. */
+async function printedCommands(): Promise<string> {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const section = /### In five minutes.*?(?=\n## )/s.exec(readme)?.[0] ?? '';
+  const blocks = [...section.matchAll(/```sh\n(.*?)```/gs)].map((match) => match[1] ?? '');
+  expect(blocks[0]).toBe('npm start\n');
+  return blocks.slice(1).join('\n');
+}
+
+it(
+  'works as printed',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'longhaul-readme-'));
+    const stack = await startTestStack(join(folder, '.longhaul'));
+    onTestFinished(async () => {
+      await stack.stop();
+      await rm(folder, { recursive: true, force: true });
+    });
+    // The reader is in the project's folder, where npx finds the command.
+    const script = `set -euo pipefail\nnpx() { shift; "${process.execPath}" "${LONGHAUL}" "$@"; }\n${await printedCommands()}`;
+    const { LONGHAUL_URL: _url, LONGHAUL_KEY: _key, LONGHAUL_HOME: _home, ...env } = process.env;
+    const { stdout } = await promisify(execFile)('bash', ['-c', script], {
+      cwd: folder,
+      env,
+      timeout: PATH_TIMEOUT_MS,
+    });
+
+    expect(stdout).toContain('HTTP/1.1 202');
+    expect(stdout).toMatch(/event: job\nid: \d+\ndata: .*"status":"SUCCEEDED"/);
+    const announced = /"sha256":"([0-9a-f]{64})"(?=[^{]*"filename")/.exec(stdout)?.[1];
+    const computed = /^([0-9a-f]{64}) {2}flights\.csv$/m.exec(stdout)?.[1];
+    expect(announced).toBeDefined();
+    expect(computed).toBe(announced);
+    expect(stdout).toMatch(/✓ SUCCEEDED after/);
+    const jobs = stdout.slice(stdout.indexOf('ID  ')).trim().split('\n');
+    expect(jobs).toHaveLength(3);
+  },
+  PATH_TIMEOUT_MS + 60_000,
+);
