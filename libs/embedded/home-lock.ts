@@ -4,6 +4,8 @@ import { createPrivateFile } from './private-file.js';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.js';
 
 export interface HomeLock {
+  /** Whether the file is still there and ours: a removed home takes it away. */
+  isHeld(): boolean;
   release(): void;
 }
 
@@ -15,7 +17,9 @@ export function lockHome(file: string): HomeLock | { readonly heldBy: ProcessIde
   if (!own) throw new Error('This process cannot be identified; is /proc mounted?');
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     if (createPrivateFile(file, JSON.stringify(own))) {
-      return { release: () => rmSync(file, { force: true }) };
+      const isHeld = (): boolean => readLockHolder(file)?.startedAt === own.startedAt;
+      // A home that was removed and made anew may have another holder by now: his file stays.
+      return { isHeld, release: () => isHeld() && rmSync(file, { force: true }) };
     }
     const holder = readLockHolder(file);
     if (holder && isRunning(holder)) return { heldBy: holder };

@@ -14,6 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { Home } from './home.js';
 import { postgresProgram, type PostgresBinaries } from './postgres-binaries.js';
+import { endLeftoverPostmaster } from './postgres-leftover.js';
 import { StackError } from './stack-error.js';
 import { canReach, unprivilegedUser, type SystemUser } from './system-user.js';
 
@@ -41,7 +42,11 @@ const HASH_LENGTH = 16;
  * Ourselves in the home, as a normal user. As root another user has to reach the folders: what it cannot reach (a
  * home or an installation below a 0700 folder) goes to `/var/lib/longhaul/<hash of the home's path>`.
  */
-export function placePostgres(home: Home, binaries: PostgresBinaries, options: PlaceOptions): PostgresPlace {
+export async function placePostgres(
+  home: Home,
+  binaries: PostgresBinaries,
+  options: PlaceOptions,
+): Promise<PostgresPlace> {
   if (process.getuid?.() !== 0) return { data: home.postgres, binaries, user: undefined, outside: undefined };
 
   const hash = createHash('sha256').update(home.root).digest('hex').slice(0, HASH_LENGTH);
@@ -59,7 +64,7 @@ export function placePostgres(home: Home, binaries: PostgresBinaries, options: P
 
   mkdirSync(outside, { recursive: true });
   for (const folder of [dirname(outside), outside]) chmodSync(folder, 0o755);
-  setAsideStale(outside, home.root, options);
+  await setAsideStale(outside, home.root, options);
   return {
     data: homeIsOpen ? home.postgres : join(outside, 'data'),
     binaries: programsAreOpen ? binaries : copyBinaries(binaries, outside),
@@ -74,12 +79,13 @@ function ownerOf(folder: string): SystemUser | undefined {
 }
 
 /** Data of a home that was removed is unreadable (its keys are gone); the last of it is kept beside, not deleted. */
-function setAsideStale(outside: string, home: string, options: PlaceOptions): void {
+async function setAsideStale(outside: string, home: string, options: PlaceOptions): Promise<void> {
   const label = join(outside, 'home.json');
   const text = JSON.stringify({ home, fingerprint: options.fingerprint });
   const data = join(outside, 'data');
   if (existsSync(data) && (!existsSync(label) || readFileSync(label, 'utf8') !== text)) {
     const aside = `${data}.old`;
+    await endLeftoverPostmaster(data);
     rmSync(aside, { recursive: true, force: true });
     renameSync(data, aside);
     options.log?.(`${data} belonged to an earlier home at ${home}; it was moved to ${aside}`);

@@ -3,7 +3,7 @@
  * ends them when the supervisor dies: whatever is killed, something that is left knows what to end.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { packageRoot } from './cache-folder.js';
 import { endProcesses, type RecordedProcess } from './end-processes.js';
@@ -75,7 +75,10 @@ export function openProcessRegistry(
     const own: RecordedProcess[] = identity
       ? [{ ...identity, name: 'guard', tier: 'server', stopSignal: 'SIGTERM', killSignal: 'SIGKILL' }]
       : [];
-    writePrivateFile(file, JSON.stringify([...known.values(), ...own], null, 1));
+    // A removed home has no place for it, and nobody who will look for it.
+    if (existsSync(dirname(file))) {
+      writePrivateFile(file, JSON.stringify([...known.values(), ...own], null, 1));
+    }
   }
 
   return {
@@ -97,7 +100,7 @@ export function openProcessRegistry(
       tell({ done: true });
       guard.stdin?.end();
       await exited;
-      writePrivateFile(file, '[]');
+      rmSync(file, { force: true });
     },
   };
 }

@@ -52,7 +52,7 @@ export async function startDatabase(
     return;
   }
   const passwords = databasePasswords(home);
-  const place = placePostgres(home, findPostgresBinaries(), {
+  const place = await placePostgres(home, findPostgresBinaries(), {
     fingerprint: createHash('sha256').update(passwords.superuser).digest('hex'),
     log: (text) => onEvent({ type: 'note', text }),
   });

@@ -8,7 +8,7 @@ import { seedDemoTenant, type SeededKeys } from './demo-tenant.store.js';
 import { locateHome, makeHome, type Home } from './home.js';
 import { lockHome, type HomeLock } from './home-lock.js';
 import { serveMergedMetrics, type MergedMetrics, type MetricsSource } from './merged-metrics.js';
-import { masterKeyOf, processEnvironment } from './process-environment.js';
+import { codecUiToken, masterKeyOf, processEnvironment } from './process-environment.js';
 import { endLeftovers, openProcessRegistry, type ProcessRegistry } from './process-registry.js';
 import { findRunning, removeRunFile, writeRunFile, type RunFile } from './run-file.js';
 import { startDatabase, startEngine, type RunningDatabase, type RunningEngine } from './stack.servers.js';
@@ -66,6 +66,7 @@ export class StackRunsAlready extends StackError {
 const APP_GRACE_MS = 12_000;
 const SERVER_GRACE_MS = 10_000;
 const HURRY_GRACE_MS = 0;
+const HOME_CHECK_EVERY_MS = 2_000;
 
 /** The stack that runs on this home, or a new one. */
 export async function joinOrStartStack(options: StackOptions = {}): Promise<RunningStack> {
@@ -120,6 +121,7 @@ class Stack implements RunningStack {
   #keys: SeededKeys | undefined;
   #api = '';
   #ready = false;
+  #homeCheck: NodeJS.Timeout | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -143,6 +145,7 @@ class Stack implements RunningStack {
 
   async #bringUp(): Promise<void> {
     const { home, env } = this;
+    this.#homeCheck = setInterval(() => this.#checkHome(), HOME_CHECK_EVERY_MS);
     removeRunFile(home);
     const left = await endLeftovers(home.processesFile);
     if (left.length > 0) this.#note(`Ended what an earlier start had left: ${left.join(', ')}.`);
@@ -161,7 +164,7 @@ class Stack implements RunningStack {
         this.#database = running;
         this.#checkNotStopping();
       }).then(() => this.#prepareDatabase()),
-      startEngine(tools, `${this.#api}/codec`, (running) => {
+      startEngine(tools, `${this.#api}/codec/ui/${codecUiToken(home, env)}`, (running) => {
         this.#engine = running;
         this.#checkNotStopping();
       }),
@@ -225,7 +228,8 @@ class Stack implements RunningStack {
   }
 
   async #end(): Promise<void> {
-    removeRunFile(this.home);
+    clearInterval(this.#homeCheck);
+    if (this.lock.isHeld()) removeRunFile(this.home);
     await this.#stopProcesses();
     // Stopped while starting: the start notices at its next step, and may have begun one more process until then.
     await this.#starting?.catch(() => undefined); // its caller hears of it
@@ -299,7 +303,14 @@ class Stack implements RunningStack {
   }
 
   #publish(): void {
-    if (!this.#stopping) writeRunFile(this.home, this.runFile);
+    if (!this.#stopping && this.lock.isHeld()) writeRunFile(this.home, this.runFile);
+  }
+
+  /** Somebody removed the home under us: what goes on would go on without its keys and files, unseen. */
+  #checkHome(): void {
+    if (this.lock.isHeld()) return;
+    this.#note(`${this.home.root} was removed, or taken over; stopping.`);
+    void this.stop();
   }
 
   #note(text: string): void {
