@@ -1,5 +1,5 @@
 /** The engine's half of the comparison: raw calls, because ids and states are in plain and nothing needs opening. */
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import type { EngineClient } from '../temporal/connection.js';
 import { classifyEngineError } from '../temporal/engine.error.js';
 
@@ -10,7 +10,7 @@ export type WorkflowState =
   | { readonly is: 'terminated' }
   | { readonly is: 'closed' };
 
-const Status = temporal.api.enums.v1.WorkflowExecutionStatus;
+const Status = proto.temporal.api.enums.v1.WorkflowExecutionStatus;
 
 export interface EngineView {
   /** Which of these workflows run, as far as visibility knows (it lags by a second or so). */

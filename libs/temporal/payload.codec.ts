@@ -5,7 +5,7 @@
  * An encrypted payload carries, in plain, its key's id and its job's id (which is the workflow's id anyway), so
  * that the codec server can open it without being told more.
  */
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import type { Payload, PayloadCodec, SerializationContext } from '@temporalio/common';
 import { keyIdOf, type TenantCipher } from '../security/tenant-cipher.js';
 import { CipherError } from '../security/cipher.error.js';
@@ -16,7 +16,7 @@ export const ENCRYPTED_ENCODING = 'binary/encrypted';
 export const KEY_ID_METADATA = 'encryption-key-id';
 export const JOB_ID_METADATA = 'longhaul-job';
 
-const PayloadMessage = temporal.api.common.v1.Payload;
+const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 /** A payload that belongs to no job: it is refused rather than sent in plain. */
 export class PayloadWithoutJob extends Error {

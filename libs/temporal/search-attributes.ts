@@ -1,7 +1,7 @@
 /** The two search attributes every workflow of ours carries, in plain: whose it is, and of what kind. */
 import type { Connection } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 
 export const TENANT_ATTRIBUTE = defineSearchAttributeKey('Tenant', 'KEYWORD');
 export const KIND_ATTRIBUTE = defineSearchAttributeKey('Kind', 'KEYWORD');
@@ -24,7 +24,7 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = [TENANT_ATTRIBUTE.name, KIND_ATTRIBUTE.name].filter((name) => !(name in customAttributes));
   if (missing.length === 0) return;
-  const keyword = temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+  const keyword = proto.temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
   await connection.operatorService.addSearchAttributes({
     namespace,
     searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
