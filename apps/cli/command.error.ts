@@ -37,7 +37,7 @@ export function describeFailure(error: unknown): string {
   if (error instanceof TypeError && cause?.code === 'ECONNREFUSED') {
     return `Nobody answers there (${toPlain(cause.message || 'connection refused')}). Is it running? Start it with \`npm start\`.`;
   }
-  if (error instanceof TypeError && cause?.code !== undefined) {
+  if (error instanceof TypeError && cause !== undefined) {
     return `The API could not be reached: ${toPlain(cause.message ?? 'no reason given')}`;
   }
   if (error.name === 'TimeoutError') return 'The API did not answer in time.';
