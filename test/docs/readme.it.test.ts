@@ -1,6 +1,6 @@
 /** The README's five-minute path, run as printed. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,6 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startTestStack } from '../support/stack.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const LONGHAUL = join(ROOT, 'apps/cli/bin/longhaul.mjs');
 const PATH_TIMEOUT_MS = 120_000;
 
 /** The commands between two headings, but the one that starts the stack in the foreground. */
@@ -30,8 +29,9 @@ it(
       await stack.stop();
       await rm(folder, { recursive: true, force: true });
     });
-    // The reader is in the project's folder, where npx finds the command.
-    const script = `set -euo pipefail\nnpx() { shift; "${process.execPath}" "${LONGHAUL}" "$@"; }\n${await printedCommands()}`;
+    // The reader is in the project's folder, where the command is.
+    await symlink(join(ROOT, 'longhaul'), join(folder, 'longhaul'));
+    const script = `set -euo pipefail\n${await printedCommands()}`;
     const { LONGHAUL_URL: _url, LONGHAUL_KEY: _key, LONGHAUL_HOME: _home, ...env } = process.env;
     const { stdout } = await promisify(execFile)('bash', ['-c', script], {
       cwd: folder,

@@ -90,8 +90,8 @@ async function stopStack(stack: StackUnderDemo | undefined, terminal: Terminal):
 
 function afterInterrupt(stack: StackUnderDemo | undefined, jobId: string | undefined): string {
   if (jobId === undefined) return 'Nothing had been asked for yet.';
-  if (stack?.joined) return `The export goes on: longhaul watch ${jobId}`;
-  return `The export is not lost: it goes on at the next \`npm start\`. Then: npx longhaul watch ${jobId}`;
+  if (stack?.joined) return `The export goes on: ./longhaul watch ${jobId}`;
+  return `The export is not lost: it goes on at the next \`npm start\`. Then: ./longhaul watch ${jobId}`;
 }
 
 /** The first Ctrl-C ends things in order, the second at once. */

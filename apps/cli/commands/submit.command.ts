@@ -59,7 +59,7 @@ async function submit(kind: string, flags: SubmitFlags): Promise<void> {
   );
   if (!flags.wait) {
     if (flags.json) process.stdout.write(`${JSON.stringify(job)}\n`);
-    else terminal.print(paint('dim', `Follow it: longhaul watch ${job.id}`));
+    else terminal.print(paint('dim', `Follow it: ./longhaul watch ${job.id}`));
     return;
   }
   const end = (await followJob(client, job.id, terminal)).job;

@@ -97,7 +97,7 @@ describe('submit', () => {
       '--idempotency-key',
       'mine',
     );
-    expect(out).toMatch(/^Accepted in .*: 0199aaaa-.*\nFollow it: longhaul watch 0199aaaa-/);
+    expect(out).toMatch(/^Accepted in .*: 0199aaaa-.*\nFollow it: .\/longhaul watch 0199aaaa-/);
     expect(api.seen[0]?.headers['idempotency-key']).toBe('mine');
     expect(process.exitCode).toBeUndefined();
   });
