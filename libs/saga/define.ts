@@ -194,23 +194,23 @@ export interface Saga<S extends Steps> {
    * Runs a step for the items 0…count−1, at most `concurrency` at a time, and returns the outputs in order.
    * The first failure dooms the saga: no more are started, those in flight are awaited (S3).
    */
-  forEach<N extends StepNames<S, false>>(
+  readonly forEach: <N extends StepNames<S, false>>(
     step: N,
     count: number,
     args: (item: number) => ArgsOf<S[N]>,
     options: { concurrency: number },
-  ): Promise<OutputOf<S[N]>[]>;
+  ) => Promise<OutputOf<S[N]>[]>;
   /**
    * Starts a holder, waits until it is ready, runs `body` with what it announced, and releases it. If the holder
    * is lost meanwhile, everything compensable the body did is undone and the body starts over under a new
    * generation of effect keys, `startOver` times at most; after that the loss fails the saga.
    */
-  holding<N extends StepNames<S, true>, R>(
+  readonly holding: <N extends StepNames<S, true>, R>(
     step: N,
     args: ArgsOf<S[N]>,
     options: { startOver: number },
     body: (held: OutputOf<S[N]>) => Promise<R>,
-  ): Promise<R>;
+  ) => Promise<R>;
 }
 
 /** The parts of a kind, as its file gives them to `defineJob`. */

@@ -69,7 +69,7 @@ export async function runInMemory<D extends AnyJobDefinition>(
   options: MemoryRunOptions<D>,
 ): Promise<MemoryRun> {
   const kind = joinKind(definition, implementation);
-  const input: unknown = definition.input.parse(options.input);
+  const input = (definition.input as z.ZodType).parse(options.input);
   const clock = options.clock ?? createVirtualClock();
   const startedAt = clock.now();
   const random = seededRandom(options.seed ?? 1);
@@ -109,7 +109,7 @@ export async function runInMemory<D extends AnyJobDefinition>(
 
   let end: SagaEnd | undefined;
   let failure: { readonly error: unknown } | undefined;
-  saga.ended.then(
+  saga.run().then(
     (record) => (end = record),
     (error: unknown) => (failure = { error }),
   );

@@ -12,6 +12,8 @@ export interface Call {
   readonly step: AnyStep;
   /** Its activity: the step's, the undo's or the probe's name; undefined for a pivot settled by the ledger alone. */
   readonly activity: string | undefined;
+  /** For people: `render 3/12`. */
+  readonly summary: string;
 }
 
 /** A scheduled series of attempts. */

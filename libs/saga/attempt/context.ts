@@ -75,7 +75,7 @@ function noTransaction(step: string): never {
 }
 
 /** A transaction whose use ends with the attempt: code that runs on after it cannot touch the next one's. */
-export function guarded(tx: Transaction): { readonly tx: Transaction; close(): void } {
+export function guarded(tx: Transaction): { readonly tx: Transaction; readonly close: () => void } {
   let isOpen = true;
   return {
     tx: {

@@ -4,10 +4,10 @@ import type { StepProgress } from '../implement.js';
 const PROGRESS_INTERVAL_MS = 250;
 
 interface ReporterOptions {
-  now(): number;
-  timer(ms: number, fire: () => void): () => void;
-  write(progress: StepProgress): Promise<void>;
-  onLost(error: unknown): void;
+  readonly now: () => number;
+  readonly timer: (ms: number, fire: () => void) => () => void;
+  readonly write: (progress: StepProgress) => Promise<void>;
+  readonly onLost: (error: unknown) => void;
 }
 
 export interface ProgressReporter {

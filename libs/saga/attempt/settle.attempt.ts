@@ -3,7 +3,8 @@ import type { Step } from '../define.js';
 import type { ProbeOutcome } from '../implement.js';
 import { itemOf, type SettleRequest, type Settlement, type Verdict } from '../protocol.js';
 import { callContext, parseOutput } from './context.js';
-import { openTimeBox, UNDO_TIMEOUT_MS } from './time-box.js';
+import { UNDO_TIMEOUT_MS } from './limits.js';
+import { openTimeBox } from './time-box.js';
 import { endingOf, ledgerAway, recordLost } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 

@@ -9,7 +9,8 @@ import type { StepRequest, Verdict } from '../protocol.js';
 import { itemOf } from '../protocol.js';
 import { guarded, parseOutput, stepContext } from './context.js';
 import { createProgressReporter, type ProgressReporter } from './progress.js';
-import { leaseMsOf, openTimeBox, type TimeBox } from './time-box.js';
+import { leaseMsOf } from './limits.js';
+import { openTimeBox, type TimeBox } from './time-box.js';
 import { endingOf, ledgerAway, recordLost, refusedVerdict, tellUnreported, type Ending } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 

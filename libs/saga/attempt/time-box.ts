@@ -1,21 +1,6 @@
 /** The time one attempt has (S13): it is told to end in time to report, and given up when it does not. */
 
-/** From the end of the box until the engine itself times the attempt out: room to report. */
-export const REPORT_GRACE_MS = 5_000;
-/** Beyond start-to-close, before a lease counts as over. */
-export const LEASE_SKEW_MS = 1_000;
-/** Undos and probes are short by nature. */
-export const UNDO_TIMEOUT_MS = 60_000;
-
-/** Start-to-close, as the server enforces it. */
-export function startToCloseMs(timeoutMs: number): number {
-  return timeoutMs + REPORT_GRACE_MS;
-}
-
-/** The lease of a claim: it covers start-to-close, not the heartbeat time-out (SAGA_RULES, ledger). */
-export function leaseMsOf(timeoutMs: number): number {
-  return startToCloseMs(timeoutMs) + LEASE_SKEW_MS;
-}
+import { startToCloseMs } from './limits.js';
 
 /** The function did not end when told to; whatever it still does is covered by the lease. */
 export class Overrun extends Error {
@@ -27,7 +12,7 @@ export type Interruption = 'cancelled' | 'stopped' | 'timed_out';
 interface TimeBoxOptions {
   readonly timeoutMs: number;
   readonly host: { readonly signal: AbortSignal; isCancelled(): boolean };
-  timer(ms: number, fire: () => void): () => void;
+  readonly timer: (ms: number, fire: () => void) => () => void;
 }
 
 export interface TimeBox {

@@ -3,7 +3,8 @@ import type { Step } from '../define.js';
 import type { UndoClaim } from '../ledger.js';
 import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
 import { guarded, undoContext } from './context.js';
-import { leaseMsOf, openTimeBox, UNDO_TIMEOUT_MS } from './time-box.js';
+import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
+import { openTimeBox } from './time-box.js';
 import { endingOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 

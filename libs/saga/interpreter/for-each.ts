@@ -26,7 +26,7 @@ export async function forEachItem(
     while (next < count && failures.length === 0) {
       const item = next++;
       try {
-        outputs[item] = await callStep(run, step, item, args(item));
+        outputs[item] = await callStep(run, step, args(item), { item, of: count });
       } catch (error) {
         failures.push(error);
       }

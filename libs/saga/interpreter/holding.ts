@@ -6,7 +6,8 @@ import type { Running } from '../runtime.js';
 import type { Block } from './block.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter, register } from './step.js';
+import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
+import { register } from './step.js';
 import { undoAll } from './undo.js';
 
 interface Hold {
@@ -42,7 +43,7 @@ export async function holdingBlock(
 /** Starts the holder and waits until it holds; until then it is retried like any step. */
 async function acquire(run: SagaRun, block: Block, name: string, args: unknown): Promise<Hold> {
   try {
-    const entry = register(run, name, undefined, args);
+    const entry = register(run, name, args);
     return await run.flights.track(entry, untilReady(run, entry, args));
   } catch (error) {
     run.closeBlock(block);
@@ -87,22 +88,17 @@ async function untilReady(run: SagaRun, entry: Entry, args: unknown): Promise<Ho
 }
 
 function start(run: SagaRun, entry: Entry, args: unknown): Running {
-  const { name, seq, generation, definition: step, attempts: before } = entry;
-  const token = `${name}/${generation}/${before}`;
+  const { name, generation, definition: step, attempts: before } = entry;
   return run.runtime.start({
     step,
     activity: run.activityOf(name),
+    summary: summaryOf(entry),
     request: {
+      ...requestFor(run, entry, before, 1),
       role: 'step',
-      job: run.job,
-      step: name,
-      ...itemOf(entry),
-      generation,
-      seq,
-      before,
-      attemptsMax: 1,
       args,
-      token,
+      // Lost holders speak late: their word is known by its token.
+      token: `${name}/${generation}/${before}`,
     },
   });
 }

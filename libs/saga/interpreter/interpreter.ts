@@ -2,6 +2,7 @@
  * The interpreter: runs a definition's `run` by SAGA_RULES over a runtime. Deterministic; both runtimes share it,
  * and it imports nothing that acts.
  */
+import type { z } from 'zod';
 import type { AnyJobDefinition, AnyStep, Saga, Steps } from '../define.js';
 import { Rejected, toFailure } from '../failure.js';
 import { payloadProblem } from '../payload.js';
@@ -20,11 +21,11 @@ export interface Interpretation {
   readonly state: SagaState;
   /** A wish to end; repeats and late ones are no-ops (S7). */
   cancel(wish: CancelWish): void;
-  /** Resolves after the terminal record is written; rejects when the saga's own code has a programming error. */
-  readonly ended: Promise<SagaEnd>;
+  /** Runs it; resolves after the terminal record is written, rejects when the saga's own code has a programming error. */
+  run(): Promise<SagaEnd>;
 }
 
-/** Starts a saga. */
+/** Prepares a saga; nothing runs before `run()`, so that a wish already there is heard first. */
 export function interpret(definition: AnyJobDefinition, start: SagaStart, runtime: Runtime): Interpretation {
   const run = new SagaRun(definition, start, runtime);
   return {
@@ -32,7 +33,7 @@ export function interpret(definition: AnyJobDefinition, start: SagaStart, runtim
       return run.state;
     },
     cancel: (wish) => run.cancel(wish),
-    ended: execute(run, Date.parse(start.deadlineAt)),
+    run: () => execute(run, Date.parse(start.deadlineAt)),
   };
 }
 
@@ -105,9 +106,9 @@ async function goBack(run: SagaRun): Promise<SagaEnd> {
 }
 
 function succeeded(run: SagaRun, result: unknown): SagaEnd {
-  const parsed = run.definition.result.safeParse(result) as { success: boolean; error?: unknown };
+  const parsed = (run.definition.result as z.ZodType).safeParse(result);
   if (!parsed.success)
-    throw run.misuse(`its result does not fit the declared schema: ${String(parsed.error)}`);
+    throw run.misuse(`its result does not fit the declared schema: ${parsed.error.message}`);
   const tooLarge = payloadProblem('its result', result);
   if (tooLarge) throw run.misuse(tooLarge);
   return { status: 'SUCCEEDED', result, skipped: [] };
@@ -117,7 +118,7 @@ function sagaOf(run: SagaRun): Saga<Steps> {
   const steps = Object.fromEntries(
     Object.entries(run.definition.steps as Readonly<Record<string, AnyStep>>)
       .filter(([, step]) => !step.holds)
-      .map(([name]) => [name, (args?: unknown) => callStep(run, name, undefined, args)]),
+      .map(([name]) => [name, (args?: unknown) => callStep(run, name, args)]),
   );
   const saga = {
     steps,

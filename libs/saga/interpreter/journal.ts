@@ -4,6 +4,12 @@ import { itemOf, type EffectRef } from '../protocol.js';
 import type { StepState, StepStatus } from '../state.js';
 import type { Block } from './block.js';
 
+/** Which member of a group a step is. */
+export interface Member {
+  readonly item: number;
+  readonly of: number;
+}
+
 /** One started step. `shown` is the live object readers see. */
 export class Entry implements EffectRef {
   /** Attempts used so far; numbers never repeat, so that the ledger can tell a late attempt from the present one. */
@@ -11,17 +17,20 @@ export class Entry implements EffectRef {
   undoAttempts = 0;
   readonly shown: StepState & { status: StepStatus };
   declare readonly item?: number;
+  /** Members of its group. */
+  readonly of: number | undefined;
 
   constructor(
     readonly seq: number,
     readonly name: string,
-    item: number | undefined,
+    member: Member | undefined,
     readonly generation: number,
     readonly definition: AnyStep,
     readonly block: Block | undefined,
   ) {
-    if (item !== undefined) this.item = item;
-    this.shown = { name, ...itemOf({ item }), kind: definition.kind, status: 'waiting' };
+    if (member) this.item = member.item;
+    this.of = member?.of;
+    this.shown = { name, ...itemOf({ item: member?.item }), kind: definition.kind, status: 'waiting' };
   }
 
   get step(): string {
@@ -44,12 +53,12 @@ export class Journal {
   private readonly places = new Map<string, number>();
 
   /** Answers undefined when this step (and item) was already started under this generation. */
-  register(name: string, item: number | undefined, definition: AnyStep, where: Where): Entry | undefined {
-    const place = item === undefined ? name : `${name}/${item}`;
+  register(name: string, member: Member | undefined, definition: AnyStep, where: Where): Entry | undefined {
+    const place = member === undefined ? name : `${name}/${member.item}`;
     const at = this.places.get(place);
     const earlier = at === undefined ? undefined : this.entryAt.get(at);
     if (earlier && earlier.generation >= where.generation) return undefined;
-    const entry = new Entry(this.entries.length + 1, name, item, where.generation, definition, where.block);
+    const entry = new Entry(this.entries.length + 1, name, member, where.generation, definition, where.block);
     this.entries.push(entry);
     const index = at ?? this.steps.length;
     this.places.set(place, index);

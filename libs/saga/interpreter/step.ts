@@ -3,22 +3,18 @@ import { HOLD_LOST, type Failure } from '../failure.js';
 import { itemOf, type Settled } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
 import { BlockLost } from './block.js';
-import type { Entry } from './journal.js';
+import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
+import type { Entry, Member } from './journal.js';
 import { settlePivot } from './pivot.js';
 import type { SagaRun } from './saga-run.js';
 
 /** A step as the saga's code calls it: registers it, in the order of the calls, and resolves with its output. */
-export function callStep(
-  run: SagaRun,
-  name: string,
-  item: number | undefined,
-  args: unknown,
-): Promise<unknown> {
+export function callStep(run: SagaRun, name: string, args: unknown, member?: Member): Promise<unknown> {
   // Most calls find nothing parked, and must register at once: the order of calls is the order of undoing.
-  if (run.parking.state) return run.parking.cleared().then(() => callStep(run, name, item, args));
+  if (run.parking.state) return run.parking.cleared().then(() => callStep(run, name, args, member));
   const called = (async () => {
     run.check(run.block);
-    const entry = register(run, name, item, args);
+    const entry = register(run, name, args, member);
     return run.flights.track(entry, drive(run, entry, args));
   })();
   // A call the author does not await fails the saga all the same; it must not fail the process too.
@@ -27,8 +23,9 @@ export function callStep(
 }
 
 /** Checks the call against S7, S11 and S14 and writes it into the journal. */
-export function register(run: SagaRun, name: string, item: number | undefined, args: unknown): Entry {
+export function register(run: SagaRun, name: string, args: unknown, member?: Member): Entry {
   const step = run.stepOf(name);
+  const item = member?.item;
   const label = item === undefined ? name : `${name} ${item}`;
   const tooLarge = payloadProblem(`the argument of step "${label}"`, args);
   if (tooLarge) throw run.misuse(tooLarge);
@@ -39,7 +36,7 @@ export function register(run: SagaRun, name: string, item: number | undefined, a
     throw run.misuse(`pivot "${label}" is called while other steps are running; await them first`);
   }
   const where = { generation: run.block?.generation ?? 0, block: run.block };
-  const entry = run.journal.register(name, item, step, where);
+  const entry = run.journal.register(name, member, step, where);
   if (!entry) throw run.misuse(`step "${label}" is called twice; for repetition there is forEach`);
   if (step.kind === 'retriable') run.fate.commit();
   return entry;
@@ -83,30 +80,16 @@ const CANCELLED_ALONE: Failure = {
 };
 
 function attempt(run: SagaRun, entry: Entry, args: unknown, attemptsMax: number): Promise<Settled> {
-  const { name, seq, generation, definition: step } = entry;
+  const { definition: step } = entry;
   const running = run.runtime.start({
     step,
-    activity: run.activityOf(name),
-    request: {
-      role: 'step',
-      job: run.job,
-      step: name,
-      ...itemOf(entry),
-      generation,
-      seq,
-      before: entry.attempts,
-      attemptsMax,
-      args,
-    },
+    activity: run.activityOf(entry.name),
+    summary: summaryOf(entry),
+    request: { ...requestFor(run, entry, entry.attempts, attemptsMax), role: 'step', args },
   });
   // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
   if (step.kind === 'pivot') return running.settled;
   return run.flights.interruptible(entry, 'attempt', running.settled, () => running.cancel());
-}
-
-/** An attempt that never reported may have been any of those allowed; a number must never come twice. */
-export function attemptsAfter(settled: Settled, before: number, attemptsMax: number): number {
-  return settled.kind === 'done' ? before : (settled.attempts ?? before + attemptsMax);
 }
 
 function done(run: SagaRun, entry: Entry, output: unknown): unknown {
@@ -123,8 +106,9 @@ async function failed(
   settled: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
   const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
+  const isPivot = entry.definition.kind === 'pivot';
   let doubt = settled.doubt;
-  if (entry.definition.kind === 'pivot') {
+  if (isPivot) {
     if (doubt) {
       const settlement = await settlePivot(run, entry);
       if (settlement.verdict === 'happened') return done(run, entry, settlement.output);
@@ -135,11 +119,14 @@ async function failed(
   if (!doubt) giveUpIfOver(run, entry);
 
   // Past the commit point nothing fails any more (S7); bugs and doubtful pivots are nobody's business answer.
-  if (run.fate.committed || failure.class === 'bug' || (doubt && entry.definition.kind === 'pivot')) {
+  if (run.fate.committed || failure.class === 'bug' || (doubt && isPivot)) {
     run.show(entry, 'parked');
     const reason = { undo: false, doubt, committed: run.fate.committed, failure };
     const isMoot = () => !doubt && run.isOver(entry.block);
-    if ((await run.parking.park(entry, reason, isMoot)) === 'retry') return drive(run, entry, args);
+    if ((await run.parking.park(entry, reason, isMoot)) === 'retry') {
+      // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
+      return doubt && isPivot ? failed(run, entry, args, settled) : drive(run, entry, args);
+    }
     giveUpIfOver(run, entry);
     throw run.misuse(`the park of step "${entry.label}" ended without a reason`);
   }

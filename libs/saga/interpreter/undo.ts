@@ -3,7 +3,7 @@ import type { Failure } from '../failure.js';
 import { itemOf, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter } from './step.js';
+import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
 
 /** Undoes these entries in the order given. Shielded: nothing but an undo's own exhaustion stops it, and that parks. */
 export async function undoAll(run: SagaRun, entries: readonly Entry[], compensating: boolean): Promise<void> {
@@ -32,21 +32,12 @@ async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<
 }
 
 function start(run: SagaRun, entry: Entry, compensating: boolean, attemptsMax: number): Promise<Settled> {
-  const { name, seq, generation, definition: step } = entry;
+  const { definition: step } = entry;
   return run.runtime.start({
     step,
     activity: run.activityOf(step.undo as string),
-    request: {
-      role: 'undo',
-      job: run.job,
-      step: name,
-      ...itemOf(entry),
-      generation,
-      seq,
-      before: entry.undoAttempts,
-      attemptsMax,
-      compensating,
-    },
+    summary: `undo ${summaryOf(entry)}`,
+    request: { ...requestFor(run, entry, entry.undoAttempts, attemptsMax), role: 'undo', compensating },
   }).settled;
 }
 

@@ -97,7 +97,13 @@ export function createWorld(): World {
 
 type Context = Pick<UndoContext<unknown>, 'attempt' | 'item' | 'signal' | 'key' | 'generation'>;
 
-function actor({ live, log }: World, scripts: Scripts) {
+interface Actor {
+  readonly read: (name: string, context: Context) => Promise<void>;
+  readonly apply: (name: string, context: Context) => Promise<{ id: string }>;
+  readonly reverse: (name: string, context: Context) => Promise<'undone' | 'noop'>;
+}
+
+function actor({ live, log }: World, scripts: Scripts): Actor {
   const label = (name: string, { item }: Context) => (item === undefined ? name : `${name} ${item}`);
   return {
     async read(name: string, context: Context) {

@@ -1,0 +1,67 @@
+/** Binds kinds' implementations, and the engine's bookkeeping, to Temporal activities. For Node, not the sandbox. */
+import { Context } from '@temporalio/activity';
+import { attempt, joinKind } from '../attempt/attempt.js';
+import type { Kind, World } from '../attempt/world.js';
+import { activityNameOf, type AnyJobDefinition, type AnyStep, type Pool } from '../define.js';
+import type { Implementation } from '../implement.js';
+import type { Request } from '../protocol.js';
+import { hostAttempt } from './activity-host.js';
+import { FINISH_ACTIVITY, PARK_ACTIVITY, SETTLE_ACTIVITY, type EngineActivities } from './engine.js';
+
+export type { Kind, World } from '../attempt/world.js';
+
+export type BoundActivities = Readonly<Record<string, (request: Request) => Promise<unknown>>>;
+
+/**
+ * The activities of a kind: its steps, undos and probes, of one pool or of all. Throws, naming what is missing, when
+ * the implementation is not complete.
+ */
+export function bindActivities<D extends AnyJobDefinition>(
+  definition: D,
+  implementation: Implementation<D>,
+  world: World,
+  pool?: Pool,
+): BoundActivities {
+  const kind = joinKind(definition, implementation);
+  const names = namesIn(definition, pool).map((name) => activityNameOf(definition, name));
+  const run = (request: Request) => hostAttempt((host) => attempt(kind, request, host, world));
+  return Object.fromEntries(names.map((name) => [name, run]));
+}
+
+function namesIn(definition: AnyJobDefinition, pool: Pool | undefined): string[] {
+  const steps = Object.entries(definition.steps as Readonly<Record<string, AnyStep>>);
+  const names = steps
+    .filter(([, step]) => pool === undefined || step.pool === pool)
+    .flatMap(([name, { undo, probe }]) => [name, undo as string | undefined, probe as string | undefined]);
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+/** The engine's own activities, hosted beside the workflows. */
+export function engineActivities(definitions: readonly AnyJobDefinition[], world: World): EngineActivities {
+  const kinds = new Map(
+    definitions.map((definition): [string, Kind] => [
+      definition.kind,
+      { definition, steps: {}, undos: {}, probes: {} },
+    ]),
+  );
+  return {
+    async [FINISH_ACTIVITY]({ job, end }) {
+      await world.ledger.finish(job, end);
+      // So that the run ends as cancelled in Temporal too, whichever way the wish came.
+      if (end.status === 'CANCELLED') await cancelOwnRun();
+    },
+    [PARK_ACTIVITY]: ({ job, letter }) => world.ledger.park(job, letter),
+    async [SETTLE_ACTIVITY](request) {
+      const kind = kinds.get(request.job.kind);
+      if (!kind) throw new TypeError(`No kind "${request.job.kind}" is known here; deploy its definition`);
+      return hostAttempt((host) => attempt(kind, request, host, world));
+    },
+  };
+}
+
+async function cancelOwnRun(): Promise<void> {
+  const { client, info } = Context.current();
+  const { workflowId, runId } = info.workflowExecution ?? {};
+  if (workflowId === undefined) return;
+  await client.workflow.getHandle(workflowId, runId).cancel();
+}

@@ -1,0 +1,60 @@
+/** A Temporal activity as the host of an attempt. */
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
+import type { Host } from '../attempt/world.js';
+import { READY_SIGNAL, type Verdict } from '../protocol.js';
+
+/** The engine heartbeats by itself this often at least, so that a cancel is heard soon; the time box finds hangs. */
+const HEARTBEAT_INTERVAL_MAX_MS = 500;
+
+/** Runs `work` as an attempt of the present activity and reports its verdict as Temporal wants it. */
+export async function hostAttempt(work: (host: Host) => Promise<Verdict>): Promise<unknown> {
+  const context = Context.current();
+  const { heartbeatTimeoutMs, attempt, workflowExecution } = context.info;
+  const everyMs = Math.min(HEARTBEAT_INTERVAL_MAX_MS, (heartbeatTimeoutMs ?? Infinity) / 3);
+  const beat = setInterval(() => context.heartbeat(), everyMs);
+  try {
+    const verdict = await work({
+      attempt,
+      signal: context.cancellationSignal,
+      isCancelled: () => context.cancellationDetails?.cancelRequested === true,
+      heartbeat: () => context.heartbeat(),
+      async ready(word) {
+        const workflowId = workflowExecution?.workflowId;
+        if (workflowId === undefined) throw new TypeError('A holder belongs to a workflow');
+        await context.client.workflow.getHandle(workflowId).signal(READY_SIGNAL, word);
+      },
+    });
+    return resultOf(verdict);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** Temporal retries what is retryable, after the delay the attempt chose; the verdict travels in the details. */
+function resultOf(verdict: Verdict): unknown {
+  switch (verdict.kind) {
+    case 'done':
+      return verdict.output;
+    case 'cancelled':
+      throw new CancelledFailure('The attempt ended as it was told to', [verdict]);
+    case 'deferred':
+      throw ApplicationFailure.create({
+        type: 'Deferred',
+        message: `Not now; again in ${verdict.deferMs} ms`,
+        nonRetryable: true,
+        category: ApplicationFailureCategory.BENIGN,
+        details: [verdict],
+      });
+    case 'failed': {
+      const { failure, retryInMs } = verdict;
+      throw ApplicationFailure.create({
+        type: failure.code,
+        message: failure.message,
+        nonRetryable: retryInMs === undefined,
+        details: [verdict],
+        ...(retryInMs === undefined ? {} : { nextRetryDelay: retryInMs }),
+      });
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/** The runtime on Temporal, inside the workflow sandbox: series of attempts are activities, retried by the server. */
+import {
+  CancellationScope,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  sleep,
+} from '@temporalio/workflow';
+import type { AnyJobDefinition } from '../define.js';
+import type { JobRef } from '../implement.js';
+import type { HolderReady, StepRequest } from '../protocol.js';
+import type { Call, Running, Runtime } from '../runtime.js';
+import { activityOptionsOf, bookkeepingOptions } from './activity-options.js';
+import { detailsOf } from './details.js';
+import { FINISH_ACTIVITY, PARK_ACTIVITY, SETTLE_ACTIVITY, type EngineActivities } from './engine.js';
+import { settledOf } from './settled.js';
+
+export interface TemporalRuntime extends Runtime {
+  /** A holder's word, from the signal; of a lost holder it counts for nothing. */
+  holderReady(word: HolderReady): void;
+}
+
+type Activities = Readonly<Record<string, (request: unknown) => Promise<unknown>>>;
+
+export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef): TemporalRuntime {
+  const awaited = new Map<string, (output: unknown) => void>();
+  const engine = (summary: string) => proxyActivities<EngineActivities>(bookkeepingOptions(summary));
+
+  function start(call: Call): Running {
+    // One cancellable scope an attempt; the engine itself runs in a root that nothing cancels.
+    const scope = new CancellationScope({ cancellable: true });
+    const options = activityOptionsOf(definition, call);
+    const run = proxyActivities<Activities>(options)[call.activity ?? SETTLE_ACTIVITY]!;
+    const { promise: ready, resolve } = Promise.withResolvers<unknown>();
+    const token = (call.request as Partial<StepRequest>).token;
+    if (token !== undefined) awaited.set(token, resolve);
+    const settled = scope
+      .run(() => run(call.request))
+      .then(
+        (output) => ({ kind: 'done', output }) as const,
+        (error: unknown) => settledOf(error, call),
+      )
+      .finally(() => token !== undefined && awaited.delete(token));
+    return { settled, ready, cancel: () => scope.cancel() };
+  }
+
+  return {
+    now: () => Date.now(),
+    random: () => Math.random(),
+    timer(ms) {
+      const scope = new CancellationScope({ cancellable: true });
+      const elapsed = scope
+        .run(() => sleep(ms))
+        .catch((error: unknown) => {
+          if (!isCancellation(error)) throw error;
+        });
+      return { elapsed, cancel: () => scope.cancel() };
+    },
+    start,
+    park: (letter) => engine(`park ${letter.number}: ${letter.step}`)[PARK_ACTIVITY]({ job, letter }),
+    finish: (end) => engine(`record ${end.status}`)[FINISH_ACTIVITY]({ job, end }),
+    changed: (state) => setCurrentDetails(detailsOf(state)),
+    holderReady: ({ token, output }) => awaited.get(token)?.(output),
+  };
+}

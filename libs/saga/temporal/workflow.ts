@@ -1,0 +1,59 @@
+/** Binds a definition to Temporal, for the workflow sandbox: one exported function a kind, named as its type. */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  defineQuery,
+  defineSignal,
+  setHandler,
+} from '@temporalio/workflow';
+import type { AnyJobDefinition } from '../define.js';
+import { interpret } from '../interpreter/interpreter.js';
+import {
+  CANCEL_SIGNAL,
+  READY_SIGNAL,
+  STATE_QUERY,
+  type CancelWish,
+  type HolderReady,
+  type SagaEnd,
+  type SagaStart,
+} from '../protocol.js';
+import type { SagaState } from '../state.js';
+import { createTemporalRuntime } from './workflow-runtime.js';
+
+const cancelSignal = defineSignal<[CancelWish?]>(CANCEL_SIGNAL);
+const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
+const stateQuery = defineQuery<SagaState>(STATE_QUERY);
+
+/** The workflow of a kind. Export it under `definition.workflowType`. */
+export function bindWorkflow(definition: AnyJobDefinition): (start: SagaStart) => Promise<unknown> {
+  return async (start) => {
+    const root = CancellationScope.current();
+    // Nothing cancels the engine: compensation and the terminal record are shielded (S4).
+    const end = await CancellationScope.nonCancellable(() => runSaga(definition, start, root));
+    if (end.status === 'SUCCEEDED') return end.result;
+    if (end.status === 'CANCELLED') {
+      // The record's activity has asked the server to cancel this run, so that it shows as cancelled.
+      await root.cancelRequested.catch(() => 'as asked');
+      throw new CancelledFailure(end.error.title);
+    }
+    const { code, title } = end.error;
+    throw ApplicationFailure.create({ type: code, message: title, nonRetryable: true, details: [end.error] });
+  };
+}
+
+async function runSaga(
+  definition: AnyJobDefinition,
+  start: SagaStart,
+  root: CancellationScope,
+): Promise<SagaEnd> {
+  const job = { id: start.jobId, tenantId: start.tenantId, kind: start.kind };
+  const runtime = createTemporalRuntime(definition, job);
+  const saga = interpret(definition, start, runtime);
+  setHandler(stateQuery, () => saga.state);
+  setHandler(readySignal, (word) => runtime.holderReady(word));
+  setHandler(cancelSignal, (wish) => saga.cancel(wish ?? {}));
+  // A cancel from the Web UI is the same wish.
+  root.cancelRequested.catch(() => saga.cancel({}));
+  return saga.run();
+}
