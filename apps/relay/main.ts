@@ -12,7 +12,7 @@ import { onlyOne, startSchedule, type Round } from '../../libs/outbox/schedule.j
 import { sweepIdempotency, sweepOutbox } from '../../libs/outbox/sweeper.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
 import { openDatabase, type Database } from '../../libs/store/database.js';
-import { createLogger, describeError, type Logger } from '../../libs/telemetry/logger.js';
+import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
 import { registry, serveMetrics } from '../../libs/telemetry/metrics.js';
 import { announceReady } from '../../libs/telemetry/ready.js';
 import { onShutdown } from '../../libs/telemetry/shutdown.js';
@@ -35,7 +35,7 @@ export async function run(): Promise<void> {
   const logger = createLogger('relay', settings.logLevel);
   const database = openDatabase(settings.databaseUrl.relay, 'relay', {
     max: Math.max(CONNECTIONS_MIN, settings.databasePoolMax),
-    onError: (error) => logger.debug({ err: describeError(error) }, 'An idle database connection was lost'),
+    onError: (error) => logger.debug({ err: error }, 'An idle database connection was lost'),
   });
   const cipher = createTenantCipher(database, settings.masterKey);
   // One attempt a call: the loop itself backs off.

@@ -5,7 +5,7 @@
 import type { Priority } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { inTransaction, type Connection, type Database } from '../store/database.js';
-import { describeError, scrub } from '../telemetry/logger.js';
+import { scrub } from '../telemetry/logger.js';
 import type { EngineClient } from '../temporal/connection.js';
 import { classifyEngineError } from '../temporal/engine.error.js';
 import { searchAttributesOf } from '../temporal/search-attributes.js';
@@ -224,7 +224,7 @@ async function settle(
     postponed.push({ id: row.id, delayMs, error });
     if (outcome.is === 'failed' && outcome.delayMs === undefined) {
       const { jobId, message, attempts } = row;
-      const err = describeError(outcome.error);
+      const err = outcome.error;
       logger.warn(
         { jobId, message, attempts, class: outcome.class, err, delayMs },
         'An outbox row could not be sent',

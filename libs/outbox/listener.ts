@@ -4,7 +4,6 @@
  */
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { describeError } from '../telemetry/logger.js';
 import { backoffMs } from './backoff.js';
 
 /** `notify longhaul_outbox` after rows were committed; never inside the accepting transaction under load. */
@@ -27,15 +26,10 @@ export function listenToOutbox(url: string, onNotify: () => void, logger: Logger
     if (client !== lost) return;
     client = undefined;
     // A client that failed may hold a socket still; what its end says changes nothing.
-    void lost
-      .end()
-      .catch((endError: unknown) => logger.debug({ err: describeError(endError) }, 'LISTEN: end failed'));
+    void lost.end().catch((endError: unknown) => logger.debug({ err: endError }, 'LISTEN: end failed'));
     if (closed) return;
     failures += 1;
-    logger.debug(
-      { err: error === undefined ? undefined : describeError(error), failures },
-      'LISTEN was lost',
-    );
+    logger.debug({ ...(error === undefined ? {} : { err: error }), failures }, 'LISTEN was lost');
     timer = setTimeout(connect, backoffMs(RECONNECT, failures));
   };
 

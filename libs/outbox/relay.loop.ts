@@ -1,6 +1,5 @@
 /** The relay's loop: batch after batch while there is work, slower while there is none, backing off from trouble. */
 import type { Logger } from 'pino';
-import { describeError } from '../telemetry/logger.js';
 import { isEngineAway } from '../temporal/engine.error.js';
 import { backoffMs, type Backoff } from './backoff.js';
 import { dispatchBatch, type Dispatcher } from './dispatcher.js';
@@ -106,9 +105,11 @@ function createHealth(what: string, logger: Logger, show: (up: boolean) => void)
       failures += 1;
       if (failures > 1) return;
       show(false);
-      const err = error === undefined ? undefined : describeError(error);
       const away = error === undefined || isEngineAway(error);
-      logger.warn({ err }, `${what} ${away ? 'is away' : 'failed'}; outbox rows stay until it is back`);
+      logger.warn(
+        error === undefined ? {} : { err: error },
+        `${what} ${away ? 'is away' : 'failed'}; outbox rows stay until it is back`,
+      );
     },
     worked: () => {
       if (failures > 0) logger.info({ failures }, `${what} is back`);

@@ -1,7 +1,6 @@
 /** Work that comes round: one at a time, a while after the last one ended, by one relay of several. */
 import type { Logger } from 'pino';
 import type { Database } from '../store/database.js';
-import { describeError } from '../telemetry/logger.js';
 
 export interface Round {
   readonly name: string;
@@ -30,9 +29,7 @@ export function startSchedule({ name, firstAfterMs, everyMs, work }: Round, logg
   const done = (async () => {
     await pause(firstAfterMs);
     while (!stopped) {
-      await work().catch((error: unknown) =>
-        logger.warn({ round: name, err: describeError(error) }, 'A round failed'),
-      );
+      await work().catch((error: unknown) => logger.warn({ round: name, err: error }, 'A round failed'));
       if (!stopped) await pause(everyMs);
     }
   })();

@@ -20,7 +20,8 @@ export interface OwnTemporal {
   close(): Promise<void>;
 }
 
-export async function createOwnTemporal(): Promise<OwnTemporal> {
+/** `dynamicConfig`: `key=value` as the server's option takes it. */
+export async function createOwnTemporal(dynamicConfig: readonly string[] = []): Promise<OwnTemporal> {
   const dir = await mkdtemp(join(tmpdir(), 'longhaul-temporal-'));
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
@@ -53,6 +54,7 @@ export async function createOwnTemporal(): Promise<OwnTemporal> {
           ...['--db-filename', join(dir, 'temporal.db')],
           ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
           ...['--search-attribute', 'Tenant=Keyword', '--search-attribute', 'Kind=Keyword'],
+          ...dynamicConfig.flatMap((value) => ['--dynamic-config-value', value]),
         ],
         { stdio: 'ignore' },
       );

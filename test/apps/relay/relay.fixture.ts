@@ -1,0 +1,4 @@
+/** The relay's process, for tests that kill it. */
+import { run } from '../../../apps/relay/main.js';
+
+await run();
