@@ -197,17 +197,28 @@ export function isProblemCode(text: string): text is ProblemCode {
 
 /** `docs/errors.md`, as generated from the table. */
 export function renderErrorsDocument(): string {
-  const rows = Object.entries(problemTable)
-    .map(([code, { status, title, advice }]) => `| ${status} | \`${code}\` | ${title} | ${advice} |`)
-    .join('\n');
+  const rows = Object.entries(problemTable).map(([code, { status, title, advice }]) => [
+    String(status),
+    `\`${code}\``,
+    title,
+    advice,
+  ]);
   return `# Errors
 
 Every error is \`application/problem+json\` (RFC 9457): \`type\`, \`title\`, \`status\`, \`detail\`, \`instance\`, \`code\`,
 \`traceId\`; validation adds \`errors: [{pointer, detail}]\`, all of them at once. Programs branch on \`code\`, which is stable.
 This page is generated from \`apps/api/problems/problem.table.ts\` by \`scripts/write-errors-document.ts\`.
 
-| status | code | what | what to do |
-| --- | --- | --- | --- |
-${rows}
+${renderTable([['status', 'code', 'what', 'what to do'], ...rows])}
 `;
+}
+
+/** A Markdown table as the formatter writes it: columns of one width. */
+function renderTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
