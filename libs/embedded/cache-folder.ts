@@ -8,9 +8,13 @@ import { fileURLToPath } from 'node:url';
  * written (packages installed by another user), `$LONGHAUL_HOME/cache`.
  */
 export function cacheFolder(home = process.env.LONGHAUL_HOME || '.longhaul'): string {
-  const besidePackages = join(packageRoot(), 'node_modules', '.cache', 'longhaul');
-  if (canWrite(besidePackages)) return besidePackages;
-  return join(resolve(home), 'cache');
+  const folders = cacheFolders(home);
+  return folders.find(canWrite) ?? folders[0];
+}
+
+/** Where something cached may be, first choice first; the installing user may have filled what we cannot write. */
+export function cacheFolders(home = process.env.LONGHAUL_HOME || '.longhaul'): readonly [string, string] {
+  return [join(packageRoot(), 'node_modules', '.cache', 'longhaul'), join(resolve(home), 'cache')];
 }
 
 /** The folder of Longhaul's package.json, from the sources and from `dist` alike. */

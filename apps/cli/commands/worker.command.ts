@@ -1,17 +1,15 @@
 /** `longhaul worker --queues a,b`: a worker process for the task queues named. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { completeEnvironment } from '../../../libs/embedded/process-environment.js';
+import { runProcess } from '../process.action.js';
 
 export function register(program: Command): void {
   program
     .command('worker')
     .description('run a worker (settings from the environment, else of the stack that runs here)')
     .requiredOption('--queues <names>', 'task queues, e.g. reports-cpu,reports-io', parseQueues)
-    .action(async ({ queues }: { queues: string[] }) => {
-      completeEnvironment(process.env);
-      const { run } = await import('../../worker/main.js');
-      await run({ queues });
-    });
+    .action(({ queues }: { queues: string[] }) =>
+      runProcess(async () => (await import('../../worker/main.js')).run({ queues })),
+    );
 }
 
 function parseQueues(value: string): string[] {
