@@ -146,6 +146,9 @@ describe('accepting and sending', () => {
         let batches = 0;
         while ((await dispatchBatch(dispatcher)).claimed > 0) batches += 1;
         return {
+          repeated: await valueOf(dispatcher.registry, 'longhaul_relay_dispatched_total', {
+            outcome: 'already_started',
+          }),
           started: await valueOf(dispatcher.registry, 'longhaul_relay_dispatched_total', {
             outcome: 'started',
           }),
@@ -154,6 +157,7 @@ describe('accepting and sending', () => {
       }),
     );
     expect(relays.map((relay) => relay.started).reduce((a, b) => a + b)).toBe(120);
+    expect(relays.map((relay) => relay.repeated)).toEqual([0, 0]);
     expect(Math.min(...relays.map((relay) => relay.batches))).toBeGreaterThan(1);
     const { rows } = await setup.jobs.relay.query(
       `select 1 from longhaul.outbox where job_id = any($1) and dispatched_at is null`,
