@@ -116,7 +116,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
   const pathOf = (id: string, tail = ''): string => `/jobs/${encodeURIComponent(id)}${tail}`;
 
   async function read(path: string, signal: AbortSignal | undefined): Promise<unknown> {
-    return (await transport.call({ method: 'GET', path, repeatable: true, signal })).body;
+    return (await transport.call({ method: 'GET', path, signal })).body;
   }
 
   async function poll(
@@ -127,7 +127,6 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
     const answer = await transport.call({
       method: 'GET',
       path: pathOf(id),
-      repeatable: true,
       signal,
       ...(etag === undefined ? {} : { headers: { 'if-none-match': etag } }),
     });
@@ -149,7 +148,6 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
           ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` }),
         },
         body: { kind, input, key, onDuplicate },
-        repeatable: true,
         signal,
         extraMs: (waitSeconds ?? 0) * 1000,
       });
@@ -166,7 +164,6 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
         const answer = await transport.call({
           method: 'GET',
           path: `/jobs${query}`,
-          repeatable: true,
           signal,
         });
         yield* (answer.body as { items: Job[] }).items;
@@ -201,14 +198,12 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
     async cancel(id, { reason, signal } = {}) {
       const path = pathOf(id, '/cancel');
       // Asking twice is one wish: safe to repeat without a key.
-      return (await transport.call({ method: 'POST', path, body: { reason }, repeatable: true, signal }))
-        .body as Job;
+      return (await transport.call({ method: 'POST', path, body: { reason }, signal })).body as Job;
     },
 
     async previewCancel(id, { signal } = {}) {
       const path = pathOf(id, '/cancel?dryRun=true');
-      return (await transport.call({ method: 'POST', path, body: {}, repeatable: true, signal }))
-        .body as CancelPreview;
+      return (await transport.call({ method: 'POST', path, body: {}, signal })).body as CancelPreview;
     },
 
     async kinds({ signal } = {}) {

@@ -1,4 +1,7 @@
-/** One request to the API: authentication, time-out, and retries for what is safe to repeat. */
+/**
+ * One request to the API: authentication, time-out, retries. Every call is safe to repeat: reads, submissions under
+ * an idempotency key, and cancels, where asking twice is one wish. A new call that is not must not come this way.
+ */
 import { backoffMs, sleep, type RetryPolicy } from './backoff.js';
 import { toProblemError, type ProblemError } from './problem.error.js';
 
@@ -16,8 +19,6 @@ export interface Call {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** True only where a second arrival changes nothing: reads, and writes under an idempotency key. */
-  readonly repeatable: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Added to the time-out, for calls that ask the server to wait. */
   readonly extraMs?: number;
@@ -80,7 +81,7 @@ export function createTransport(options: TransportOptions): Transport {
           return await attempt(call);
         } catch (error) {
           call.signal?.throwIfAborted();
-          const wait = repeatAfterMs(error, failures, call.repeatable, options.retry);
+          const wait = repeatAfterMs(error, failures, options.retry);
           if (wait === undefined) throw error;
           await sleep(wait, call.signal);
         }
@@ -92,13 +93,8 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /** How long to wait before the call is made again; undefined: never. */
-function repeatAfterMs(
-  error: unknown,
-  failures: number,
-  repeatable: boolean,
-  retry: RetryPolicy,
-): number | undefined {
-  if (!repeatable || failures >= retry.attempts) return undefined;
+function repeatAfterMs(error: unknown, failures: number, retry: RetryPolicy): number | undefined {
+  if (failures >= retry.attempts) return undefined;
   if (isProblem(error))
     return isTransient(error) ? backoffMs(retry, failures, error.retryAfterMs) : undefined;
   return isNetworkError(error) ? backoffMs(retry, failures) : undefined;

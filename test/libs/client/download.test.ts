@@ -92,6 +92,14 @@ it('goes on where a truncated download ended', async () => {
   expect(content.equals(await readFile(to))).toBe(true);
 });
 
+it('survives more breaks than it has attempts, as long as each brings bytes', async () => {
+  const marks = Array.from({ length: 8 }, (_, index) => (index + 1) * 30_000);
+  const { at, onProgress } = milestones(...marks);
+  const broken = at.map((cutAfter) => bytes(content, { truncateAt: 30_000, cutAfter }));
+  api.on('GET /artifacts/a', ...broken, bytes(content));
+  expect(await client.download('x', { to, onProgress })).toMatchObject({ resumes: 8 });
+});
+
 it('is not misled by a server that ignores the range', async () => {
   const { at, onProgress } = milestones(100_000);
   api.on(

@@ -61,6 +61,21 @@ it('takes a silent connection for a dead one', async () => {
   expect(await revisionsOf({ idleTimeoutMs: 50 })).toEqual([1, 2]);
 });
 
+it('takes comments for signs of life', async () => {
+  api.on('GET /jobs/x/events', (request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    let comments = 0;
+    const beat = setInterval(() => {
+      response.write(': still here\n\n');
+      if (++comments < 26) return;
+      clearInterval(beat);
+      response.end(`event: job\nid: 2\ndata: ${JSON.stringify(done(2))}\n\n`);
+    }, 50);
+  });
+  expect(await revisionsOf({ idleTimeoutMs: 1_000 })).toEqual([2]);
+  expect(connections()).toHaveLength(1);
+});
+
 it('polls with the ETag where event streams do not get through', async () => {
   const modes: string[] = [];
   api.on('GET /jobs/x/events', json(200, { not: 'a stream' }));
