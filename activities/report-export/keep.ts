@@ -24,7 +24,9 @@ export async function keepSnapshot(resources: Resources, context: Context<'keep'
   // It is awaited in races only, and may be lost between two of them.
   lost.catch(() => undefined);
   try {
-    await context.ready({ snapshot: await exportSnapshot(connection) });
+    const snapshot = await exportSnapshot(connection);
+    context.progress({ message: `Rows are as of ${new Date().toISOString()}.` });
+    await context.ready({ snapshot });
     await beat(connection, lost, context);
   } finally {
     await connection.end().catch(() => undefined);
