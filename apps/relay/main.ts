@@ -23,6 +23,7 @@ import { definitions } from '../../workflows/index.js';
 const SHUTDOWN_GRACE_MS = 20_000;
 /** A batch, the reconciler and its lock, a sweep and its lock: what may need a connection at the same time. */
 const CONNECTIONS_MIN = 5;
+const QUERY_TIMEOUT_MS = 30_000;
 const SETUP_TIMEOUT_MS = 3_000;
 const MEASURE_EVERY_MS = 2_000;
 const RECONCILE_EVERY_MS = 30_000;
@@ -35,6 +36,7 @@ export async function run(): Promise<void> {
   const logger = createLogger('relay', settings.logLevel);
   const database = openDatabase(settings.databaseUrl.relay, 'relay', {
     max: Math.max(CONNECTIONS_MIN, settings.databasePoolMax),
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
     onError: (error) => logger.debug({ err: error }, 'An idle database connection was lost'),
   });
   const cipher = createTenantCipher(database, settings.masterKey);

@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly max?: number;
   /** Shown in pg_stat_activity. */
   readonly name?: string;
+  /** A query without an answer for this long fails, and its connection is given up: a cut cable says nothing. */
+  readonly queryTimeoutMs?: number;
 }
 
 /**
@@ -33,6 +35,7 @@ export function openDatabase(
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     // A frozen process must not hold a row's lock for ever (SAGA_RULES, ledger, `own`).
     idle_in_transaction_session_timeout: 60_000,
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
   });
   pool.on('error', (error) => options.onError?.(error));
   return pool;

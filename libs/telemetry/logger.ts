@@ -47,14 +47,18 @@ export function describeError(error: unknown, depth = 3): Record<string, unknown
   };
 }
 
-/** A logger for the process or part `name`, on stdout unless told otherwise; errors go under `err`. */
+/** A logger for the process or part `name`, on stdout unless told otherwise; errors go under `err` (or `error`). */
 export function createLogger(name: string, level: string, destination?: DestinationStream): Logger {
   const options = {
     name,
     level,
     redact: { paths: [...REDACTED_PATHS], censor: '[redacted]' },
     formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { err: (error: unknown) => describeError(error) },
+    // `error` is where the engine's SDK puts errors; as they are, they would carry their details along.
+    serializers: {
+      err: (error: unknown) => describeError(error),
+      error: (error: unknown) => describeError(error),
+    },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
   };
   return destination ? pino(options, destination) : pino(options);

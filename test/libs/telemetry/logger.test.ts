@@ -27,6 +27,7 @@ describe('the logger', () => {
       a: { apiKey: 's3cret' },
     });
     logger.error({ err: new Error('outer', { cause }) }, 'failed');
+    logger.error({ error: Object.assign(new Error('failed'), { details: ['s3cret'] }) }, 'as the SDK logs');
     expect(lines.join('')).not.toContain('s3cret');
     expect(lines[1]).toContain('postgres://[redacted]@db/x');
   });
