@@ -33,6 +33,10 @@ const Environment = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{32,100}$/)
     .optional(),
+  /** Activities of each pool that one worker process runs at a time. */
+  LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
+  LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
+  LONGHAUL_KEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
@@ -50,6 +54,8 @@ export interface Settings {
   readonly env: string;
   readonly artifactsDir: string;
   readonly datasetsFile: string | undefined;
+  /** Activities at a time, by pool and worker process. */
+  readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
   readonly logLevel: string;
   readonly codecUiToken?: string | undefined;
 }
@@ -81,6 +87,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     env: e.LONGHAUL_ENV,
     artifactsDir: resolve(e.LONGHAUL_ARTIFACTS ?? join(home, 'artifacts')),
     datasetsFile: e.LONGHAUL_DATASETS ? resolve(e.LONGHAUL_DATASETS) : undefined,
+    concurrency: {
+      cpu: e.LONGHAUL_CPU_CONCURRENCY,
+      io: e.LONGHAUL_IO_CONCURRENCY,
+      keeper: e.LONGHAUL_KEEPER_CONCURRENCY,
+    },
     logLevel: e.LOG_LEVEL,
     codecUiToken: e.LONGHAUL_CODEC_UI_TOKEN,
   };

@@ -1,0 +1,82 @@
+/** The Temporal workers of one process: one for each task queue it is told. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Settings } from '../../libs/config/settings.js';
+import type { World } from '../../libs/saga/attempt/world.js';
+import type { AnyJobDefinition } from '../../libs/saga/define.js';
+import type { Implementation } from '../../libs/saga/implement.js';
+import { bindActivities, engineActivities } from '../../libs/saga/temporal/activities.js';
+import type { EngineConnectionForWorkers } from '../../libs/temporal/connection.js';
+import type { QueuePlan } from './queue-plan.js';
+
+/** Running activities may end, or heartbeat their checkpoint, this long after SIGTERM. */
+export const SHUTDOWN_GRACE_MS = 10_000;
+/** One that ignores its cancellation must not block the shutdown. */
+export const SHUTDOWN_FORCE_MS = SHUTDOWN_GRACE_MS + 5_000;
+
+/** A cancel is heard with the next heartbeat that reaches the server. */
+const HEARTBEAT_THROTTLE_MS = 500;
+/** A crashed workflow worker stalls its workflows this long (10 s by default). */
+const STICKY_TIMEOUT = '1s';
+const BOOKKEEPING_CONCURRENCY = 20;
+const WORKFLOW_TASK_CONCURRENCY = 40;
+const CACHED_WORKFLOWS_MAX = 500;
+
+export interface HostParts {
+  readonly engine: EngineConnectionForWorkers;
+  readonly settings: Settings;
+  readonly definitions: readonly AnyJobDefinition[];
+  readonly implementations: ReadonlyMap<string, Implementation<AnyJobDefinition>>;
+  readonly world: World;
+}
+
+/** Creates the worker of one task queue; it polls once it is run. */
+export async function createHost(plan: QueuePlan, parts: HostParts): Promise<Worker> {
+  const { engine } = parts;
+  return Worker.create({
+    connection: engine.connection,
+    namespace: engine.namespace,
+    dataConverter: engine.dataConverter,
+    taskQueue: plan.queue,
+    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+    shutdownForceTime: SHUTDOWN_FORCE_MS,
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+    ...(plan.hosts === 'workflows' ? workflowOptions(parts) : activityOptions(plan, parts)),
+  });
+}
+
+function workflowOptions({ definitions, world }: HostParts): Partial<WorkerOptions> {
+  const codePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
+  if (!existsSync(codePath)) {
+    throw new Error(`The workflow bundle is missing (${codePath}); run: npm run build`);
+  }
+  return {
+    workflowBundle: { codePath },
+    activities: { ...engineActivities(definitions, world) },
+    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
+    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASK_CONCURRENCY,
+    maxConcurrentActivityTaskExecutions: BOOKKEEPING_CONCURRENCY,
+  };
+}
+
+function activityOptions(
+  plan: Extract<QueuePlan, { hosts: 'activities' }>,
+  { settings, implementations, world }: HostParts,
+): Partial<WorkerOptions> {
+  const bound = plan.definitions.map((definition) =>
+    // checkKinds has seen that it is there.
+    bindActivities(
+      definition,
+      implementations.get(definition.kind) as Implementation<AnyJobDefinition>,
+      world,
+      plan.pool,
+    ),
+  );
+  return {
+    activities: Object.assign({}, ...bound) as object,
+    maxConcurrentActivityTaskExecutions: settings.concurrency[plan.pool],
+  };
+}

@@ -1,0 +1,5 @@
+/** Every kind as a Temporal workflow, under its workflow type. Nothing but the workflow bundle imports this file. */
+import { bindWorkflow } from '../libs/saga/temporal/workflow.js';
+import { reportExport as reportExportDefinition } from './report-export.job.js';
+
+export const reportExport = bindWorkflow(reportExportDefinition);
