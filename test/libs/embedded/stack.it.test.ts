@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { identify } from '../../../libs/embedded/process-identity.js';
 import type { RunFile } from '../../../libs/embedded/run-file.js';
 import { canReach } from '../../../libs/embedded/system-user.js';
 import { eventually } from '../../support/stack.js';
@@ -25,6 +26,8 @@ function setup(...folder: Parameters<typeof makeHomeFolder>) {
     cleanups.push(async () => {
       stack.kill('SIGKILL');
       await stack.exited;
+      // Whatever the test has shown, it leaves nothing running.
+      for (const pid of new Set(pids)) if (identify(pid)) process.kill(pid, 'SIGKILL');
       await allGone(pids);
     });
     const run = await ready(stack, home);
