@@ -1,5 +1,4 @@
 /** Longhaul's own processes in the embedded stack, each of them `longhaul <command>`. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from './cache-folder.js';
 import type { Home } from './home.js';
@@ -32,10 +31,7 @@ export function appSpecs(home: Home, env: NodeJS.ProcessEnv): ProcessSpec[] {
       queues.join(','),
     ]);
   });
-  const all = [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers];
-  return all.filter((spec) =>
-    existsSync(join(packageRoot(), 'dist', 'apps', spec.name.split(' ')[0] ?? '', 'main.js')),
-  );
+  return [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers];
 
   function appSpec(name: string, args: readonly string[]): ProcessSpec {
     return {
