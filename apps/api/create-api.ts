@@ -18,9 +18,13 @@ import { ApiResources } from './api.resources.js';
 import { Authenticator } from './auth/authenticator.js';
 import { createEngine, type Engine } from './engine/engine.js';
 import { createAdapter, installHooks } from './http/adapter.js';
+import { trackRequests } from './http/drain.js';
 import { toNestLogger } from './http/nest-log.js';
 import { serveOpenApi } from './openapi/document.js';
 import { createOutboxPoke } from './outbox.poke.js';
+
+/** For downloads and the like; clients resume them elsewhere. Less than a supervisor waits for the process. */
+const DRAIN_GRACE_MS = 5_000;
 
 /** What a test may bring instead of what the settings name. */
 export interface ApiDependencies {
@@ -76,13 +80,14 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
   });
   holder.authenticator = app.get(Authenticator);
   serveOpenApi(app, resources);
+  const drain = trackRequests(app.getHttpServer());
   await app.listen({ port: settings.port, host: settings.host });
   const { port } = app.getHttpServer().address() as AddressInfo;
   return {
     url: `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`,
     resources,
     close: async () => {
-      await app.close();
+      await drain.finish(app.close(), DRAIN_GRACE_MS);
       await Promise.all([poke.close(), database.end(), temporal?.close()]);
     },
   };

@@ -1,6 +1,7 @@
 /** GET /artifacts/…: the folder store's signed URLs. The URL is the permission; no key is asked for. */
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
 import type { FolderStore } from '../../../libs/artifacts/folder-store.js';
 import { parseRange, type ByteRange } from '../../../libs/artifacts/range.js';
 import { artifactSecretOf, verifySignedUrl } from '../../../libs/artifacts/signed-url.js';
@@ -47,7 +48,8 @@ export class ArtifactsController {
     reply.code(part ? 206 : 200).header('content-length', part ? part.end - part.start + 1 : known.bytes);
     if (part) reply.header('content-range', `bytes ${part.start}-${part.end}/${known.bytes}`);
     if (request.method === 'HEAD') {
-      await reply.send('');
+      // An empty stream leaves Content-Length as it is; an empty text would make it 0.
+      await reply.send(Readable.from([]));
       return;
     }
     const body = await store.read(location, part);

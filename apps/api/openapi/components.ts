@@ -53,8 +53,12 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
   const schemas: Schemas = {};
   for (const definition of kinds) {
     const name = pascalCase(definition.kind);
-    schemas[`${name}Input`] = { ...inputSchemaOf(definition), examples: [definition.example as unknown] };
-    schemas[`${name}Result`] = resultSchemaOf(definition);
+    const input = { ...inputSchemaOf(definition), examples: [definition.example as unknown] };
+    Object.assign(
+      schemas,
+      hoisted(`${name}Input`, input),
+      hoisted(`${name}Result`, resultSchemaOf(definition)),
+    );
     schemas[`${name}Submission`] = {
       type: 'object',
       additionalProperties: false,
@@ -73,11 +77,22 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
   return {
     ...schemas,
     Submission: { oneOf: names.map((name) => ({ $ref: `${REF}${name}Submission` })) },
-    ExportSubmission: exportDefinition ? withOnDuplicate(exportDefinition) : { type: 'object' },
+    ...(exportDefinition ? hoisted('ExportSubmission', withOnDuplicate(exportDefinition)) : {}),
     Result: {
       anyOf: [{ $ref: `${REF}ArtifactLink` }, ...names.map((name) => ({ $ref: `${REF}${name}Result` }))],
     },
   };
+}
+
+/** A schema whose `$defs` (recursive parts) are components of their own: inside the document `#/$defs` leads nowhere. */
+function hoisted(name: string, schema: JsonSchema): Schemas {
+  const { $defs = {}, ...rest } = schema as { $defs?: Schemas };
+  const moved = (part: JsonSchema): JsonSchema =>
+    JSON.parse(JSON.stringify(part).replaceAll('"#/$defs/', `"${REF}${name}`)) as JsonSchema;
+  return Object.fromEntries([
+    [name, moved(rest)],
+    ...Object.entries($defs).map(([key, part]) => [name + key, moved(part)]),
+  ]) as Schemas;
 }
 
 function withOnDuplicate(definition: AnyJobDefinition): JsonSchema {

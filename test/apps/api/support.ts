@@ -10,7 +10,7 @@ import pg from 'pg';
 import { expect } from 'vitest';
 import { createApi, type Api, type ApiDependencies } from '../../../apps/api/create-api.js';
 import type { Engine } from '../../../apps/api/engine/engine.js';
-import type { Settings } from '../../../libs/config/settings.js';
+import { readSettings, type Settings } from '../../../libs/config/settings.js';
 import { parseDatasets, type Datasets } from '../../../libs/datasets/datasets.js';
 import { createApiKey, ensureTenant } from '../../../libs/security/tenants.store.js';
 import { createTenantCipher, type TenantCipher } from '../../../libs/security/tenant-cipher.js';
@@ -116,19 +116,18 @@ export async function startTestApi(
   const port = await freePort();
   const publicUrl = `http://127.0.0.1:${port}`;
   const settings: Settings = {
-    databaseUrl: { owner: database.url, app: database.url, worker: database.url, relay: database.url },
-    databasePoolMax: 10,
-    temporal: { address: '127.0.0.1:1', namespace: 'default', uiUrl: 'http://127.0.0.1:8233' },
-    port,
-    host: '127.0.0.1',
-    metricsPort: 0,
-    publicUrl,
-    home: artifactsDir,
-    masterKey: randomBytes(32),
-    env: 'test',
-    artifactsDir,
-    datasetsFile: undefined,
-    logLevel: 'silent',
+    ...readSettings({
+      DATABASE_URL: database.url,
+      // Nobody listens there: an engine that is away.
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+      TEMPORAL_UI_URL: 'http://127.0.0.1:8233',
+      PORT: String(port),
+      PUBLIC_URL: publicUrl,
+      LONGHAUL_HOME: artifactsDir,
+      LONGHAUL_MASTER_KEY: randomBytes(32).toString('base64'),
+      LONGHAUL_ENV: 'test',
+      LOG_LEVEL: 'silent',
+    }),
     ...change,
   };
   const owner = new pg.Pool({ connectionString: database.url, max: 4 });
