@@ -9,17 +9,23 @@ module.exports = {
     },
     {
       name: 'workflows-see-only-saga',
-      comment: 'What runs in the deterministic sandbox: definitions, libs/saga, zod, and types of activities.',
+      comment:
+        'What runs in the deterministic sandbox: definitions, libs/saga, zod, and types of activities.',
       severity: 'error',
       from: { path: '^workflows/' },
       to: {
-        pathNot: ['^workflows/', '^libs/saga/', 'node_modules/(zod|@temporalio/workflow|@temporalio/common)/'],
+        pathNot: [
+          '^workflows/',
+          '^libs/saga/',
+          'node_modules/(zod|@temporalio/workflow|@temporalio/common)/',
+        ],
         dependencyTypesNot: ['type-only'],
       },
     },
     {
       name: 'definitions-are-pure',
-      comment: 'define.ts and what describes a kind is imported by the API: no engine, no Node module behind it.',
+      comment:
+        'define.ts and what describes a kind is imported by the API: no engine, no Node module behind it.',
       severity: 'error',
       from: { path: '^libs/saga/(define|implement|failure|duration|state|describe)\\.ts$' },
       to: { path: ['@temporalio', '^libs/(?!saga/)'], dependencyTypesNot: ['type-only'] },
@@ -67,12 +73,21 @@ module.exports = {
       from: { path: '^(apps|libs|workflows|activities)/' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['^bench/', '\\.d\\.ts$'] }, to: {} },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['^bench/', '\\.d\\.ts$'] },
+      to: {},
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.cjs'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.cjs'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };
