@@ -1,0 +1,203 @@
+import { describe, expect, test } from 'vitest';
+import { previewCancel } from '../../../apps/api/jobs/cancel.preview.js';
+import { hashOf, sightOf } from '../../../apps/api/jobs/job.view.js';
+import type { EffectRecord, JobRecord } from '../../../libs/store/jobs.store.js';
+import { notes } from './kinds.js';
+
+const now = new Date('2026-01-01T00:10:00.000Z');
+const context = {
+  definition: notes,
+  publicUrl: 'http://api',
+  temporal: { uiUrl: undefined, namespace: 'default' },
+  result: null,
+  now,
+};
+
+function record(change: Partial<JobRecord> = {}): JobRecord {
+  return {
+    id: '01890000-0000-7000-8000-000000000000',
+    tenantId: '01890000-0000-7000-8000-000000000001',
+    kind: 'note.write',
+    key: 'k',
+    status: 'STARTED',
+    phase: 'forward',
+    revision: 3,
+    createdAt: new Date('2026-01-01T00:00:00.000Z'),
+    startedAt: new Date('2026-01-01T00:00:01.000Z'),
+    committedAt: null,
+    cancelRequestedAt: null,
+    endedAt: null,
+    deadlineAt: new Date('2026-01-01T01:00:00.000Z'),
+    compensated: null,
+    skipped: [],
+    leftovers: [],
+    result: null,
+    error: null,
+    attemptOf: null,
+    viewHash: null,
+    view: null,
+    effects: [],
+    park: null,
+    artifact: null,
+    ...change,
+  };
+}
+
+function effect(change: Partial<EffectRecord> = {}): EffectRecord {
+  return {
+    name: 'write',
+    item: -1,
+    generation: 0,
+    seq: 1,
+    kind: 'compensable',
+    undo: 'erase',
+    state: 'claimed',
+    attempt: 1,
+    failed: false,
+    lastError: null,
+    nextAttemptAt: null,
+    startedAt: '2026-01-01T00:09:00.123456+00:00',
+    finishedAt: null,
+    updatedAt: '2026-01-01T00:09:30.000000+00:00',
+    progress: null,
+    ...change,
+  };
+}
+
+const answered = (state: object) => ({ state: { phase: 'forward', steps: [], ...state } as never, at: now });
+
+describe('steps', () => {
+  test.each([
+    [{ state: 'claimed' }, 'running'],
+    [{ state: 'claimed', nextAttemptAt: '2026-01-01T00:09:40+00:00' }, 'retrying'],
+    [{ state: 'claimed', failed: true }, 'failed'],
+    [{ state: 'done' }, 'done'],
+    [{ state: 'undoing' }, 'undoing'],
+    [{ state: 'undone' }, 'undone'],
+    [{ state: 'kept' }, 'skipped'],
+  ] as const)('a ledger row %j is %s', (row, status) => {
+    const sight = sightOf(record({ effects: [effect(row)] }), undefined, context);
+    expect(sight.steps.find((step) => step.name === 'write')?.status).toBe(status);
+  });
+
+  test('a kept undo is a leftover; a parked step is parked', () => {
+    const kept = record({ effects: [effect({ state: 'kept' })], leftovers: [{ step: 'write' }] });
+    expect(sightOf(kept, undefined, context).steps[1]?.status).toBe('leftover');
+    const parked = record({
+      effects: [effect()],
+      park: { number: 1, step: 'write', item: null, undo: false, doubt: true },
+    });
+    expect(sightOf(parked, undefined, context)).toMatchObject({ phase: 'parked', status: 'STARTED' });
+    expect(sightOf(parked, undefined, context).steps[1]?.status).toBe('parked');
+  });
+
+  test('are in the definition’s order, members by number, of the latest generation; waiting ones vanish at the end', () => {
+    const effects = [
+      effect({ item: 1, generation: 0, state: 'undone' }),
+      effect({ item: 1, generation: 1, state: 'done' }),
+      effect({ item: 0, generation: 1 }),
+      effect({ name: 'look', kind: 'readOnly', undo: null, state: 'done' }),
+    ];
+    const { steps } = sightOf(record({ effects }), undefined, context);
+    expect(steps.map(({ name, item, status }) => [name, item, status])).toEqual([
+      ['look', undefined, 'done'],
+      ['write', 0, 'running'],
+      ['write', 1, 'done'],
+      ['show', undefined, 'waiting'],
+    ]);
+    const ended = sightOf(
+      record({ effects, status: 'FAILED', phase: 'done', endedAt: now }),
+      undefined,
+      context,
+    );
+    expect(ended.steps.map(({ name }) => name)).toEqual(['look', 'write', 'write']);
+    expect(ended.steps[1]?.status).toBe('failed');
+  });
+
+  test('a saga’s word counts where the ledger has none', () => {
+    const state = answered({ steps: [{ name: 'look', kind: 'readOnly', status: 'running' }] });
+    expect(sightOf(record(), state, context).steps[0]).toEqual({
+      name: 'look',
+      kind: 'readOnly',
+      status: 'running',
+      attempt: 0,
+    });
+  });
+});
+
+describe('progress', () => {
+  const running = [
+    effect({
+      name: 'look',
+      kind: 'readOnly',
+      undo: null,
+      state: 'done',
+      progress: { total: 200, unit: 'rows' },
+    }),
+    effect({
+      item: 0,
+      state: 'done',
+      finishedAt: '2026-01-01T00:09:30+00:00',
+      progress: { done: 100, bytes: 10 },
+    }),
+    effect({ item: 1, progress: { done: 20, bytes: 2, message: 'at it' } }),
+    effect({ item: 2, state: 'undone', progress: { done: 50, bytes: 5 } }),
+  ];
+
+  test('sums what is not undone, and tells pace and end from it', () => {
+    const { progress } = sightOf(record({ effects: running }), answered({}), context);
+    expect(progress).toEqual({
+      percent: 60,
+      message: 'at it',
+      done: 120,
+      total: 200,
+      unit: 'rows',
+      bytes: 12,
+      ratePerSecond: 2,
+      etaSeconds: 40,
+    });
+  });
+
+  test('keeps the high-water mark while compensating and after a failure', () => {
+    const view = { phase: 'forward', percent: 80, asOf: now.toISOString() };
+    expect(sightOf(record({ effects: running, view }), answered({}), context).progress.percent).toBe(80);
+    const failed = record({ effects: [], view, status: 'FAILED', phase: 'done', endedAt: now });
+    expect(sightOf(failed, undefined, context).progress.percent).toBe(80);
+  });
+});
+
+describe('the revision’s hash', () => {
+  test('does not know of time, staleness and pace, and knows of everything else', () => {
+    const base = hashOf(sightOf(record({ effects: [effect()] }), answered({}), context));
+    const later = { ...context, now: new Date('2026-01-01T00:20:00.000Z') };
+    expect(hashOf(sightOf(record({ effects: [effect()] }), undefined, later))).toEqual(base);
+    for (const change of [
+      { effects: [effect({ attempt: 2 })] },
+      { effects: [effect({ progress: { bytes: 1 } })] },
+      { effects: [effect()], status: 'PENDING' as const },
+      { effects: [effect()], leftovers: [{}] },
+    ]) {
+      expect(hashOf(sightOf(record(change), answered({}), context))).not.toEqual(base);
+    }
+  });
+});
+
+test('a preview undoes in reverse order what is not undone yet', () => {
+  const effects = [
+    effect({ seq: 1, item: 0, state: 'done' }),
+    effect({ seq: 2, item: 1, state: 'undone' }),
+    effect({ seq: 3, item: 2, state: 'claimed' }),
+    effect({ seq: 4, name: 'look', undo: null }),
+  ];
+  expect(previewCancel(record({ effects }))).toEqual({
+    possible: true,
+    wouldUndo: [
+      { step: 'write', item: 2, undo: 'erase' },
+      { step: 'write', item: 0, undo: 'erase' },
+    ],
+  });
+  expect(previewCancel(record({ committedAt: now }))).toMatchObject({ possible: false, reason: 'too_late' });
+  expect(previewCancel(record({ status: 'CANCELLED', endedAt: now }))).toMatchObject({
+    reason: 'already_cancelled',
+  });
+});

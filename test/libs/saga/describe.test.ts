@@ -1,0 +1,39 @@
+import Ajv2020 from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { expect, test } from 'vitest';
+import { describeKind } from '../../../libs/saga/describe.js';
+import { definitions } from '../../../workflows/index.js';
+import { reportExport } from '../../../workflows/report-export.job.js';
+
+test.each(definitions.map((definition) => [definition.kind, definition] as const))(
+  '%s: its example satisfies the JSON Schema it tells clients',
+  (_, definition) => {
+    const { input, example, naturalKey } = describeKind(definition);
+    const ajv = new Ajv2020.default({ strict: false });
+    addFormats.default(ajv);
+    const validate = ajv.compile(input);
+    expect(validate(example), JSON.stringify(validate.errors)).toBe(true);
+    expect(naturalKey.declared).toBe(definition.naturalKey !== undefined);
+  },
+);
+
+test('tells steps with queue, times, undo and probe', () => {
+  const { steps } = describeKind(reportExport);
+  expect(
+    steps.map(({ name, kind, taskQueue, undo, probe, holds }) => [name, kind, taskQueue, undo, probe, holds]),
+  ).toEqual([
+    ['keep', 'readOnly', 'reports-keeper', null, null, true],
+    ['plan', 'readOnly', 'reports-io', null, null, false],
+    ['render', 'compensable', 'reports-cpu', 'discardParts', null, false],
+    ['publish', 'pivot', 'reports-io', null, 'findPublished', false],
+    ['announce', 'retriable', 'reports-io', null, null, false],
+  ]);
+  expect(steps[0]).toMatchObject({ timeoutSeconds: 1_800, heartbeatSeconds: 3 });
+});
+
+test('draws a flowchart that names every step and undo', () => {
+  const { diagram } = describeKind(reportExport);
+  expect(diagram.split('\n')[0]).toBe('flowchart TD');
+  for (const word of ['keep', 'plan', 'render', 'publish', 'announce', 'discardParts'])
+    expect(diagram).toContain(word);
+});
