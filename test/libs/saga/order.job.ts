@@ -163,12 +163,9 @@ export function implementSnapshot(world: World, scripts: Scripts = {}): Implemen
       keep: async (_, context) => {
         await read('keep', context);
         await context.ready({ snapshot: `s${context.generation}` });
-        const lost = Promise.resolve(scripts.after?.['keep']?.(context));
-        const released = new Promise<void>((resolve) => {
-          if (context.signal.aborted) resolve();
-          context.signal.addEventListener('abort', () => resolve());
-        });
-        await (scripts.after?.['keep'] ? Promise.race([lost, released]) : released);
+        const script = scripts.after?.['keep'];
+        if (script) await script(context);
+        else await aborted(context.signal);
       },
       part: (_, context) => apply('part', context),
       publish: async (_, context) => void (await apply('publish', context)),
@@ -176,4 +173,12 @@ export function implementSnapshot(world: World, scripts: Scripts = {}): Implemen
     undos: { unpart: (_, context) => reverse('unpart', context) },
     probes: {},
   };
+}
+
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve());
+  });
 }
