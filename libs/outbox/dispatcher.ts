@@ -52,7 +52,7 @@ export interface DispatchLimits {
 }
 
 export const DISPATCH_LIMITS: DispatchLimits = {
-  batchSizeMax: 100,
+  batchSizeMax: 50,
   concurrencyMax: 16,
   callTimeoutMs: 5_000,
   batchBudgetMs: 10_000,
@@ -74,6 +74,8 @@ export interface BatchResult {
   readonly sent: number;
   /** The engine could not be used: nothing was tried any more after that was known. */
   readonly engineAway: boolean;
+  /** What the engine's absence looked like. */
+  readonly awayError?: unknown;
 }
 
 type Outcome =
@@ -204,7 +206,7 @@ async function settle(
   const sent: OutboxRow[] = [];
   const postponed: Postponed[] = [];
   const all = [...outcomes];
-  const engineAway = all.some(([, outcome]) => outcome.is === 'away');
+  const away = all.map(([, outcome]) => outcome).find((outcome) => outcome.is === 'away');
   // Where nothing got through the engine is away, and no row is to blame; where others did, this row may be.
   const someThrough = all.some(
     ([, o]) => o.is === 'sent' && ['started', 'already_started', 'signalled'].includes(o.outcome),
@@ -233,5 +235,5 @@ async function settle(
   }
   await markSent(connection, sent);
   await postpone(connection, postponed);
-  return { claimed, sent: sent.length, engineAway };
+  return { claimed, sent: sent.length, engineAway: away !== undefined, awayError: away?.error };
 }

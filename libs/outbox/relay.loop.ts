@@ -1,6 +1,5 @@
 /** The relay's loop: batch after batch while there is work, slower while there is none, backing off from trouble. */
 import type { Logger } from 'pino';
-import { isEngineAway } from '../temporal/engine.error.js';
 import { backoffMs, type Backoff } from './backoff.js';
 import { dispatchBatch, type Dispatcher } from './dispatcher.js';
 
@@ -48,10 +47,10 @@ export function startRelayLoop(dispatcher: Dispatcher, pace: LoopPace = LOOP_PAC
       return sleeper.trouble(backoffMs(pace.trouble, engineHealth.failures()));
     }
     try {
-      const { claimed, sent, engineAway } = await dispatchBatch(dispatcher);
+      const { claimed, sent, engineAway, awayError } = await dispatchBatch(dispatcher);
       databaseHealth.worked();
       if (engineAway) {
-        engineHealth.failed(undefined);
+        engineHealth.failed(awayError);
         return sleeper.trouble(backoffMs(pace.trouble, engineHealth.failures()));
       }
       // Only what got through shows that the engine is there; an empty outbox shows nothing.
@@ -105,11 +104,7 @@ function createHealth(what: string, logger: Logger, show: (up: boolean) => void)
       failures += 1;
       if (failures > 1) return;
       show(false);
-      const away = error === undefined || isEngineAway(error);
-      logger.warn(
-        error === undefined ? {} : { err: error },
-        `${what} ${away ? 'is away' : 'failed'}; outbox rows stay until it is back`,
-      );
+      logger.warn({ err: error }, `${what} cannot be used; outbox rows stay until it is back`);
     },
     worked: () => {
       if (failures > 0) logger.info({ failures }, `${what} is back`);

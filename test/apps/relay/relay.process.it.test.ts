@@ -136,7 +136,7 @@ describe('the relay as a process', () => {
         'the metric',
         async () => (await metric(relay, 'longhaul_outbox_oldest_unsent_age_seconds')) > 3_599,
       );
-      expect(relay.output()).toContain('report.elsewhere');
+      await eventually('the log to name the row', () => relay.output().includes('report.elsewhere'));
       expect(relay.output()).not.toContain(setup.jobs.masterKey.toString('base64'));
       expect(relay.output()).not.toContain(setup.jobs.url);
       await setup.jobs.relay.query(`update longhaul.outbox set dispatched_at = now() where job_id = $1`, [
