@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { to as copyTo } from 'pg-copy-streams';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Ledger } from '../../../libs/saga/ledger.js';
 import type { AttemptEvent } from '../../../libs/saga/memory.js';
 import { createExportBench, JOB_ID, type ExportBench } from '../../support/exports.js';
 import { eventually } from '../../support/stack.js';
@@ -161,8 +162,36 @@ describe('one moment', () => {
     const stop = new AbortController();
     await bench.source.query(`insert into accounts values (${ROWS + 1}, 'new', 0)`);
     const moving = keepMoving(stop.signal);
+    // One part after the other, and between them money goes from the first part's rows to the last part's.
+    const done = [
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<void>(),
+    ];
+    const inTurn = (ledger: Ledger): Ledger => ({
+      ...ledger,
+      async claim(claim) {
+        if (claim.step === 'render' && claim.item) {
+          await done[claim.item - 1]?.promise;
+          await bench.source.query(
+            `update accounts set balance = balance + case when id < 10 then -7 else 7 end
+               where id < 10 or id between ${ROWS - 8} and ${ROWS}`,
+          );
+        }
+        return ledger.claim(claim);
+      },
+      complete(claim, ...rest) {
+        if (claim.step === 'render') done[claim.item ?? 0]?.resolve();
+        return ledger.complete(claim, ...rest);
+      },
+    });
     try {
-      const run = await bench.run({ dataset: 'slow', columns: ['id', 'balance', 'nap'] });
+      const run = await bench.run(
+        { dataset: 'slow', columns: ['id', 'balance', 'nap'] },
+        {
+          wrapLedger: inTurn,
+        },
+      );
       expect(resultOf(run).rows).toBe(ROWS + 1);
     } finally {
       stop.abort();

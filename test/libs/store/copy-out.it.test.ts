@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import fc from 'fast-check';
+import pg from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CopyOut } from '../../../libs/store/copy-out.stream.js';
+import { createTestDatabase, type TestDatabase } from '../../support/database.js';
+import { eventually } from '../../support/stack.js';
+
+let database: TestDatabase;
+let connection: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  connection = new pg.Client({ connectionString: database.url });
+  connection.on('error', () => undefined);
+  await connection.connect();
+});
+afterEach(() => connection.end());
+
+async function hashOf(stream: AsyncIterable<unknown>): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of stream) {
+    hash.update(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+test('gives the same bytes as another reader of the protocol, and leaves the connection fit for use', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(3_000), fc.integer({ min: 0, max: 70_000 }), async (rows, width) => {
+      // Rows of any length, so that message headers fall everywhere on the socket's chunks.
+      fc.pre(rows * width < 20_000_000);
+      const sql = `copy (select i, repeat('x', (i * 7919) % ${width + 1}) from generate_series(1, ${rows}) i) to stdout with (format csv, header)`;
+      const ours = connection.query(new CopyOut(sql));
+      const found = await hashOf(ours);
+      expect(ours.rows).toBe(rows);
+      expect(ours.bytes).toBe(found.bytes);
+      expect(found).toEqual(await hashOf(connection.query(copyTo(sql))));
+      expect((await connection.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('fails on an error before the first row, and the connection lives on', async () => {
+  const copy = connection.query(new CopyOut('copy (select 1 from nowhere) to stdout'));
+  await expect(hashOf(copy)).rejects.toMatchObject({ code: '42P01' });
+  expect((await connection.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
+test('fails on an error after many rows: never a short file that looks whole', async () => {
+  const copy = connection.query(
+    new CopyOut('copy (select 1 / (200000 - i) from generate_series(1, 300000) i) to stdout'),
+  );
+  await expect(hashOf(copy)).rejects.toMatchObject({ code: '22012' });
+  expect(copy.bytes).toBeGreaterThan(100_000);
+  expect((await connection.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
+test('fails when the server ends the connection', async () => {
+  const copy = connection.query(
+    new CopyOut(
+      'copy (select i, pg_sleep(case when i = 50000 then 60 else 0 end) from generate_series(1, 100000) i) to stdout',
+    ),
+  );
+  const reading = hashOf(copy);
+  const other = new pg.Client({ connectionString: database.url });
+  await other.connect();
+  await eventually('rows', () => copy.rows > 0);
+  await other.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where query like 'copy%' and pid <> pg_backend_pid()`,
+  );
+  await expect(reading).rejects.toThrow();
+  await other.end();
+});
+
+test('waits for a slow reader, holding a bounded number of bytes', async () => {
+  const copy = connection.query(
+    new CopyOut(`copy (select repeat('x', 1000) from generate_series(1, 100000)) to stdout`),
+  );
+  let received = 0;
+  let ahead = 0;
+  const slow = new Writable({
+    highWaterMark: 1,
+    write: (chunk: Buffer, _, done) => {
+      received += chunk.length;
+      ahead = Math.max(ahead, copy.bytes - received);
+      setImmediate(done);
+    },
+  });
+  await pipeline(copy, slow);
+  expect(received).toBe(100_100_000);
+  expect(ahead).toBeLessThan(4_000_000);
+});
+
+test('given up, it ends the server’s work too', async () => {
+  const copy = connection.query(
+    new CopyOut(`copy (select repeat('x', 1000) from generate_series(1, 10000000)) to stdout`),
+  );
+  await eventually('rows', () => copy.read() !== null);
+  copy.destroy();
+  const other = new pg.Client({ connectionString: database.url });
+  await other.connect();
+  await eventually('the query to end', async () => {
+    const { rowCount } = await other.query(
+      `select from pg_stat_activity where query like 'copy%' and state = 'active' and datname = current_database()`,
+    );
+    return rowCount === 0;
+  });
+  await other.end();
+});
