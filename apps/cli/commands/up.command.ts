@@ -9,6 +9,7 @@ interface UpFlags {
 }
 
 const EXIT_RUNS_ALREADY = 3;
+const PARENT_CHECK_EVERY_MS = 1_000;
 
 export function register(program: Command): void {
   program
@@ -52,7 +53,7 @@ interface Stopper {
   onEach(listener: (count: number) => void): void;
 }
 
-/** Ctrl-C, SIGTERM, a closed terminal, and the death of the process that handed over to us. */
+/** Ctrl-C, SIGTERM, a closed terminal, and the death of the process that handed over to us, or of the npm before it. */
 function onceAsked(): Stopper {
   const controller = new AbortController();
   let count = 0;
@@ -64,6 +65,7 @@ function onceAsked(): Stopper {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
   if (process.channel) process.on('disconnect', ask);
+  else if (process.env.npm_lifecycle_event) onceParentDies(ask);
   return {
     signal: controller.signal,
     onEach(next) {
@@ -71,4 +73,15 @@ function onceAsked(): Stopper {
       if (count > 0) next(count);
     },
   };
+}
+
+/** npm that is killed (SIGKILL) tells nobody; a process that has lost its parent is given another. */
+function onceParentDies(then: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    then();
+  }, PARENT_CHECK_EVERY_MS);
+  timer.unref();
 }
