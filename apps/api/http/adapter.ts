@@ -37,10 +37,15 @@ export function createAdapter(resources: ApiResources): FastifyAdapter {
     clientErrorHandler: (error: Error & { code?: string }, socket: Socket) =>
       answerBrokenRequest(error, socket, publicUrl),
   });
-  const instance = adapter.getInstance() as unknown as FastifyInstance;
+  const instance = instanceOf(adapter);
   trackRoutes(instance);
   installBodyParser(instance);
   return adapter;
+}
+
+/** The server inside; the adapter's own type of it is generic over every server there is. */
+function instanceOf(adapter: FastifyAdapter): FastifyInstance {
+  return adapter.getInstance<FastifyInstance>();
 }
 
 /** Hooks that come before everything Nest does. */
@@ -49,7 +54,7 @@ export function installHooks(
   resources: ApiResources,
   authenticator: () => Authenticator,
 ): void {
-  const instance = adapter.getInstance() as unknown as FastifyInstance;
+  const instance = instanceOf(adapter);
   const { settings, log } = resources;
   instance.decorateRequest('principal', undefined);
 

@@ -4,5 +4,5 @@ import type { RequiredRole } from '../auth/principal.js';
 
 /** `hidden`: the route only refuses, and does not count as one. */
 export function Door(role: RequiredRole, options: { readonly hidden?: boolean } = {}): MethodDecorator {
-  return RouteConfig({ role, ...options }) as MethodDecorator;
+  return RouteConfig({ role, ...options });
 }

@@ -49,7 +49,7 @@ export class JobReader {
   async readMany(tenantId: string, ids: readonly string[], fresh: boolean): Promise<Map<string, Reading>> {
     const records = await readJobs(this.resources.database, tenantId, ids);
     // The workflows are asked all at once (nobody waits longer than for one), the database a few at a time.
-    const answers = await Promise.all(records.map((record) => (fresh ? this.ask(record) : undefined)));
+    const answers = await Promise.all(records.map(async (record) => (fresh ? this.ask(record) : undefined)));
     const readings = await mapAtMost(
       records.map((record, index) => ({ record, answered: answers[index] })),
       OBSERVERS_AT_ONCE,

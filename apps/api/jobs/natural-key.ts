@@ -18,7 +18,6 @@ export function joinNaturalKey(parts: readonly (string | number)[]): string {
 
 function encode(text: string): string {
   const escaped = text.replace(
-    // eslint-disable-next-line no-control-regex -- control characters are what it is for
     /[%/#~\u0000-\u001f\u007f]/g,
     (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );

@@ -36,7 +36,7 @@ function ownSchemas(): Schemas {
   });
   return {
     ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, bare(schema as JsonSchema)])),
-    CancelRequest: bare(z.toJSONSchema(CancelRequest, { io: 'input', unrepresentable: 'any' }) as JsonSchema),
+    CancelRequest: bare(z.toJSONSchema(CancelRequest, { io: 'input', unrepresentable: 'any' })),
   };
 }
 

@@ -22,9 +22,7 @@ export function buildDocument(app: NestFastifyApplication, resources: ApiResourc
   const schemas = componentSchemas(resources.definitions.values());
   document.components = {
     ...document.components,
-    schemas: { ...document.components?.schemas, ...schemas } as NonNullable<
-      NonNullable<OpenAPIObject['components']>['schemas']
-    >,
+    schemas: { ...document.components?.schemas, ...schemas },
   };
   return document;
 }

@@ -61,7 +61,7 @@ export function Operation(id: OperationId): MethodDecorator {
       }),
     ),
     ...problemsOf(spec),
-  ) as MethodDecorator;
+  );
 }
 
 /** Every operation may also meet these. */

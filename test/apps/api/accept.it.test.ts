@@ -210,7 +210,7 @@ describe('the natural key', () => {
     expect(none.status).toBe(202);
     const refused = await post({ ...freshNote(), key: 'mine' });
     expect(refused.status).toBe(422);
-    expect(refused.json.errors[0].pointer).toBe('/key');
+    expect(refused.json.errors[0]?.pointer).toBe('/key');
   });
 });
 
@@ -279,7 +279,7 @@ describe('Prefer: wait', () => {
     );
     const job = await eventually('the job to be there', async () => {
       const { json } = await t.call('GET', '/jobs?kind=note.plain&key=awaited');
-      return (json.items as { id: string }[])[0];
+      return json.items[0];
     });
     await worker.start(job.id);
     await worker.succeed(job.id, { words: 3 });
@@ -323,11 +323,7 @@ describe('a batch', () => {
       '/jobs/batch',
     );
     expect(answer.status).toBe(202);
-    const items = answer.json.items as {
-      status: number;
-      job?: { id: string; duplicate?: true };
-      problem?: { code: string; errors?: { pointer: string }[] };
-    }[];
+    const { items } = answer.json;
     expect(items.map((item) => item.status)).toEqual([202, 422, 200, 409, 422, 422, 422, 422]);
     expect(items[1]?.problem?.errors?.map((error) => error.pointer)).toEqual(['/input/topic']);
     expect(items[2]?.job).toMatchObject({ id: duplicate.id, duplicate: true });
@@ -344,22 +340,15 @@ describe('a batch', () => {
     const again = await post(batch, key, '/jobs/batch');
     expect(again.headers.get('idempotent-replayed')).toBe('true');
     const plain = (answer: typeof first) =>
-      answer.json.items.map(
-        (item: { status: number; job?: { id: string }; problem?: { code: string; errors: object[] } }) => [
-          item.status,
-          item.job?.id,
-          item.problem?.code,
-          item.problem?.errors,
-        ],
-      );
+      answer.json.items.map((item) => [item.status, item.job?.id, item.problem?.code, item.problem?.errors]);
     expect(plain(again)).toEqual(plain(first));
   });
 
   test('with the same natural key twice makes one job', async () => {
     const note = freshNote();
     const { json } = await post({ jobs: [note, note] }, {}, '/jobs/batch');
-    expect(json.items.map((item: { status: number }) => item.status)).toEqual([202, 200]);
-    expect(json.items[1].job.id).toBe(json.items[0].job.id);
+    expect(json.items.map((item) => item.status)).toEqual([202, 200]);
+    expect(json.items[1]?.job?.id).toBe(json.items[0]?.job?.id);
   });
 
   test.each([
@@ -374,7 +363,7 @@ describe('a batch', () => {
 
   test('of 1,000 is accepted in one go', async () => {
     const answer = await post({ jobs: Array.from({ length: 1_000 }, () => freshNote()) }, {}, '/jobs/batch');
-    expect(answer.json.items.filter((item: { status: number }) => item.status === 202)).toHaveLength(1_000);
+    expect(answer.json.items.filter((item) => item.status === 202)).toHaveLength(1_000);
   });
 });
 
@@ -389,7 +378,7 @@ describe('validation', () => {
     });
     expect(answer.status).toBe(422);
     expect(answer.json.code).toBe('validation_failed');
-    expect(answer.json.errors.map((error: { pointer: string }) => error.pointer).sort()).toEqual([
+    expect(answer.json.errors.map((error) => error.pointer).sort()).toEqual([
       '/input/a~1b~0c',
       '/input/topic',
       '/input/version',
@@ -403,10 +392,7 @@ describe('validation', () => {
     const answer = await post({ ...freshNote(), [field]: 1, oops: 1 });
     expect(answer.status).toBe(422);
     expect(answer.json.code).toBe('not_available');
-    expect(answer.json.errors.map((error: { pointer: string }) => error.pointer)).toEqual([
-      `/${field}`,
-      '/oops',
-    ]);
+    expect(answer.json.errors.map((error) => error.pointer)).toEqual([`/${field}`, '/oops']);
   });
 
   test('knows the kinds, and the datasets of this tenant', async () => {
@@ -421,7 +407,7 @@ describe('validation', () => {
       key: t.rival.key,
     });
     expect(theirs.status).toBe(422);
-    expect(theirs.json.errors[0].pointer).toBe('/input/dataset');
+    expect(theirs.json.errors[0]?.pointer).toBe('/input/dataset');
   });
 });
 
@@ -438,11 +424,8 @@ describe('POST /exports', () => {
   test('names errors in the terms of its own body', async () => {
     const answer = await post({ dataset: 'nope', version: 1, format: 'csv', priority: 1 }, {}, '/exports');
     expect(answer.json.code).toBe('not_available');
-    expect(answer.json.errors.map((error: { pointer: string }) => error.pointer)).toEqual([
-      '/priority',
-      '/dataset',
-    ]);
+    expect(answer.json.errors.map((error) => error.pointer)).toEqual(['/priority', '/dataset']);
     const nul = await post({ dataset: 'fl\0', version: 1, format: 'csv' }, {}, '/exports');
-    expect(nul.json.errors.map((error: { pointer: string }) => error.pointer)).toContain('/dataset');
+    expect(nul.json.errors.map((error) => error.pointer)).toContain('/dataset');
   });
 });

@@ -155,7 +155,7 @@ describe('routes', () => {
 describe('the kinds', () => {
   test('are listed, and one is told whole', async () => {
     const list = await t.call('GET', '/kinds');
-    expect(list.json.items.map((kind: { kind: string }) => kind.kind)).toContain('report.export');
+    expect(list.json.items.map((kind) => kind.kind)).toContain('report.export');
     const { json } = await t.call('GET', '/kinds/note.write');
     expect(json).toMatchObject({
       kind: 'note.write',
@@ -164,7 +164,7 @@ describe('the kinds', () => {
       naturalKey: { declared: true, example: ['greeting', 1] },
       input: { type: 'object', additionalProperties: false, required: ['topic'] },
     });
-    expect(json.steps.map((step: { name: string; undo: string | null }) => [step.name, step.undo])).toEqual([
+    expect(json.steps.map((step) => [step.name, step.undo])).toEqual([
       ['look', null],
       ['write', 'erase'],
       ['show', null],
@@ -350,7 +350,7 @@ describe('the codec server', () => {
     const sealer = createPayloadSealer(t.cipher, createJobTenants(app));
     const payload = await sealer.seal(defaultPayloadConverter.toPayload({ flight: 'LH 400' }), json.id);
     await app.end();
-    return payloadToJSON(payload) as object;
+    return payloadToJSON(payload);
   }
 
   test('opens payloads for operators alone', async () => {
@@ -369,14 +369,14 @@ describe('the codec server', () => {
       json: { payloads: [payload] },
     });
     expect(answer.status).toBe(200);
-    const data = Buffer.from(answer.json.payloads[0].data, 'base64').toString();
+    const data = Buffer.from(answer.json.payloads[0]?.data ?? '', 'base64').toString();
     expect(JSON.parse(data)).toEqual({ flight: 'LH 400' });
   });
 
   test('opens them for the Web UI by the token in its endpoint, and for no other token', async () => {
     const json = { payloads: [await sealed()] };
     const answer = await t.call('POST', `/codec/ui/${TOKEN}/decode`, { key: null, json, headers: ui });
-    expect(Buffer.from(answer.json.payloads[0].data, 'base64').toString()).toContain('LH 400');
+    expect(Buffer.from(answer.json.payloads[0]?.data ?? '', 'base64').toString()).toContain('LH 400');
     expect(answer.headers.get('access-control-allow-origin')).toBe(ui.origin);
     expect((await t.call('POST', `/codec/ui/${'x'.repeat(43)}/decode`, { key: null, json })).status).toBe(
       401,

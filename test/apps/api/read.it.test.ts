@@ -24,7 +24,7 @@ const forward = (more: object = {}): object => ({
 });
 
 async function newJob(more: object = {}): Promise<string> {
-  return (await t.call('POST', '/jobs', { json: freshNote(more) })).json.id as string;
+  return (await t.call('POST', '/jobs', { json: freshNote(more) })).json.id;
 }
 
 async function startedJob(): Promise<string> {
@@ -213,7 +213,7 @@ describe('GET /jobs', () => {
     while (path !== undefined) {
       const answer = await t.call('GET', path);
       expect(answer.json.items.length).toBeLessThanOrEqual(2);
-      seen.push(...answer.json.items.map((job: { id: string }) => job.id));
+      seen.push(...answer.json.items.map((job) => job.id));
       const next = /^<([^>]+)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1];
       expect(next?.startsWith(t.settings.publicUrl) ?? true).toBe(true);
       path = next?.slice(t.settings.publicUrl.length);
@@ -227,14 +227,12 @@ describe('GET /jobs', () => {
   test('filters by kind, status, key and time', async () => {
     await t.call('POST', '/jobs', { json: { kind: 'note.plain', input: { text: 'a' }, key: 'the/key' } });
     const byKey = await t.call('GET', '/jobs?key=the%2Fkey');
-    expect(byKey.json.items.map((job: { key: string }) => job.key)).toEqual(['the/key']);
+    expect(byKey.json.items.map((job) => job.key)).toEqual(['the/key']);
     const none = await t.call('GET', `/jobs?since=${new Date(Date.now() + 60_000).toISOString()}`);
     expect(none.json.items).toEqual([]);
     expect(none.headers.get('link')).toBeNull();
     const failed = await t.call('GET', '/jobs?status=FAILED&limit=200');
-    expect(new Set(failed.json.items.map((job: { status: string }) => job.status))).toEqual(
-      new Set(['FAILED']),
-    );
+    expect(new Set(failed.json.items.map((job) => job.status))).toEqual(new Set(['FAILED']));
   });
 
   test.each([

@@ -9,6 +9,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect } from 'vitest';
 import { createApi, type Api, type ApiDependencies } from '../../../apps/api/create-api.js';
+import type { ArtifactLink, Job } from '../../../apps/api/jobs/job.schema.js';
+import type { FieldError, ProblemDocument } from '../../../apps/api/problems/problem.js';
+import type { KindDescription } from '../../../libs/saga/describe.js';
 import type { Engine } from '../../../apps/api/engine/engine.js';
 import { readSettings, type Settings } from '../../../libs/config/settings.js';
 import { parseDatasets, type Datasets } from '../../../libs/datasets/datasets.js';
@@ -52,13 +55,36 @@ export interface CallOptions {
   readonly body?: string | Uint8Array;
 }
 
+/** An item of a page of jobs or kinds, or of a batch's answer. */
+export interface Item {
+  readonly id: string;
+  readonly kind: string;
+  readonly key: string | null;
+  readonly createdAt: string;
+  readonly status: string | number;
+  readonly job?: Job;
+  readonly problem?: ProblemDocument;
+}
+
+/** Every field that any answer has. */
+export type AnswerBody = Omit<Job, 'status' | 'steps'> &
+  Omit<ProblemDocument, 'status' | 'errors'> &
+  ArtifactLink &
+  Pick<KindDescription, 'diagram'> & {
+    readonly status: string | number;
+    readonly steps: readonly (Job['steps'][number] & KindDescription['steps'][number])[];
+    readonly errors: readonly FieldError[];
+    readonly items: readonly Item[];
+    readonly payloads: readonly { readonly data: string }[];
+    readonly engine: string;
+  };
+
 export interface TestAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The parsed body. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests read whatever came
-  readonly json: any;
+  /** The parsed body; which of its fields are there, the OpenAPI document says, and every answer is held against it. */
+  readonly json: AnswerBody;
 }
 
 /** An engine that answers what a test tells it to. */
@@ -200,7 +226,7 @@ async function send(
     status: response.status,
     headers: response.headers,
     text,
-    json: isJson && text !== '' ? JSON.parse(text) : undefined,
+    json: (isJson && text !== '' ? JSON.parse(text) : undefined) as AnswerBody,
   };
 }
 
@@ -432,8 +458,7 @@ export async function countRows(
 export interface SentEvent {
   readonly event: string | undefined;
   readonly id: string | undefined;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests read whatever came
-  readonly data: any;
+  readonly data: Job;
 }
 
 /** Opens an event stream; events come out of `next()`, and `end()` closes it. */
@@ -458,7 +483,7 @@ export async function openEvents(t: TestApi, path: string, headers: Record<strin
         return {
           event: fields.get('event'),
           id: fields.get('id'),
-          data: JSON.parse(fields.get('data') ?? '') as unknown,
+          data: JSON.parse(fields.get('data') ?? '') as Job,
         };
       }
       const chunk = await reader?.read();

@@ -7,7 +7,7 @@ let jobId: string;
 const UNKNOWN = '01890000-0000-7000-8000-000000000000';
 beforeAll(async () => {
   t = await startTestApi();
-  jobId = (await t.call('POST', '/jobs', { json: freshNote({ text: 'mine' }) })).json.id as string;
+  jobId = (await t.call('POST', '/jobs', { json: freshNote({ text: 'mine' }) })).json.id;
   await new FakeWorker(t, t.acme).start(jobId);
 });
 afterAll(async () => t.close());
