@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Rejected, Transient } from '../../../libs/saga/failure.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
-import { createWorld, implementOrder, order, type Scripts } from './order.job.js';
+import { createWorld, implementOrder, type Scripts } from '../../conformance/fakes.js';
+import { order } from '../../conformance/kinds.js';
 
 function setup(scriptsOf: (world: ReturnType<typeof createWorld>) => Scripts = () => ({})) {
   const world = createWorld();

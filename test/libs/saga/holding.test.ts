@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { HoldLost, Rejected, Transient } from '../../../libs/saga/failure.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
-import { aborted, createWorld, implementSnapshot, snapshot, type Scripts } from './order.job.js';
+import { aborted, createWorld, implementSnapshot, type Scripts } from '../../conformance/fakes.js';
+import { snapshot } from '../../conformance/kinds.js';
 
 function setup(scriptsOf: (world: ReturnType<typeof createWorld>) => Scripts = () => ({})) {
   const world = createWorld();

@@ -12,7 +12,7 @@ import {
   type Saga,
 } from '../../../libs/saga/define.js';
 import type { Implementation, StepContext } from '../../../libs/saga/implement.js';
-import { order, snapshot } from './order.job.js';
+import { order, snapshot } from '../../conformance/kinds.js';
 
 const output = z.void();
 

@@ -1,0 +1,75 @@
+/** Both runtimes, scenario by scenario, must tell one story; and Temporal must show each end as what it is. */
+import { Client, Connection } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { NativeConnection, Runtime } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporalBinaries, testTemporal } from '../support/temporal.js';
+import { runScenarioInMemory } from './memory.runner.js';
+import type { Scenario } from './scenario.js';
+import { scenarios } from './scenarios.js';
+import { bundleSuite, createTemporalRunner, type TemporalRunner } from './temporal.runner.js';
+
+const SETUP_TIMEOUT_MS = 90_000;
+const STATUS = { SUCCEEDED: 'COMPLETED', FAILED: 'FAILED', CANCELLED: 'CANCELLED' } as const;
+
+const runners = new Map<'dev' | 'skipping', TemporalRunner>();
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  const ignore = (): void => undefined;
+  Runtime.install({
+    shutdownSignals: [],
+    logger: { log: ignore, trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore },
+  });
+  const bundle = await bundleSuite();
+  const { address, namespace } = testTemporal();
+  const connection = await Connection.connect({ address });
+  const native = await NativeConnection.connect({ address });
+  const client = new Client({ connection, namespace });
+  runners.set(
+    'dev',
+    await createTemporalRunner(
+      { client, connection: native, namespace, now: async () => Date.now() },
+      bundle,
+    ),
+  );
+
+  const path = temporalBinaries().testServer;
+  const skipping = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path } },
+  });
+  const { client: skippingClient, nativeConnection } = skipping;
+  const server = {
+    client: skippingClient,
+    connection: nativeConnection,
+    namespace: skipping.namespace ?? 'default',
+    now: () => skipping.currentTimeMs(),
+  };
+  runners.set('skipping', await createTemporalRunner(server, bundle));
+  closing.push(
+    () => skipping.teardown(),
+    () => native.close(),
+    () => connection.close(),
+  );
+}, SETUP_TIMEOUT_MS);
+
+afterAll(async () => {
+  await Promise.all([...runners.values()].map((runner) => runner.close()));
+  for (const close of closing) await close();
+}, SETUP_TIMEOUT_MS);
+
+async function agree(scenario: Scenario): Promise<void> {
+  const inMemory = await runScenarioInMemory(scenario);
+  const { story, workflowStatus } = await runners.get(scenario.server ?? 'dev')!.run(scenario);
+  expect(story).toEqual(inMemory);
+  expect(workflowStatus).toBe(inMemory.end ? STATUS[inMemory.end.status] : 'RUNNING');
+}
+
+describe.concurrent('in memory and on Temporal, a saga', () => {
+  it.each(scenarios.filter(({ server }) => server !== 'skipping'))('$name', agree);
+});
+
+// One after the other: they share a clock that jumps.
+describe('in memory and on a server that skips time, a saga', () => {
+  it.each(scenarios.filter(({ server }) => server === 'skipping'))('$name', agree);
+});

@@ -1,0 +1,76 @@
+/** A scenario: a kind, an input, and what goes wrong; run on both runtimes, which must then tell the same story. */
+import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
+import type { MemoryLedger } from '../../libs/saga/memory.js';
+import type { SagaEnd } from '../../libs/saga/protocol.js';
+import type { SagaState } from '../../libs/saga/state.js';
+import type { Scripts, World } from './fakes.js';
+
+/** The world of a scenario can also wish for its job's cancellation. */
+export interface ScenarioWorld extends World {
+  cancel(): Promise<void>;
+}
+
+export interface Scenario {
+  /** States the outcome. */
+  readonly name: string;
+  readonly kind: 'order' | 'snapshot';
+  readonly count?: number;
+  /** `skipping` where the saga waits for long; `dev`, a real server, by default. */
+  readonly server?: 'dev' | 'skipping';
+  readonly scripts?: (world: ScenarioWorld) => Scripts;
+}
+
+/** What a run tells, apart from when. */
+export interface Story {
+  readonly end: SagaEnd | undefined;
+  readonly phase: SagaState['phase'];
+  readonly flags: string;
+  /** What really took effect: per step in order; of groups the members' order is nobody's promise. */
+  readonly effects: readonly string[];
+  /** Undos are one at a time, in an order that is promised. */
+  readonly undos: readonly string[];
+  readonly attempts: Readonly<Record<string, readonly string[]>>;
+  readonly ledger: readonly string[];
+  readonly steps: readonly string[];
+}
+
+/** Tells the story of a run, whichever runtime it was on. */
+export function tell(run: {
+  readonly end: SagaEnd | undefined;
+  readonly state: SagaState;
+  readonly trace: readonly AttemptEvent[];
+  readonly ledger: MemoryLedger;
+  readonly world: World;
+}): Story {
+  const { state, trace, ledger, world } = run;
+  const labelOf = ({ step, item, generation }: Pick<AttemptEvent, 'step' | 'item' | 'generation'>) =>
+    `${step}${item === undefined ? '' : ` ${item}`} g${generation}`;
+  const attempts: Record<string, string[]> = {};
+  for (const event of trace) {
+    if (event.role === 'undo') continue;
+    const line = `${event.role} #${event.attempt} ${event.what}${event.code === undefined ? '' : ` ${event.code}`}`;
+    (attempts[labelOf(event)] ??= []).push(line);
+  }
+  return {
+    end: withoutJobIds(run.end),
+    phase: state.phase,
+    flags: `committed ${state.committed}, overdue ${state.overdue}, cancelRequested ${state.cancelRequested}`,
+    effects: world.log.filter((line) => !line.startsWith('un')).sort(),
+    undos: trace
+      .filter(({ role }) => role === 'undo')
+      .map((event) => `${labelOf(event)} #${event.attempt} ${event.what}`),
+    attempts,
+    ledger: [...ledger.rows.values()]
+      .map(
+        (row) => `${labelOf({ ...row, item: row.item as number })} ${row.state}${row.doubt ? ' doubt' : ''}`,
+      )
+      .sort(),
+    steps: state.steps.map(({ name, item, status }) => `${name} ${item ?? ''} ${status}`),
+  };
+}
+
+/** Effect keys begin with the job's id, which differs from run to run. */
+function withoutJobIds(end: SagaEnd | undefined): SagaEnd | undefined {
+  if (!end) return undefined;
+  return JSON.parse(JSON.stringify(end).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'JOB')) as SagaEnd;
+}

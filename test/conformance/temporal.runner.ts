@@ -1,0 +1,160 @@
+/** Runs scenarios on a Temporal server: the same interpreter and attempts, the server's retries, timers and cancels. */
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Worker,
+  type NativeConnection,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
+import { taskQueueOf } from '../../libs/saga/define.js';
+import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
+import { seededRandom } from '../../libs/saga/memory/random.js';
+import { CANCEL_SIGNAL, STATE_QUERY, type Request, type SagaStart } from '../../libs/saga/protocol.js';
+import type { SagaState } from '../../libs/saga/state.js';
+import { bindActivities, engineActivities, type World } from '../../libs/saga/temporal/activities.js';
+import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
+import { eventually } from '../support/stack.js';
+import { implementOrder, implementSnapshot } from './fakes.js';
+import { order, snapshot } from './kinds.js';
+import { tell, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
+
+export interface Server {
+  readonly client: Client;
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  /** The server's clock, which may be ahead of ours. */
+  now(): Promise<number>;
+}
+
+/** A story, and how the run ended in Temporal's own words. */
+export interface TemporalStory {
+  readonly story: Story;
+  readonly workflowStatus: string;
+}
+
+export interface TemporalRunner {
+  run(scenario: Scenario): Promise<TemporalStory>;
+  close(): Promise<void>;
+}
+
+const QUERY_TIMEOUT_MS = 2_000;
+const POOLS = ['cpu', 'io', 'keeper'] as const;
+type Handlers = Readonly<Record<string, (request: never) => Promise<unknown>>>;
+
+/** The workflow code of the suite, bundled once a run. */
+export function bundleSuite(): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+    logger: new DefaultLogger('WARN'),
+  });
+}
+
+/** Starts workers for the suite's kinds; each scenario's job finds its own world by its id. */
+export async function createTemporalRunner(
+  server: Server,
+  workflowBundle: WorkflowBundleWithSourceMap,
+): Promise<TemporalRunner> {
+  const jobs = new Map<string, Handlers>();
+  const dispatch = (name: string) => (request: { job: { id: string } }) =>
+    (jobs.get(request.job.id)?.[name] as (request: unknown) => Promise<unknown>)(request);
+  const names = Object.keys(handlersOf({ kind: 'order', name: '' }, {} as World, {} as ScenarioWorld)).concat(
+    Object.keys(handlersOf({ kind: 'snapshot', name: '' }, {} as World, {} as ScenarioWorld)),
+  );
+  const activities = Object.fromEntries(names.map((name) => [name, dispatch(name)]));
+  const options = {
+    connection: server.connection,
+    namespace: server.namespace,
+    activities,
+    maxHeartbeatThrottleInterval: 200,
+    defaultHeartbeatThrottleInterval: 200,
+  };
+  const workers = await Promise.all([
+    Worker.create({ ...options, taskQueue: WORKFLOW_TASK_QUEUE, workflowBundle }),
+    ...POOLS.map((pool) => Worker.create({ ...options, taskQueue: taskQueueOf(order.queue, pool) })),
+  ]);
+  const running = Promise.all(workers.map((worker) => worker.run()));
+
+  return {
+    async run(scenario) {
+      const jobId = randomUUID();
+      const definition = scenario.kind === 'order' ? order : snapshot;
+      const trace: AttemptEvent[] = [];
+      const world: ScenarioWorld = {
+        clock: { sleep },
+        live: new Set(),
+        log: [],
+        cancel: () => server.client.workflow.getHandle(jobId).signal(CANCEL_SIGNAL, {}),
+      };
+      const ledger = createMemoryLedger({ now: () => Date.now() });
+      const outer: World = {
+        ledger,
+        now: () => Date.now(),
+        random: seededRandom(1),
+        timer(ms, fire) {
+          const timer = setTimeout(fire, ms);
+          return () => clearTimeout(timer);
+        },
+        loadInput: async () => ({ count: scenario.count ?? 2 }),
+        classify: (error) => error,
+        observe: (event) => trace.push(event),
+      };
+      jobs.set(jobId, handlersOf(scenario, outer, world));
+      const deadlineAt = new Date((await server.now()) + definition.deadlineMs).toISOString();
+      const start: SagaStart = { jobId, tenantId: randomUUID(), kind: definition.kind, deadlineAt };
+      const handle = await server.client.workflow.start(definition.workflowType, {
+        workflowId: jobId,
+        taskQueue: WORKFLOW_TASK_QUEUE,
+        args: [start],
+      });
+      const state = await settle(server, handle);
+      const { status } = await handle.describe();
+      if (status.name === 'RUNNING') await handle.terminate('The scenario is over');
+      return { story: tell({ end: ledger.end, state, trace, ledger, world }), workflowStatus: status.name };
+    },
+    async close() {
+      for (const worker of workers) worker.shutdown();
+      await running;
+    },
+  };
+}
+
+/** The state at the end, or where the saga waits for a person. */
+async function settle({ client }: Server, handle: WorkflowHandle): Promise<SagaState> {
+  // A query may miss a worker that is just taking the workflow into its cache: it is asked again.
+  const state = () =>
+    client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query<SagaState>(STATE_QUERY));
+  let isEnded = false;
+  const end = (): void => void (isEnded = true);
+  const ended = handle.result().then(end, end);
+  const parked = eventually(
+    'the saga ends or parks',
+    async () => isEnded || (await state()).phase === 'parked',
+  );
+  await Promise.race([ended, parked]);
+  return eventually('the state at the end', state);
+}
+
+function handlersOf(scenario: Scenario, outer: World, world: ScenarioWorld): Handlers {
+  const scripts = 'live' in world ? (scenario.scripts?.(world) ?? {}) : {};
+  const bound: Readonly<Record<string, (request: Request) => Promise<unknown>>> =
+    scenario.kind === 'order'
+      ? bindActivities(order, implementOrder(world, scripts), outer)
+      : bindActivities(snapshot, implementSnapshot(world, scripts), outer);
+  return { ...bound, ...engineActivities([order, snapshot], outer) };
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const wake = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal?.addEventListener('abort', wake);
+    if (signal?.aborted) wake();
+  });
+}
