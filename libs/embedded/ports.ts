@@ -1,6 +1,7 @@
 /** Ports for the embedded stack: the one asked for or none; else the one of last time, else a free one. */
 import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
+import type { PortClaims } from './port-claims.js';
 import { StackError } from './stack-error.js';
 
 /** Below the ports that systems give to outgoing connections, so that no such connection is in our way later. */
@@ -16,8 +17,8 @@ export interface PortWish {
   readonly asked?: { readonly port: number; readonly variable: string } | undefined;
   /** Nice to have: in this order. */
   readonly preferred?: readonly (number | undefined)[];
-  /** Given out already, though nobody listens yet. */
-  readonly reserved?: ReadonlySet<number>;
+  /** Takes the port in the moment it is found free; a port that is claimed already counts as taken. */
+  readonly claims: PortClaims;
 }
 
 export class PortTakenError extends StackError {
@@ -30,11 +31,11 @@ export class PortTakenError extends StackError {
   }
 }
 
-/** A port that nobody listens on. Throws {@link PortTakenError} when the one asked for is taken. */
+/** A port that nobody listens on, claimed. Throws {@link PortTakenError} when the one asked for is taken. */
 export async function choosePort(wish: PortWish): Promise<number> {
-  const { asked, host, purpose } = wish;
+  const { asked, host, purpose, claims } = wish;
   if (asked) {
-    if (wish.reserved?.has(asked.port) || !(await isFree(asked.port, host))) {
+    if (!(await isFree(asked.port, host)) || !(await claims.take(asked.port))) {
       throw new PortTakenError(
         asked.port,
         `Port ${asked.port} on ${host}, asked for by ${asked.variable} for ${purpose}, is taken by another program. ` +
@@ -45,7 +46,7 @@ export async function choosePort(wish: PortWish): Promise<number> {
   }
   const random = Array.from({ length: TRIES_MAX }, () => randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1));
   for (const port of [...(wish.preferred ?? []), ...random]) {
-    if (port !== undefined && !wish.reserved?.has(port) && (await isFree(port, host))) return port;
+    if (port !== undefined && (await isFree(port, host)) && (await claims.take(port))) return port;
   }
   throw new Error(
     `No free port for ${purpose} between ${FREE_PORT_MIN} and ${FREE_PORT_MAX} after ${TRIES_MAX} tries.`,

@@ -1,6 +1,7 @@
 /** The ports of the embedded stack, the same as last time where they are still free. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Home } from './home.js';
+import type { PortClaims } from './port-claims.js';
 import { choosePort } from './ports.js';
 import { writePrivateFile } from './private-file.js';
 import { StackError } from './stack-error.js';
@@ -31,21 +32,24 @@ const SERVERS: readonly { readonly name: ServerPort; readonly purpose: string }[
 
 /**
  * `PORT` for the API (3000, or a free one when it was not asked for by name); for the servers
- * `LONGHAUL_EMBEDDED_PORT_BASE` and the ports after it, or those of last time, or free ones.
+ * `LONGHAUL_EMBEDDED_PORT_BASE` and the ports after it, or those of last time, or free ones. All of them claimed.
  */
-export async function choosePorts(home: Home, env: NodeJS.ProcessEnv): Promise<StackPorts> {
+export async function choosePorts(
+  home: Home,
+  env: NodeJS.ProcessEnv,
+  claims: PortClaims,
+): Promise<StackPorts> {
   const host = env.LONGHAUL_HOST || LOOPBACK;
   const last = readLast(home.portsFile);
   const asked = parsePort(env, 'PORT');
   const base = parsePort(env, BASE);
-  const reserved = new Set<number>();
   const api = await choosePort({
     purpose: 'the API',
     host,
     asked: asked === undefined ? undefined : { port: asked, variable: 'PORT' },
     preferred: [API_PORT_DEFAULT, last.api],
+    claims,
   });
-  reserved.add(api);
   const chosen: Partial<Record<ServerPort, number>> = {};
   for (const [index, { name, purpose }] of SERVERS.entries()) {
     // With DATABASE_URL or TEMPORAL_ADDRESS nobody listens on some of them; which, does not matter here.
@@ -54,9 +58,8 @@ export async function choosePorts(home: Home, env: NodeJS.ProcessEnv): Promise<S
       host: LOOPBACK,
       asked: base === undefined ? undefined : { port: base + index, variable: BASE },
       preferred: [last[name]],
-      reserved,
+      claims,
     });
-    reserved.add(port);
     chosen[name] = port;
   }
   const ports = { host, api, ...(chosen as Record<ServerPort, number>) };

@@ -13,6 +13,7 @@ import { endLeftovers, openProcessRegistry, type ProcessRegistry } from './proce
 import { findRunning, removeRunFile, writeRunFile, type RunFile } from './run-file.js';
 import { startDatabase, startEngine, type RunningDatabase, type RunningEngine } from './stack.servers.js';
 import { StackError } from './stack-error.js';
+import { openPortClaims } from './port-claims.js';
 import { choosePorts } from './stack.ports.js';
 import { appSpecs, commandLineProgram } from './stack.processes.js';
 import { supervise, type ProcessEvent, type Supervised } from './supervisor.js';
@@ -112,6 +113,7 @@ class Stack implements RunningStack {
   readonly #onEvent: (event: StackEvent) => void;
   readonly #startedAt = new Date().toISOString();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #portClaims = openPortClaims();
   #registry: ProcessRegistry | undefined;
   #database: RunningDatabase | undefined;
   #engine: RunningEngine | undefined;
@@ -153,7 +155,7 @@ class Stack implements RunningStack {
       home.processesFile,
       () => this.#ready && this.#publish(),
     ));
-    const ports = await choosePorts(home, env);
+    const ports = await choosePorts(home, env, this.#portClaims);
     this.#api = `http://${ports.host}:${ports.api}`;
     this.#metrics = await serveMergedMetrics('127.0.0.1', ports.metrics, () => this.#metricsSources());
 
@@ -236,6 +238,7 @@ class Stack implements RunningStack {
     await this.#stopProcesses();
     await this.#metrics?.close();
     await this.#registry?.close();
+    await this.#portClaims.release();
     this.lock.release();
   }
 

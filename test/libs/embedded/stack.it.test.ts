@@ -91,6 +91,20 @@ describe('longhaul up', () => {
     expect((await fetch(`${run.api}/readyz`)).status).toBe(200);
   });
 
+  it('shares a machine with another stack that starts at the same moment', async () => {
+    const [first, second] = [setup(), setup()];
+    const [{ run: one }, { run: other }] = await Promise.all([first.start(), second.start()]);
+    const places = [one, other].flatMap((run) => [
+      run.api,
+      run.metrics,
+      run.temporal,
+      run.temporalUi,
+      run.databaseUrl,
+    ]);
+    expect(new Set(places).size).toBe(10);
+    for (const { api } of [one, other]) expect((await fetch(`${api}/readyz`)).status).toBe(200);
+  });
+
   it('names a port that was asked for and is taken, and leaves nothing running', async () => {
     const { home } = setup();
     const squatter = createServer();
