@@ -50,6 +50,12 @@ export class StateQueries {
     return answered;
   }
 
+  /** An answer that somebody else's question brought a moment ago; asks nothing. */
+  peek(jobId: string): Answered | undefined {
+    const entry = this.entries.get(jobId);
+    return entry && this.freshOf(entry);
+  }
+
   private freshOf(entry: Entry): Answered | undefined {
     return entry.answered && entry.answered.until > performance.now() ? entry.answered : undefined;
   }

@@ -49,7 +49,9 @@ export class JobReader {
   async readMany(tenantId: string, ids: readonly string[], fresh: boolean): Promise<Map<string, Reading>> {
     const records = await readJobs(this.resources.database, tenantId, ids);
     // The workflows are asked all at once (nobody waits longer than for one), the database a few at a time.
-    const answers = await Promise.all(records.map(async (record) => (fresh ? this.ask(record) : undefined)));
+    const answers = await Promise.all(
+      records.map((record) => (fresh ? this.ask(record) : this.peek(record))),
+    );
     const readings = await mapAtMost(
       records.map((record, index) => ({ record, answered: answers[index] })),
       OBSERVERS_AT_ONCE,
@@ -61,7 +63,9 @@ export class JobReader {
   /** A page of stored states, newest first. */
   async list(tenantId: string, filter: JobFilter): Promise<Job[]> {
     const records = await listJobs(this.resources.database, tenantId, filter);
-    const readings = await mapAtMost(records, OBSERVERS_AT_ONCE, (record) => this.settle(record, undefined));
+    const readings = await mapAtMost(records, OBSERVERS_AT_ONCE, async (record) =>
+      this.settle(record, await this.peek(record)),
+    );
     return readings.map((reading) => reading.job);
   }
 
@@ -74,6 +78,11 @@ export class JobReader {
   /** What the workflow says. One not started yet, or ended, is not asked. */
   private async ask(record: JobRecord): Promise<Answered | undefined> {
     return record.status === 'STARTED' ? this.queries.read(record.tenantId, record.id) : undefined;
+  }
+
+  /** Lists do not ask, but see what others asked for: or the same job would look different from one door to the next. */
+  private async peek(record: JobRecord): Promise<Answered | undefined> {
+    return record.status === 'STARTED' ? this.queries.peek(record.id) : undefined;
   }
 
   private async present(record: JobRecord, answered: Answered | undefined): Promise<Reading> {
