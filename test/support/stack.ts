@@ -55,7 +55,8 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new Error(`After ${timeoutMs} ms still waiting for ${what}`, { cause: lastError });
+  const last = lastError instanceof Error ? `; last: ${lastError.message}` : '';
+  throw new Error(`After ${timeoutMs} ms still waiting for ${what}${last}`, { cause: lastError });
 }
 
 export async function newHome(): Promise<string> {

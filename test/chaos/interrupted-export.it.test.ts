@@ -1,0 +1,104 @@
+/** An export of three million rows, interrupted in the middle by whoever runs the stack: it ends correctly at the next start. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually, isAlive, newHome, removeHome, sha256, startTestStack } from '../support/stack.js';
+import type { RunFile, TestStack } from '../support/stack.js';
+
+const ROWS = 3_000_000;
+const LOAD_TIMEOUT_MS = 180_000;
+const EXPORT_TIMEOUT_MS = 120_000;
+
+let home: string;
+let stack: TestStack;
+
+beforeAll(async () => {
+  home = await newHome();
+  stack = await startTestStack(home);
+}, 120_000);
+
+afterAll(async () => {
+  await stack.stop();
+  await removeHome(home);
+}, 60_000);
+
+interface Job {
+  readonly id: string;
+  readonly status: string;
+  readonly progress: { readonly percent: number } | null;
+}
+
+async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const { api, keys } = await stack.run();
+  return fetch(new URL(path, api), {
+    ...init,
+    headers: { authorization: `Bearer ${keys.client}`, 'content-type': 'application/json', ...init.headers },
+  });
+}
+
+async function job(id: string): Promise<Job> {
+  return (await (await call(`/jobs/${id}`)).json()) as Job;
+}
+
+/** Submits an export of all flights and waits until it is under way, but not nearly done. */
+async function exportUnderWay(version: number): Promise<string> {
+  const response = await call('/jobs', {
+    method: 'POST',
+    body: JSON.stringify({ kind: 'report.export', input: { dataset: 'flights', version, format: 'csv' } }),
+  });
+  expect(response.status).toBe(202);
+  const { id } = (await response.json()) as Job;
+  await eventually(
+    'rows to advance',
+    async () => {
+      const { status, progress } = await job(id);
+      expect(status, 'it is interrupted in the middle').not.toBe('SUCCEEDED');
+      return (progress?.percent ?? 0) > 5;
+    },
+    LOAD_TIMEOUT_MS,
+  );
+  return id;
+}
+
+async function endsCorrectly(id: string): Promise<string> {
+  await eventually(
+    'the export to end',
+    async () => (await job(id)).status === 'SUCCEEDED',
+    EXPORT_TIMEOUT_MS,
+  );
+  const result = (await (
+    await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } })
+  ).json()) as { url: string; sha256: string; rows: number };
+  const file = new Uint8Array(await (await fetch(result.url)).arrayBuffer());
+  expect(sha256(file)).toBe(result.sha256);
+  expect(result.rows).toBe(ROWS);
+  return result.sha256;
+}
+
+function everyone({ pids }: RunFile & { pids: { supervisor?: number; guard?: number } }): number[] {
+  return Object.values(pids)
+    .flat()
+    .filter((pid) => typeof pid === 'number');
+}
+
+test(
+  'an export interrupted by Ctrl-C, then by killing everything at once, ends correctly each time',
+  async () => {
+    const first = await exportUnderWay(1);
+    expect(await stack.stop('SIGINT')).toBe(0);
+    stack = await startTestStack(home);
+    const checksum = await endsCorrectly(first);
+
+    const second = await exportUnderWay(2);
+    const before = everyone(await stack.run());
+    expect(before.length).toBeGreaterThan(8);
+    for (const pid of before) process.kill(pid, 'SIGKILL');
+    await eventually('every process to be gone', () => before.every((pid) => !isAlive(pid)));
+    stack = await startTestStack(home);
+    expect(await endsCorrectly(second)).toBe(checksum);
+
+    expect(await readdir(join(home, 'artifacts', 'uploads'))).toEqual([]);
+    expect(await readdir(join(home, 'artifacts', 'published'))).toHaveLength(2);
+  },
+  LOAD_TIMEOUT_MS + 3 * EXPORT_TIMEOUT_MS,
+);
