@@ -99,7 +99,7 @@ export const reportExport = defineJob({
       output: z.strictObject({ snapshot: z.string() }),
       timeout: '30m',
       longerBecause: 'The snapshot must outlive every part; it is bounded because it holds back vacuum.',
-      heartbeat: '3s',
+      heartbeat: '5s',
     }),
     plan: readOnly({
       summary: 'Count the rows and cut them into parts',
@@ -114,6 +114,8 @@ export const reportExport = defineJob({
       args: PartOf,
       output: Part,
       undo: 'discardParts',
+      // Aborting the upload burns its key: a lost part worker can write no more, so nothing is waited for.
+      undoFence: 'key',
       timeout: '30m',
       longerBecause:
         'An order that is not the key’s makes one part of the whole table; parts by key take seconds.',
