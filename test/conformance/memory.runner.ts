@@ -10,6 +10,7 @@ export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
   const world: ScenarioWorld & { clock: typeof base.clock } = {
     ...base,
     cancel: async () => control?.cancel(),
+    cancelNatively: async () => control?.cancel(),
   };
   const scripts = scenario.scripts?.(world) ?? {};
   const options = {

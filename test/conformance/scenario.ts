@@ -8,6 +8,8 @@ import type { Scripts, World } from './fakes.js';
 /** The world of a scenario can also wish for its job's cancellation. */
 export interface ScenarioWorld extends World {
   cancel(): Promise<void>;
+  /** As a person does in the Temporal Web UI; in memory there is only one way. */
+  cancelNatively(): Promise<void>;
 }
 
 export interface Scenario {

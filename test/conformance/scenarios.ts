@@ -148,6 +148,18 @@ export const scenarios: readonly Scenario[] = [
     }),
   },
   {
+    name: 'takes a cancel from the Web UI for the same wish, undo and record shielded from it',
+    kind: 'order',
+    scripts: (world) => ({
+      after: {
+        pack: async (context) => {
+          if (context.item === 0) await world.cancelNatively();
+          await hangs(context);
+        },
+      },
+    }),
+  },
+  {
     name: 'is cancelled before anything was done',
     kind: 'order',
     scripts: (world) => ({

@@ -88,6 +88,7 @@ export async function createTemporalRunner(
         live: new Set(),
         log: [],
         cancel: () => server.client.workflow.getHandle(jobId).signal(CANCEL_SIGNAL, {}),
+        cancelNatively: async () => void (await server.client.workflow.getHandle(jobId).cancel()),
       };
       const ledger = createMemoryLedger({ now: () => Date.now() });
       const outer: World = {
