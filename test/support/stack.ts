@@ -1,7 +1,7 @@
 /** `longhaul up` as a user runs it: a process on a home of its own, found through its run.json. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,7 +60,10 @@ export async function eventually<T>(
 }
 
 export async function newHome(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'longhaul-home-'));
+  const home = await mkdtemp(join(tmpdir(), 'longhaul-home-'));
+  // As root PostgreSQL's user has to pass; else its data goes outside the home, and stays when the home is removed.
+  await chmod(home, 0o711);
+  return home;
 }
 
 export async function removeHome(home: string): Promise<void> {

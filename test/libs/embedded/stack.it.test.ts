@@ -4,13 +4,16 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { identify } from '../../../libs/embedded/process-identity.js';
 import type { RunFile } from '../../../libs/embedded/run-file.js';
 import { canReach } from '../../../libs/embedded/system-user.js';
 import { eventually } from '../../support/stack.js';
 import { allGone, LONGHAUL, makeHomeFolder, NOBODY, processesOf, ready, up, type Up } from './stack.setup.js';
 
+// Whole stacks come up here, beside whatever else the machine does.
+vi.setConfig({ testTimeout: 150_000, hookTimeout: 60_000 });
+const BACK_TIMEOUT_MS = 60_000;
 const isRoot = process.getuid?.() === 0;
 const cleanups: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -146,14 +149,18 @@ describe('longhaul up', () => {
     const { run, pids } = await start();
     const killed = pids.filter((pid) => pid !== run.pids.supervisor);
     for (const pid of killed) process.kill(pid, 'SIGKILL');
-    const again = await eventually('all of them back', async () => {
-      const now = JSON.parse(await readFile(join(home, 'run.json'), 'utf8')) as RunFile;
-      const { api, relay, workers, postgres, temporal, guard } = now.pids;
-      const all = [api, relay, postgres, temporal, guard, ...workers];
-      const isBack =
-        all.length === killed.length && all.every((pid) => pid !== null && !killed.includes(pid));
-      return isBack && (await fetch(`${now.api}/readyz`)).ok ? now : undefined;
-    });
+    const again = await eventually(
+      'all of them back',
+      async () => {
+        const now = JSON.parse(await readFile(join(home, 'run.json'), 'utf8')) as RunFile;
+        const { api, relay, workers, postgres, temporal, guard } = now.pids;
+        const all = [api, relay, postgres, temporal, guard, ...workers];
+        const isBack =
+          all.length === killed.length && all.every((pid) => pid !== null && !killed.includes(pid));
+        return isBack && (await fetch(`${now.api}/readyz`)).ok ? now : undefined;
+      },
+      BACK_TIMEOUT_MS,
+    );
     pids.push(...processesOf(again));
     expect(again.api).toBe(run.api);
   });
