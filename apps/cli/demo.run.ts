@@ -28,14 +28,19 @@ export interface DemoStack {
 
 type DemoKinds = { readonly 'report.export': KindOf<typeof reportExport> };
 
+export interface DemoOptions {
+  /** All of them when undefined. */
+  readonly rows: number | undefined;
+  /** Whether the stack goes on afterwards, so that the links work. */
+  readonly lasts: boolean;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+  readonly onSubmitted: (job: Job) => void;
+}
+
 /** Returns whether everything held. Ends by the signal's reason when it aborts. */
-export async function runDemo(
-  stack: DemoStack,
-  rows: number | undefined,
-  terminal: Terminal,
-  signal: AbortSignal,
-  onSubmitted: (job: Job) => void,
-): Promise<boolean> {
+export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<boolean> {
+  const { rows, lasts, terminal, signal, onSubmitted } = options;
   const client = createClient<DemoKinds>({ url: stack.api, key: stack.keys.client });
   await showLoading(stack, terminal, signal);
 
@@ -81,7 +86,8 @@ export async function runDemo(
   const { claims, holds } = proveDemo(facts);
   terminal.print(`\n${terminal.paint('bold', 'The proof')}`);
   renderClaims(claims, terminal.paint).forEach((line) => terminal.print(line));
-  terminal.print(`\n${terminal.paint('bold', 'Look around')}`);
+  const look = terminal.paint('bold', 'Look around');
+  terminal.print(`\n${look}${lasts ? '' : ' (with `npm start`; `--keep` leaves the stack running)'}`);
   links(stack, job).forEach((line) => terminal.print(line));
   return holds;
 }
@@ -147,7 +153,7 @@ function links(stack: DemoStack, job: Job): string[] {
     `  OpenAPI          ${stack.api}/openapi.json`,
     `  the API, to try  ${stack.api}/docs`,
     ...(temporal ? [`  Temporal Web UI  ${temporal}`] : []),
-    `  key for the API  export LONGHAUL_KEY=${stack.keys.client}`,
+    `  its keys         ${join(stack.home, 'run.json')}`,
   ];
 }
 

@@ -18,6 +18,7 @@ interface Output {
 }
 
 const COLUMNS_DEFAULT = 80;
+const REDRAW_INTERVAL_MS = 50;
 
 export function openTerminal(
   output: Output = process.stdout,
@@ -60,8 +61,13 @@ export interface StatusLine {
 
 export function openStatusLine(terminal: Terminal, output: Output = process.stdout): StatusLine {
   let shown = '';
+  let drawnAt = -Infinity;
   return {
     update(live, plain) {
+      const now = performance.now();
+      // The eye takes no more, and a slow line to a terminal would hold up what is being shown.
+      if (terminal.live && plain === shown && now - drawnAt < REDRAW_INTERVAL_MS) return;
+      drawnAt = now;
       if (terminal.live) output.write(`\u001b[2K${fitLine(live, terminal.columns() - 1)}\r`);
       else if (plain !== shown) terminal.print(plain);
       shown = plain;

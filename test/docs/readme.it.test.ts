@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../support/ports.js';
 import { startTestStack } from '../support/stack.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,7 +25,7 @@ it(
   'works as printed',
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'longhaul-readme-'));
-    const stack = await startTestStack(join(folder, '.longhaul'));
+    const stack = await startTestStack(join(folder, '.longhaul'), { PORT: String(await freePort()) });
     onTestFinished(async () => {
       await stack.stop();
       await rm(folder, { recursive: true, force: true });

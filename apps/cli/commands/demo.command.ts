@@ -34,7 +34,13 @@ async function demo(flags: DemoFlags): Promise<void> {
   try {
     stack = await openStack(keep, terminal, interrupt.signal);
     interrupt.signal.throwIfAborted();
-    const holds = await runDemo(stack.run, rows, terminal, interrupt.signal, (job) => (jobId = job.id));
+    const holds = await runDemo(stack.run, {
+      rows,
+      lasts: keep || stack.joined,
+      terminal,
+      signal: interrupt.signal,
+      onSubmitted: (job) => (jobId = job.id),
+    });
     if (keep && !stack.joined) {
       terminal.print(
         `\nThe stack goes on in the background. Stop it: kill -INT ${stack.run.pids.supervisor}`,
@@ -107,6 +113,7 @@ function listenForInterrupt(): { signal: AbortSignal; stopListening(): void } {
   if (process.channel) process.once('disconnect', onSignal);
   return {
     signal: controller.signal,
-    stopListening: () => signals.forEach((name) => process.off(name, onSignal)),
+    // A listener left on the channel would keep this process alive.
+    stopListening: () => [...signals, 'disconnect'].forEach((name) => process.off(name, onSignal)),
   };
 }

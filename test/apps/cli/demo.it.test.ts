@@ -6,14 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../../libs/client/client.js';
-import {
-  eventually,
-  isAlive,
-  newHome,
-  removeHome,
-  startTestStack,
-  type RunFile,
-} from '../../support/stack.js';
+import type { RunFile } from '../../../libs/embedded/run-file.js';
+import { freePort } from '../../support/ports.js';
+import { eventually, isAlive, newHome, removeHome, startTestStack } from '../../support/stack.js';
 
 const LONGHAUL = fileURLToPath(new URL('../../../apps/cli/bin/longhaul.mjs', import.meta.url));
 const DEMO_TIMEOUT_MS = 150_000;
@@ -24,15 +19,16 @@ interface Demo {
   output(): string;
 }
 
-function runDemo(home: string, ...args: string[]): Demo {
-  const { PORT: _port, ...env } = process.env;
+async function runDemo(home: string, ...args: string[]): Promise<Demo> {
+  const port = String(await freePort());
   const child = spawn(process.execPath, [LONGHAUL, 'demo', ...args], {
-    env: { ...env, LONGHAUL_HOME: home, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PORT: port, LONGHAUL_HOME: home, NO_COLOR: '1' },
+    // With a channel, as when an old Node hands over to the project's own: it must not keep the demo from ending.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   onTestFinished(() => void child.kill('SIGKILL'));
   return {
     process: child,
@@ -54,7 +50,7 @@ it(
   'exports, downloads, verifies, exits 0 and leaves nothing running',
   async () => {
     const home = await ownHome();
-    const demo = runDemo(home, '--rows', '20000');
+    const demo = await runDemo(home, '--rows', '20000');
     const { pids } = await eventually('run.json', () => readRunFile(home), DEMO_TIMEOUT_MS);
     expect(await demo.ended, demo.output()).toBe(0);
 
@@ -66,7 +62,9 @@ it(
     expect(demo.output().split(sha256)).toHaveLength(3);
     expect(file.toString().trimEnd().split('\n')).toHaveLength(20_001);
     const { api, relay, workers, postgres, temporal } = pids;
-    expect([api, relay, ...workers, postgres, temporal].filter(isAlive)).toEqual([]);
+    expect(
+      [api, relay, ...workers, postgres, temporal].filter((pid) => pid !== null && isAlive(pid)),
+    ).toEqual([]);
   },
   DEMO_TIMEOUT_MS,
 );
@@ -75,18 +73,39 @@ it(
   'stops cleanly on Ctrl-C in the middle, and the export goes on at the next start',
   async () => {
     const home = await ownHome();
-    const demo = runDemo(home);
+    const demo = await runDemo(home);
     await eventually('the 202', () => /^202 after/m.test(demo.output()), DEMO_TIMEOUT_MS);
     demo.process.kill('SIGINT');
     expect(await demo.ended, demo.output()).toBe(130);
     expect(demo.output()).toContain('The export is not lost: it goes on at the next `npm start`.');
     const jobId = /longhaul watch ([0-9a-f-]{36})/.exec(demo.output())?.[1] ?? '';
 
-    const stack = await startTestStack(home);
+    const stack = await startTestStack(home, { PORT: String(await freePort()) });
     onTestFinished(async () => void (await stack.stop()));
     const { api, keys } = await stack.run();
     const job = await createClient({ url: api, key: keys.client }).wait(jobId);
     expect(job).toMatchObject({ status: 'SUCCEEDED', result: { rows: 3_000_000 } });
+  },
+  2 * DEMO_TIMEOUT_MS,
+);
+
+it(
+  'leaves the stack running with --keep, and joins the one that runs',
+  async () => {
+    const home = await ownHome();
+    const first = await runDemo(home, '--rows', '1000', '--keep');
+    expect(await first.ended, first.output()).toBe(0);
+    const { pids } = await readRunFile(home);
+    onTestFinished(async () => {
+      process.kill(pids.supervisor, 'SIGINT');
+      await eventually('the end of the stack', () => !isAlive(pids.supervisor));
+    });
+    expect(first.output()).toContain(`Stop it: kill -INT ${pids.supervisor}`);
+
+    const second = await runDemo(home, '--rows', '1000');
+    expect(await second.ended, second.output()).toBe(0);
+    expect(second.output()).toContain('was running already');
+    expect(isAlive(pids.supervisor)).toBe(true);
   },
   2 * DEMO_TIMEOUT_MS,
 );
