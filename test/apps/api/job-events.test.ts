@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { EventEmitter } from 'node:events';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { JobEvents } from '../../../apps/api/jobs/job.events.js';
 import type { Job } from '../../../apps/api/jobs/job.schema.js';
 import type { Follower, JobWatcher } from '../../../apps/api/jobs/job.watcher.js';
@@ -90,4 +90,22 @@ test('a client that went away is followed no longer, and shutdown ends the other
   const there = setup();
   there.events.onModuleDestroy();
   expect(there.response.ended).toBe(true);
+});
+
+afterEach(() => vi.useRealTimers());
+
+test('a comment comes every 15 s, and a client stuck for over a minute is cut off', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  const { response, followers } = setup();
+  const comments = (): number => response.written.filter((text) => text.startsWith(':')).length;
+  vi.advanceTimersByTime(14_999);
+  expect(comments()).toBe(0);
+  vi.advanceTimersByTime(30_001);
+  expect(comments()).toBe(3);
+  response.stopReading();
+  vi.advanceTimersByTime(60_000);
+  expect(response.ended).toBe(false);
+  vi.advanceTimersByTime(30_000);
+  expect(response.ended).toBe(true);
+  expect(followers.size).toBe(0);
 });
