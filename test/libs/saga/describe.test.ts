@@ -28,7 +28,10 @@ test('tells steps with queue, times, undo and probe', () => {
     ['publish', 'pivot', 'reports-io', null, 'findPublished', false],
     ['announce', 'retriable', 'reports-io', null, null, false],
   ]);
-  expect(steps[0]).toMatchObject({ timeoutSeconds: 1_800, heartbeatSeconds: reportExport.steps.keep.heartbeatMs / 1_000 });
+  expect(steps[0]).toMatchObject({
+    timeoutSeconds: 1_800,
+    heartbeatSeconds: reportExport.steps.keep.heartbeatMs / 1_000,
+  });
 });
 
 test('draws a flowchart that names every step and undo', () => {
