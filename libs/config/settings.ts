@@ -22,8 +22,14 @@ const Environment = z.object({
   /** 32 bytes, base64. Wraps the tenants' data keys. */
   LONGHAUL_MASTER_KEY: z
     .string()
-    .refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64 (openssl rand -base64 32)'),
-  LONGHAUL_ENV: z.string().regex(/^[a-z]+$/).default('local'),
+    .refine(
+      (text) => Buffer.from(text, 'base64').length === 32,
+      'must be 32 bytes in base64 (openssl rand -base64 32)',
+    ),
+  LONGHAUL_ENV: z
+    .string()
+    .regex(/^[a-z]+$/)
+    .default('local'),
   /** Folder of the artifact store; default `$LONGHAUL_HOME/artifacts`. */
   LONGHAUL_ARTIFACTS: z.string().optional(),
   /** The datasets' file; without it no dataset is known. */
@@ -41,9 +47,18 @@ const Environment = z.object({
 });
 
 export interface Settings {
-  readonly databaseUrl: { readonly owner: string; readonly app: string; readonly worker: string; readonly relay: string };
+  readonly databaseUrl: {
+    readonly owner: string;
+    readonly app: string;
+    readonly worker: string;
+    readonly relay: string;
+  };
   readonly databasePoolMax: number;
-  readonly temporal: { readonly address: string; readonly namespace: string; readonly uiUrl: string | undefined };
+  readonly temporal: {
+    readonly address: string;
+    readonly namespace: string;
+    readonly uiUrl: string | undefined;
+  };
   readonly port: number;
   readonly host: string;
   readonly metricsPort: number;
