@@ -1,4 +1,4 @@
-/** The README's five-minute path, run as printed. */
+/** The commands that README and docs/api.md print, run as printed. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,13 +12,21 @@ import { startTestStack } from '../support/stack.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PATH_TIMEOUT_MS = 120_000;
 
-/** The commands between two headings, but the one that starts the stack in the foreground. */
-async function printedCommands(): Promise<string> {
+const blocksOf = (text: string): string[] =>
+  [...text.matchAll(/```sh\n(.*?)```/gs)].map((match) => match[1] ?? '');
+
+/** The five minutes' commands, but the one that starts the stack in the foreground. */
+async function readmeCommands(): Promise<string> {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const section = /### In five minutes.*?(?=\n## )/s.exec(readme)?.[0] ?? '';
-  const blocks = [...section.matchAll(/```sh\n(.*?)```/gs)].map((match) => match[1] ?? '');
-  expect(blocks[0]).toBe('npm start\n');
-  return blocks.slice(1).join('\n');
+  const [start, ...rest] = blocksOf(/### In five minutes.*?(?=\n## )/s.exec(readme)?.[0] ?? '');
+  expect(start).toBe('npm start\n');
+  return rest.join('\n');
+}
+
+async function run(script: string, folder: string): Promise<string> {
+  const { LONGHAUL_URL: _url, LONGHAUL_KEY: _key, LONGHAUL_HOME: _home, ...env } = process.env;
+  const options = { cwd: folder, env, timeout: PATH_TIMEOUT_MS };
+  return (await promisify(execFile)('bash', ['-c', `set -euo pipefail\n${script}`], options)).stdout;
 }
 
 it(
@@ -32,13 +40,7 @@ it(
     });
     // The reader is in the project's folder, where the command is.
     await symlink(join(ROOT, 'longhaul'), join(folder, 'longhaul'));
-    const script = `set -euo pipefail\n${await printedCommands()}`;
-    const { LONGHAUL_URL: _url, LONGHAUL_KEY: _key, LONGHAUL_HOME: _home, ...env } = process.env;
-    const { stdout } = await promisify(execFile)('bash', ['-c', script], {
-      cwd: folder,
-      env,
-      timeout: PATH_TIMEOUT_MS,
-    });
+    const stdout = await run(await readmeCommands(), folder);
 
     expect(stdout).toContain('HTTP/1.1 202');
     expect(stdout).toMatch(/event: job\nid: \d+\ndata: .*"status":"SUCCEEDED"/);
@@ -49,6 +51,14 @@ it(
     expect(stdout).toMatch(/✓ SUCCEEDED after/);
     const jobs = stdout.slice(stdout.indexOf('ID  ')).trim().split('\n');
     expect(jobs).toHaveLength(3);
+
+    const api = await run(blocksOf(await readFile(join(ROOT, 'docs/api.md'), 'utf8')).join('\n'), folder);
+    expect(api.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
+    expect(api).toContain('"duplicate":true');
+    expect(api).toContain('"code":"job_finished"');
+    expect(api).toContain('"pointer":"/input/version"');
+    expect(api).toContain('"possible":false');
+    expect(api).toMatch(/✓ SUCCEEDED after/);
   },
   PATH_TIMEOUT_MS + 60_000,
 );
