@@ -1,6 +1,6 @@
 /** The commands that README and docs/api.md print, run as printed. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,8 @@ it(
   'works as printed',
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'longhaul-readme-'));
+    // Root's PostgreSQL is another user: where it cannot pass through, its data would go, and stay, elsewhere.
+    await chmod(folder, 0o755);
     const stack = await startTestStack(join(folder, '.longhaul'), { PORT: String(await freePort()) });
     onTestFinished(async () => {
       await stack.stop();

@@ -1,7 +1,7 @@
 /** The demo as a user runs it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
@@ -39,6 +39,8 @@ async function runDemo(home: string, ...args: string[]): Promise<Demo> {
 
 async function ownHome(): Promise<string> {
   const home = await newHome();
+  // Root's PostgreSQL is another user: where it cannot pass through, its data would go, and stay, elsewhere.
+  await chmod(home, 0o711);
   onTestFinished(() => removeHome(home));
   return home;
 }
