@@ -26,7 +26,7 @@ export function readIdempotencyKey(header: string | string[] | undefined): strin
 export function readWait(header: string | string[] | undefined): number | undefined {
   if (header === undefined) return undefined;
   for (const preference of [header].flat().join(',').split(',')) {
-    const seconds = /^\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?$/i.exec(preference)?.[1];
+    const seconds = /^\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?$/i.exec(preference)?.[1];
     if (seconds !== undefined) return Math.min(Number(seconds), WAIT_SECONDS_MAX);
   }
   return undefined;

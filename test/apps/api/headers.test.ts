@@ -31,6 +31,7 @@ describe('Prefer', () => {
     ['WAIT = "7"', 7],
     ['wait=3; x=1', 3],
     ['wait=999', 30],
+    ['wait=99999999999999999999', 30],
     ['wait=0', 0],
     ['wait=', undefined],
     ['wait=-1', undefined],

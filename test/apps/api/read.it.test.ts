@@ -292,6 +292,15 @@ describe('events', () => {
     stream.end();
   });
 
+  test('with a Last-Event-ID this job never had send the present state, and the end', async () => {
+    const id = await startedJob();
+    const stream = await openEvents(t, `/jobs/${id}/events`, { 'last-event-id': '999999' });
+    expect((await stream.next())?.data.status).toBe('STARTED');
+    await worker.succeed(id, { words: 1 });
+    expect((await stream.next())?.data.status).toBe('SUCCEEDED');
+    expect(await stream.next()).toBeUndefined();
+  });
+
   test('come at least four times a second while progress advances', async () => {
     const id = await startedJob();
     const stream = await openEvents(t, `/jobs/${id}/events`);
