@@ -98,6 +98,15 @@ export class Deferred extends Error {
   }
 }
 
+/** The ledger did not answer, and nothing was done without it: waited for, because it is nobody's answer. */
+export class LedgerAway extends Deferred {
+  constructor(deferMs: number, cause: unknown) {
+    super(deferMs, `The ledger did not answer: ${String(cause)}`);
+    this.name = 'LedgerAway';
+    this.cause = cause;
+  }
+}
+
 /** Turns anything thrown into a failure. What nobody classified is a bug, unless the step may have acted: then its doubt is kept. */
 export function toFailure(error: unknown, certaintyOfUnclassified: Certainty): Failure {
   if (error instanceof StepFailure) {

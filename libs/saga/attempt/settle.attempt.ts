@@ -5,7 +5,7 @@ import { itemOf, type SettleRequest, type Settlement, type Verdict } from '../pr
 import { callContext, parseOutput } from './context.js';
 import { UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
-import { endingOf, ledgerAway, recordLost } from './verdict.js';
+import { beforeActing, endingOf, inputOf, recordLost } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 
 /** Runs one attempt; never throws. Its output is a {@link Settlement}. */
@@ -28,19 +28,14 @@ export async function attemptSettle(
   const settled = (output: Settlement): Verdict => ({ kind: 'done', output });
   const attempt = request.before + host.attempt;
   try {
-    const answer = await world.ledger
-      .beginSettle({ ...ref, effect: step.effect }, step.probe !== undefined)
-      .catch((error: unknown) => {
-        throw ledgerAway(error);
-      });
+    const claim = { ...ref, effect: step.effect };
+    const answer = await beforeActing(world, () => world.ledger.beginSettle(claim, step.probe !== undefined));
     if (answer.kind === 'settled') return settled(answer.settlement);
     if (answer.kind === 'unknown') return settled({ verdict: 'unknown' });
     if (answer.kind === 'wait') {
       return { kind: 'deferred', deferMs: answer.waitMs, doubt: true, attempt: attempt - 1 };
     }
-    const input = await world.loadInput(request.job).catch((error: unknown) => {
-      throw ledgerAway(error);
-    });
+    const input = await inputOf(world, request);
     const context = callContext(request, host, input, box.signal);
     const probe = kind.probes[step.probe as string] as Kind['probes'][string];
     const found = settlementOf(await box.run(() => probe(answer.args, context)));
@@ -54,6 +49,8 @@ export async function attemptSettle(
     return endingOf(error, { request, host, world, policy, whenUnknown: 'unknown', interruption }).verdict(
       true,
     );
+  } finally {
+    box.close();
   }
 
   function settlementOf(found: ProbeOutcome<unknown>): Settlement {

@@ -11,7 +11,16 @@ import { guarded, parseOutput, stepContext } from './context.js';
 import { createProgressReporter, type ProgressReporter } from './progress.js';
 import { leaseMsOf } from './limits.js';
 import { openTimeBox, type TimeBox } from './time-box.js';
-import { endingOf, ledgerAway, recordLost, refusedVerdict, tellUnreported, type Ending } from './verdict.js';
+import {
+  beforeActing,
+  endingOf,
+  inputOf,
+  ledgerAway,
+  recordLost,
+  refusedVerdict,
+  tellUnreported,
+  type Ending,
+} from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 
 interface Attempt {
@@ -40,6 +49,7 @@ export async function attemptStep(
     return await report(attempt, endingFor(attempt, error));
   } finally {
     attempt.reporter.close();
+    attempt.box.close();
   }
 }
 
@@ -72,8 +82,8 @@ function prepare(kind: Kind, request: StepRequest, host: Host, world: World): At
 
 /** `keyed` (and steps without effect): commit the claim → call with the key → compare-and-set done. */
 async function claimActRecord(attempt: Attempt): Promise<Verdict> {
-  const { world, claim, request, host } = attempt;
-  const answer = await beforeActing(() => world.ledger.claim(claim));
+  const { world, claim } = attempt;
+  const answer = await beforeActing(world, () => world.ledger.claim(claim));
   if (answer.kind !== 'claimed') return settledBefore(attempt, answer);
   const output = await act(attempt, undefined);
   const certainty = attempt.step.effect === 'none' ? 'no' : 'unknown';
@@ -82,15 +92,16 @@ async function claimActRecord(attempt: Attempt): Promise<Verdict> {
     .catch((error: unknown) => {
       throw recordLost(error, certainty);
     });
-  if (completion.kind === 'refused') return refusedVerdict(completion.why, request, host);
-  return { kind: 'done', output: completion.kind === 'done' ? completion.outcome : output };
+  return completion.kind === 'recorded' ? { kind: 'done', output } : settledBefore(attempt, completion);
 }
 
 /** `own`: claim, effect and done in one transaction; exactly once, whatever the clock says. */
 async function inOneTransaction(attempt: Attempt): Promise<Verdict> {
   const { world, claim } = attempt;
   let output: unknown;
-  const answer = await world.ledger.transact(claim, async (open) => {
+  let isClaimed = false;
+  const transaction = world.ledger.transact(claim, async (open) => {
+    isClaimed = true;
     const { tx, close } = guarded(open);
     try {
       output = await act(attempt, tx);
@@ -100,6 +111,9 @@ async function inOneTransaction(attempt: Attempt): Promise<Verdict> {
       close();
     }
   });
+  const answer = await transaction.catch((error: unknown) => {
+    throw isClaimed ? error : ledgerAway(world, error);
+  });
   return answer.kind === 'recorded' ? { kind: 'done', output } : settledBefore(attempt, answer);
 }
 
@@ -108,14 +122,15 @@ function settledBefore(
   answer: Exclude<ClaimAnswer | Completion, { kind: 'recorded' }>,
 ): Verdict {
   if (answer.kind === 'done') return { kind: 'done', output: answer.outcome };
-  if (answer.kind === 'refused') return refusedVerdict(answer.why, attempt.request, attempt.host);
+  const { request, host, step } = attempt;
+  if (answer.kind === 'refused') return refusedVerdict(answer.why, request, host, step.effect !== 'none');
   throw new Error('A transaction that claimed must also record');
 }
 
 /** Calls the author's function inside the time box. */
 async function act(attempt: Attempt, tx: Transaction | undefined): Promise<unknown> {
   const { kind, step, request, host, world, box, reporter } = attempt;
-  const input = await beforeActing(() => world.loadInput(request.job));
+  const input = await inputOf(world, request);
   const label = request.item === undefined ? request.step : `${request.step} ${request.item}`;
   let held: { readonly output: unknown } | undefined;
   const context = stepContext({
@@ -136,15 +151,6 @@ async function act(attempt: Attempt, tx: Transaction | undefined): Promise<unkno
   if (box.interruption === 'timed_out') throw new Error(`Holder "${label}" held longer than its time box`);
   if (!held) throw new TypeError(`Holder "${label}" returned without having been ready`);
   return held.output;
-}
-
-/** Nothing has been done yet: whatever goes wrong here is certain. */
-async function beforeActing<R>(work: () => Promise<R>): Promise<R> {
-  try {
-    return await work();
-  } catch (error) {
-    throw ledgerAway(error);
-  }
 }
 
 function endingFor(attempt: Attempt, error: unknown): Ending {

@@ -22,9 +22,11 @@ export interface TimeBox {
   readonly interruption: Interruption | undefined;
   /** Awaits `work`, at most until it can no longer report; then throws {@link Overrun}. */
   run<R>(work: () => Promise<R>): Promise<R>;
+  /** Nothing interrupts any more. */
+  close(): void;
 }
 
-/** Opens a time box; it closes itself when `run` has settled. */
+/** Opens a time box; it closes itself when `run` has settled. Whoever may never come to `run` closes it. */
 export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox {
   const controller = new AbortController();
   let interruption: Interruption | undefined;
@@ -37,6 +39,11 @@ export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox
   if (host.signal.aborted) onHost();
   host.signal.addEventListener('abort', onHost, { once: true });
   const disarmEnd = timer(timeoutMs, () => interrupt('timed_out'));
+
+  const close = (): void => {
+    disarmEnd();
+    host.signal.removeEventListener('abort', onHost);
+  };
 
   return {
     signal: controller.signal,
@@ -53,10 +60,10 @@ export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox
       try {
         return await Promise.race([work(), overrun]);
       } finally {
-        disarmEnd();
+        close();
         disarmOverrun();
-        host.signal.removeEventListener('abort', onHost);
       }
     },
+    close,
   };
 }

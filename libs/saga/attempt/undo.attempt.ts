@@ -5,7 +5,7 @@ import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
 import { guarded, undoContext } from './context.js';
 import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
-import { endingOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
+import { beforeActing, endingOf, inputOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 
 /** Runs one attempt; never throws. Its output says whether there was anything to undo. */
@@ -33,9 +33,7 @@ export async function attemptUndo(
   const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
   const box = openTimeBox({ timeoutMs: UNDO_TIMEOUT_MS, host, timer });
   const reverse = async (args: unknown, open?: Parameters<typeof guarded>[0]): Promise<string> => {
-    const input = await world.loadInput(request.job).catch((error: unknown) => {
-      throw ledgerAway(error);
-    });
+    const input = await inputOf(world, request);
     const transaction = open && guarded(open);
     const context = undoContext(request, host, input, box.signal, transaction?.tx);
     const work = kind.undos[undo] as Kind['undos'][string];
@@ -48,15 +46,17 @@ export async function attemptUndo(
 
   try {
     if (step.effect === 'own') {
-      let outcome = 'noop';
-      const answer = await world.ledger.transactUndo(claim, async (tx, args) => {
+      let outcome: string | undefined;
+      const transaction = world.ledger.transactUndo(claim, async (tx, args) => {
+        outcome = 'undone';
         outcome = await reverse(args, tx);
       });
-      return answer.kind === 'wait' ? wait(answer.waitMs) : { kind: 'done', output: outcome };
+      const answer = await transaction.catch((error: unknown) => {
+        throw outcome === undefined ? ledgerAway(world, error) : error;
+      });
+      return answer.kind === 'wait' ? wait(answer.waitMs) : { kind: 'done', output: outcome ?? 'noop' };
     }
-    const answer = await world.ledger.beginUndo(claim).catch((error: unknown) => {
-      throw ledgerAway(error);
-    });
+    const answer = await beforeActing(world, () => world.ledger.beginUndo(claim));
     if (answer.kind === 'noop') return { kind: 'done', output: 'noop' };
     if (answer.kind === 'wait') return wait(answer.waitMs);
     const outcome = await reverse(answer.args);
@@ -74,6 +74,8 @@ export async function attemptUndo(
         .catch((lost: unknown) => tellUnreported(world, request, claim.attempt, lost));
     }
     return ending.verdict(true);
+  } finally {
+    box.close();
   }
 
   function wait(deferMs: number): Verdict {

@@ -1,7 +1,17 @@
 /** From what was thrown to a verdict: class, certainty, whether and when to try again (S6, S12). */
 import { backoffMs } from '../backoff.js';
 import type { RetryPolicy } from '../define.js';
-import { Deferred, HOLD_LOST, toFailure, Transient, type Certainty, type Failure } from '../failure.js';
+import {
+  Deferred,
+  Denied,
+  HOLD_LOST,
+  LedgerAway,
+  Rejected,
+  toFailure,
+  Transient,
+  type Certainty,
+  type Failure,
+} from '../failure.js';
 import type { AttemptReport, Refusal } from '../ledger.js';
 import { itemOf, type AttemptRequest, type Request, type Verdict } from '../protocol.js';
 import type { StepProgress } from '../implement.js';
@@ -88,25 +98,47 @@ function retryOf(failure: Failure, { request, host, world, policy }: EndingConte
   return Math.max(backoffMs(policy, host.attempt, world.random()), failure.retryAfterMs ?? 0);
 }
 
-/** The verdict on a refused attempt. */
-export function refusedVerdict(why: Refusal, request: AttemptRequest, host: Host): Verdict {
+/** The verdict on a refused attempt: it did nothing, but why another was there first, the ledger must be asked. */
+export function refusedVerdict(why: Refusal, request: AttemptRequest, host: Host, doubt: boolean): Verdict {
   const failure: Failure = {
     class: 'rejected',
     certainty: 'no',
     code: why,
     message: `The ledger refuses the attempt: ${why}.`,
   };
-  return { kind: 'failed', failure, doubt: false, attempt: request.before + host.attempt };
+  return { kind: 'failed', failure, doubt, attempt: request.before + host.attempt };
+}
+
+const LEDGER_AWAY_DEFER_MS = 1_000;
+
+/** Runs what must come before the effect. What goes wrong in the ledger here is waited for, unless it is our own doing. */
+export async function beforeActing<R>(world: World, work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ledgerAway(world, error);
+  }
 }
 
 /** An error of the ledger itself, before anything was done. */
-export function ledgerAway(error: unknown): unknown {
-  return error instanceof Transient
-    ? error
-    : new Transient('ledger_away', `The ledger did not answer: ${String(error)}`, {
-        certainty: 'no',
-        cause: error,
-      });
+export function ledgerAway(world: World, error: unknown): unknown {
+  if (error instanceof Denied) return error;
+  if (error instanceof Rejected) return new Denied('ledger_refused', error.message, { cause: error });
+  return new LedgerAway(Math.round(LEDGER_AWAY_DEFER_MS * (1 + world.random())), error);
+}
+
+/** The job's input. One that cannot be opened or read is nobody's business answer, and nothing was done yet. */
+export async function inputOf(world: World, request: AttemptRequest): Promise<unknown> {
+  try {
+    return await world.loadInput(request.job);
+  } catch (error) {
+    const classified = world.classify(error, 'no');
+    if (classified instanceof Transient) throw ledgerAway(world, classified);
+    if (classified instanceof Denied) throw classified;
+    throw new Denied('input_unreadable', `The job's input cannot be read: ${String(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /** An error of the ledger after the effect: whether it is recorded, nobody knows; the next attempt will. */

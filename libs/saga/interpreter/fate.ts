@@ -31,6 +31,16 @@ export class Fate {
     return this.past;
   }
 
+  /** The pivot is in flight, or nobody can tell whether it has happened. */
+  get isPivotOpen(): boolean {
+    return this.pivotOpen;
+  }
+
+  /** A wish to end waits for the pivot's outcome. */
+  get isLatched(): boolean {
+    return this.pivotOpen && this.latched !== undefined;
+  }
+
   get cancelRequested(): boolean {
     return this.cancelled;
   }

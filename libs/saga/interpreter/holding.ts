@@ -6,7 +6,7 @@ import type { Running } from '../runtime.js';
 import type { Block } from './block.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
+import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
 import { register } from './step.js';
 import { undoAll } from './undo.js';
 
@@ -71,7 +71,7 @@ async function untilReady(run: SagaRun, entry: Entry, args: unknown): Promise<Ho
     if (run.isOver(entry.block)) run.show(entry, 'failed');
     run.check(entry.block);
     if (first.kind === 'deferred') {
-      await run.nap(entry, first.deferMs);
+      await run.nap(entry, pacedMs(entry, first.deferMs));
     } else {
       const failure = failureOf(entry, first);
       if (failure.class === 'bug') await park(run, entry, failure);

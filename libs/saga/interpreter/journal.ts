@@ -15,6 +15,8 @@ export class Entry implements EffectRef {
   /** Attempts used so far; numbers never repeat, so that the ledger can tell a late attempt from the present one. */
   attempts = 0;
   undoAttempts = 0;
+  /** How often it was put off. */
+  deferrals = 0;
   readonly shown: StepState & { status: StepStatus };
   declare readonly item?: number;
   /** Members of its group. */

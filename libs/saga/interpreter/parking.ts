@@ -43,7 +43,8 @@ export class Parking {
 
   /** Parks, one at a time; `isMoot` is asked when its turn comes. */
   async park(entry: Entry, reason: ParkReason, isMoot: () => boolean): Promise<Unparked> {
-    await this.cleared();
+    // Not through `cleared`: its answer comes a turn later, when another may have parked.
+    while (this.present) await this.present.closed;
     if (isMoot()) return 'moot';
     const { promise: ended, resolve: end } = Promise.withResolvers<Unparked>();
     const { promise: closed, resolve: close } = Promise.withResolvers<void>();
@@ -51,8 +52,9 @@ export class Parking {
     const state = { number, step: entry.name, ...itemOf(entry), undo: reason.undo, doubt: reason.doubt };
     this.present = { state, end, closed };
     this.changed();
-    // Parked before the commit point without doubt, cancel and deadline compensate; else only a decision goes on.
-    const isShielded = reason.undo || reason.doubt || reason.committed;
+    // Parked before the commit point without doubt about the pivot, cancel and deadline compensate; else only a decision goes on.
+    const isPivotInDoubt = reason.doubt && entry.definition.kind === 'pivot';
+    const isShielded = reason.undo || reason.committed || isPivotInDoubt;
     const waiting = isShielded ? ended : this.flights.interruptible(entry, 'wait', ended, () => end('moot'));
     const possible = possibleDecisions(entry, reason);
     await this.runtime.park({ ...state, generation: entry.generation, possible, failure: reason.failure });

@@ -2,7 +2,7 @@
 import type { Settlement } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
+import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
 
 /** Resolves with what is true, or `unknown` when neither ledger nor probe could tell: then a person must. */
 export async function settlePivot(run: SagaRun, entry: Entry): Promise<Settlement> {
@@ -22,6 +22,6 @@ export async function settlePivot(run: SagaRun, entry: Entry): Promise<Settlemen
     // An attempt that has not reported still has its lease: look again when it is over.
     attemptsMax -= attemptsAfter(end, before, attemptsMax) - before;
     before = attemptsAfter(end, before, attemptsMax);
-    await run.runtime.timer(end.deferMs).elapsed;
+    await run.runtime.timer(pacedMs(entry, end.deferMs)).elapsed;
   }
 }

@@ -3,7 +3,7 @@ import { HOLD_LOST, type Failure } from '../failure.js';
 import { itemOf, type Settled } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
 import { BlockLost } from './block.js';
-import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
+import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
 import type { Entry, Member } from './journal.js';
 import { settlePivot } from './pivot.js';
 import type { SagaRun } from './saga-run.js';
@@ -35,6 +35,9 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
   if (step.kind === 'pivot' && run.flights.areAny) {
     throw run.misuse(`pivot "${label}" is called while other steps are running; await them first`);
   }
+  // Its failure would send the saga back under a pivot that may succeed.
+  if (run.fate.isPivotOpen)
+    throw run.misuse(`step "${label}" is called while the pivot is running; await it first`);
   const where = { generation: run.block?.generation ?? 0, block: run.block };
   const entry = run.journal.register(name, member, step, where);
   if (!entry) throw run.misuse(`step "${label}" is called twice; for repetition there is forEach`);
@@ -57,14 +60,17 @@ async function drive(run: SagaRun, entry: Entry, args: unknown): Promise<unknown
       case 'deferred': {
         attemptsLeft -= entry.attempts - before;
         run.show(entry, 'waiting');
-        if (isPivot && !settled.doubt) run.fate.closePivot();
-        if (!run.isOver(entry.block)) await run.nap(entry, settled.deferMs);
+        const isInDoubt = isPivot && settled.doubt;
+        if (isPivot && !isInDoubt) run.fate.closePivot();
+        const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
+        if (isWanted()) await run.nap(entry, pacedMs(entry, settled.deferMs));
+        // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
+        if (isInDoubt && !isWanted()) return await failed(run, entry, args, { ...settled, failure: PUT_OFF });
         giveUpIfOver(run, entry);
         break;
       }
       case 'cancelled':
-        giveUpIfOver(run, entry);
-        // Nobody here asked for it: somebody cancelled the attempt alone. It is a lost attempt like any other.
+        // Where nobody here asked for it, somebody cancelled the attempt alone: lost like any other.
         return await failed(run, entry, args, { ...settled, failure: CANCELLED_ALONE });
       case 'failed':
         return await failed(run, entry, args, settled);
@@ -77,6 +83,13 @@ const CANCELLED_ALONE: Failure = {
   certainty: 'unknown',
   code: 'attempt_cancelled',
   message: 'The attempt was cancelled, and not by its saga.',
+};
+
+const PUT_OFF: Failure = {
+  class: 'transient',
+  certainty: 'no',
+  code: 'put_off',
+  message: 'The attempt was put off, and is not wanted any more.',
 };
 
 function attempt(run: SagaRun, entry: Entry, args: unknown, attemptsMax: number): Promise<Settled> {
@@ -107,7 +120,7 @@ async function failed(
 ): Promise<unknown> {
   const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
   const isPivot = entry.definition.kind === 'pivot';
-  let doubt = settled.doubt;
+  let { doubt } = settled;
   if (isPivot) {
     if (doubt) {
       const settlement = await settlePivot(run, entry);
@@ -116,16 +129,18 @@ async function failed(
     }
     if (!doubt) run.fate.closePivot();
   }
-  if (!doubt) giveUpIfOver(run, entry);
+  // Any other step in doubt is undone, which is safe where there is nothing to undo (S2, S6).
+  const isOpen = isPivot && doubt;
+  if (!isOpen) giveUpIfOver(run, entry);
 
   // Past the commit point nothing fails any more (S7); bugs and doubtful pivots are nobody's business answer.
-  if (run.fate.committed || failure.class === 'bug' || (doubt && isPivot)) {
+  if (run.fate.committed || failure.class === 'bug' || isOpen) {
     run.show(entry, 'parked');
     const reason = { undo: false, doubt, committed: run.fate.committed, failure };
-    const isMoot = () => !doubt && run.isOver(entry.block);
+    const isMoot = () => !isOpen && run.isOver(entry.block);
     if ((await run.parking.park(entry, reason, isMoot)) === 'retry') {
       // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
-      return doubt && isPivot ? failed(run, entry, args, settled) : drive(run, entry, args);
+      return isOpen ? failed(run, entry, args, settled) : drive(run, entry, args);
     }
     giveUpIfOver(run, entry);
     throw run.misuse(`the park of step "${entry.label}" ended without a reason`);

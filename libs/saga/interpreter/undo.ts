@@ -3,7 +3,7 @@ import type { Failure } from '../failure.js';
 import { itemOf, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter, requestFor, summaryOf } from './attempts.js';
+import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
 
 /** Undoes these entries in the order given. Shielded: nothing but an undo's own exhaustion stops it, and that parks. */
 export async function undoAll(run: SagaRun, entries: readonly Entry[], compensating: boolean): Promise<void> {
@@ -21,7 +21,7 @@ async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<
     if (settled.kind === 'done') return run.show(entry, 'undone');
     if (settled.kind === 'deferred') {
       attemptsLeft -= entry.undoAttempts - before;
-      await run.runtime.timer(settled.deferMs).elapsed;
+      await run.runtime.timer(pacedMs(entry, settled.deferMs)).elapsed;
       continue;
     }
     run.show(entry, 'parked');

@@ -16,7 +16,7 @@ export function settledOf(error: unknown, call: Call): Settled {
   const doubtful = call.step.effect !== 'none';
   if (cause instanceof CancelledFailure || (cause === undefined && isCancellation(error))) {
     const verdict = verdictIn(cause);
-    return verdict ? settledByVerdict(verdict) : { kind: 'cancelled', doubt: false };
+    return verdict ? settledByVerdict(verdict) : { kind: 'cancelled', doubt: doubtful };
   }
   const verdict = verdictIn(cause);
   if (verdict) return settledByVerdict(verdict);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Rejected, Transient } from '../../../libs/saga/failure.js';
+import { Deferred, Rejected, Transient } from '../../../libs/saga/failure.js';
+import type { Ledger } from '../../../libs/saga/ledger.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
 import { createWorld, implementOrder, type Scripts } from '../../conformance/fakes.js';
 import { order } from '../../conformance/kinds.js';
@@ -88,6 +89,20 @@ describe('a cancel', () => {
     const { end, state } = await run({ cancelAt: ({ role }) => role === 'undo' });
     expect(end).toMatchObject({ status: 'FAILED', error: { code: 'card_declined' } });
     expect(state.cancelRequested).toBe(true);
+  });
+
+  it('ends a park at a step in doubt, which is then undone', async () => {
+    const { world, run } = setup(() => ({
+      after: {
+        reserve: () => {
+          throw new TypeError('cannot read the answer');
+        },
+      },
+    }));
+    const { end, ledger } = await run({ cancelAt: 60_000 });
+    expect(ledger.letters).toMatchObject([{ step: 'reserve', doubt: true }]);
+    expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
+    expect(world.log).toEqual(['reserve', 'unreserve']);
   });
 
   it('cannot be caught by the saga’s own code', async () => {
@@ -194,6 +209,43 @@ describe('the pivot', () => {
     expect(end).toMatchObject({ status: 'FAILED', error: { code: 'card_declined' } });
     expect(ledger.rows.get('charge//0')?.state).toBe('undone');
     expect(world.live.size).toBe(0);
+  });
+
+  it('in doubt and put off is looked for when a cancel waits for it, not called again', async () => {
+    const { world, run } = setup(() => ({
+      after: {
+        charge: ({ attempt }) => {
+          if (attempt === 1) throw new Transient('reset', 'The answer was lost', { certainty: 'unknown' });
+          throw new Deferred(1_000, 'The circuit is open');
+        },
+      },
+    }));
+    const { end, state, trace } = await run({ cancelAt: 60_000 });
+    expect(end).toMatchObject({ status: 'SUCCEEDED' });
+    expect(state).toMatchObject({ cancelRequested: true, committed: true });
+    expect(trace.filter(({ role }) => role === 'settle')).toHaveLength(2);
+    expect(world.log.filter((line) => line === 'charge')).toHaveLength(1);
+  });
+
+  it('in doubt is looked for also where the ledger refuses its last attempt', async () => {
+    const { world, run } = setup(() => ({
+      after: {
+        charge: () => {
+          throw new Transient('reset', 'The answer was lost', { certainty: 'unknown' });
+        },
+      },
+    }));
+    // As when somebody resets the attempts of a running activity: their numbers begin anew.
+    const supersede = (ledger: Ledger): Ledger => ({
+      ...ledger,
+      claim: async (claim) =>
+        claim.step === 'charge' && claim.attempt > 1
+          ? { kind: 'refused', why: 'superseded' }
+          : ledger.claim(claim),
+    });
+    const { end } = await run({ wrapLedger: supersede });
+    expect(end?.status).toBe('SUCCEEDED');
+    expect(world.log.at(-1)).toBe('notify');
   });
 
   it('in doubt waits out the lease of an attempt that never reported, before it looks', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Deferred, Denied, Rejected, Transient } from '../../../libs/saga/failure.js';
+import type { Ledger } from '../../../libs/saga/ledger.js';
 import { runInMemory, type AttemptEvent } from '../../../libs/saga/memory.js';
 import { createWorld, implementOrder, type Scripts } from '../../conformance/fakes.js';
 import { order } from '../../conformance/kinds.js';
@@ -86,6 +87,42 @@ describe('a saga that goes forward', () => {
       Array.from({ length: 42 }, () => 1),
     );
     expect(world.log[0]).toBe('reserve');
+  });
+
+  it('spaces its attempts out when it is put off again and again: a history is finite', async () => {
+    let deferrals = 0;
+    const { run } = setup({
+      before: {
+        reserve: () => {
+          if (deferrals++ < 60) throw new Deferred(1_000, 'Not now');
+        },
+      },
+    });
+    const { end, elapsedMs } = await run();
+    expect(end?.status).toBe('SUCCEEDED');
+    // 30 at their own pace, then 1, 2, 4 … 32 s, then a minute each.
+    expect(elapsedMs).toBe(30_000 + 63_000 + 24 * 60_000);
+  });
+
+  it('waits for a ledger that is away, spending no attempt', async () => {
+    const { run } = setup();
+    let calls = 0;
+    const away = (ledger: Ledger): Ledger => ({
+      ...ledger,
+      claim: async (claim) => {
+        if (claim.step === 'reserve' && calls++ < 12)
+          throw new Transient('database_lost', 'ECONNREFUSED', { certainty: 'no' });
+        return ledger.claim(claim);
+      },
+      fail: async (claim, report) => {
+        if (calls < 12) throw new Transient('database_lost', 'ECONNREFUSED', { certainty: 'no' });
+        return ledger.fail(claim, report);
+      },
+    });
+    const { end, trace } = await run({ wrapLedger: away });
+    expect(end?.status).toBe('SUCCEEDED');
+    expect(trace.filter(({ what }) => what === 'deferred')).toHaveLength(12);
+    expect(trace.every(({ attempt }) => attempt === 1)).toBe(true);
   });
 
   it('counts the attempts before and after a deferral together', async () => {
@@ -256,6 +293,14 @@ describe('a bug', () => {
       },
     });
     expect((await run({ stopWhenParked: true })).state).toMatchObject({ phase: 'parked' });
+  });
+
+  it('parks alone: another that parks meanwhile waits its turn', async () => {
+    const { run } = setup({ before: { pack: denied } });
+    const { end, state, ledger } = await run({ cancelAt: 60_000, input: { count: 3 } });
+    expect(ledger.letters).toMatchObject([{ number: 1, step: 'pack', item: 0 }]);
+    expect(state.park).toBeUndefined();
+    expect(end?.status).toBe('CANCELLED');
   });
 
   it('is compensated when the job is cancelled meanwhile', async () => {

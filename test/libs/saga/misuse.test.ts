@@ -55,6 +55,15 @@ describe('a saga that breaks a rule', () => {
     await expect(run()).rejects.toThrow(/argument of step "take" is 50\d\d bytes as JSON, and at most 4096/);
   });
 
+  it('is told not to start anything while the pivot is running', async () => {
+    const run = setup(async (saga) => {
+      const paying = saga.steps.pay();
+      await saga.steps.take({ text: 'a' });
+      await paying;
+    });
+    await expect(run()).rejects.toThrow('step "take" is called while the pivot is running; await it first');
+  });
+
   it('parks a step whose output is too large, naming it: its effect may be there', async () => {
     const { state, ledger } = await setup((saga) => saga.steps.take({ text: 'a' }), 'x'.repeat(5_000))();
     expect(state).toMatchObject({ phase: 'parked', park: { step: 'take' } });

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { attempt, joinKind } from '../../../libs/saga/attempt/attempt.js';
+import type { World } from '../../../libs/saga/attempt/world.js';
+import { Denied, Transient } from '../../../libs/saga/failure.js';
+import { createVirtualClock } from '../../../libs/saga/memory.js';
+import { createMemoryLedger } from '../../../libs/saga/memory/ledger.js';
+import type { StepRequest } from '../../../libs/saga/protocol.js';
+import { createWorld, implementOrder } from '../../conformance/fakes.js';
+import { order } from '../../conformance/kinds.js';
+
+function setup(overrides: Partial<World> = {}) {
+  const clock = createVirtualClock();
+  const armed = new Set<() => void>();
+  const ledger = createMemoryLedger({ now: () => clock.now() });
+  const fakes = createWorld();
+  const world: World = {
+    ledger,
+    now: () => clock.now(),
+    random: () => 0.5,
+    timer(_, fire) {
+      armed.add(fire);
+      return () => armed.delete(fire);
+    },
+    loadInput: async () => ({ count: 1 }),
+    classify: (error) => error,
+    observe: () => undefined,
+    ...overrides,
+  };
+  const host = {
+    attempt: 1,
+    signal: new AbortController().signal,
+    isCancelled: () => false,
+    heartbeat: () => undefined,
+    ready: async () => undefined,
+  };
+  const request: StepRequest = {
+    role: 'step',
+    job: { id: 'job', tenantId: 'tenant', kind: order.kind },
+    step: 'reserve',
+    generation: 0,
+    seq: 1,
+    before: 0,
+    attemptsMax: 6,
+    args: undefined,
+  };
+  const kind = joinKind(order, implementOrder(fakes));
+  return { armed, fakes, run: () => attempt(kind, request, host, world) };
+}
+
+describe('an attempt', () => {
+  it('leaves no timer behind, whether it acts or finds the outcome', async () => {
+    const { run, armed, fakes } = setup();
+    expect(await run()).toMatchObject({ kind: 'done' });
+    expect(await run()).toMatchObject({ kind: 'done' });
+    expect(fakes.log).toEqual(['reserve']);
+    expect(armed.size).toBe(0);
+  });
+
+  it.each([
+    [new Denied('job_unknown', 'No such job'), 'job_unknown'],
+    [new SyntaxError('Unexpected end of JSON input'), 'input_unreadable'],
+  ])('that cannot read its input has a bug, and has certainly done nothing: %s', async (error, code) => {
+    const { run } = setup({ loadInput: () => Promise.reject(error) });
+    const verdict = await run();
+    expect(verdict).toMatchObject({
+      kind: 'failed',
+      failure: { class: 'bug', certainty: 'no', code },
+      doubt: false,
+    });
+    expect(verdict).not.toHaveProperty('retryInMs');
+  });
+
+  it('waits for the database of its input', async () => {
+    const away = new Transient('database_lost', 'ECONNREFUSED', { certainty: 'no' });
+    const { run } = setup({ loadInput: () => Promise.reject(away) });
+    expect(await run()).toMatchObject({ kind: 'deferred', attempt: 0 });
+  });
+});
