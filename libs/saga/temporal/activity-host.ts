@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import type { Host } from '../attempt/world.js';
+import { Transient } from '../failure.js';
 import { READY_SIGNAL, type Verdict } from '../protocol.js';
 
 /** The engine heartbeats by itself this often at least, so that a cancel is heard soon; the time box finds hangs. */
@@ -22,13 +23,21 @@ export async function hostAttempt(work: (host: Host) => Promise<Verdict>): Promi
       async ready(word) {
         const workflowId = workflowExecution?.workflowId;
         if (workflowId === undefined) throw new TypeError('A holder belongs to a workflow');
-        await context.client.workflow.getHandle(workflowId).signal(READY_SIGNAL, word);
+        await context.client.workflow.getHandle(workflowId).signal(READY_SIGNAL, word).catch(engineAway);
       },
     });
     return resultOf(verdict);
   } finally {
     clearInterval(beat);
   }
+}
+
+/** Nobody heard that the holder holds: nobody's bug, and another attempt may be heard. */
+function engineAway(error: unknown): never {
+  throw new Transient('engine_away', `The engine did not take the word: ${String(error)}`, {
+    certainty: 'no',
+    cause: error,
+  });
 }
 
 /** Temporal retries what is retryable, after the delay the attempt chose; the verdict travels in the details. */
