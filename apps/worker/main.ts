@@ -17,6 +17,8 @@ import { createWorkerMetrics } from './worker.metrics.js';
 import { createWorld } from './world.js';
 
 const CLOSE_MARGIN_MS = 5_000;
+/** A connection cut without a word would hold an attempt, and its slot, for ever: the time box bounds the effect alone. */
+const DATABASE_SILENCE_MAX_MS = 60_000;
 
 export interface WorkerProcessOptions {
   /** Task queues, e.g. `workflows` or `reports-cpu`. */
@@ -44,6 +46,7 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
   installRuntime(logger);
   const database = openDatabase(settings.databaseUrl.worker, 'worker', {
     max: settings.databasePoolMax,
+    queryTimeoutMs: DATABASE_SILENCE_MAX_MS,
     name: `longhaul-worker ${queues.join(',')}`.slice(0, 63),
     onError: (error) => logger.debug({ err: error }, 'An idle database connection was lost'),
   });

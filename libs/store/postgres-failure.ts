@@ -33,6 +33,8 @@ const BY_CODE: Readonly<Record<string, PostgresVerdict>> = {
   '57014': 'retryable',
   // Starting up, or in recovery: it did not take us.
   '57P03': 'retryable',
+  // Read-only: a standby before its promotion.
+  '25006': 'retryable',
   // Shut down, crashed, or terminated under us.
   '57P01': 'unknown',
   '57P02': 'unknown',
@@ -72,9 +74,9 @@ export function codeOf(error: unknown): string | undefined {
   return first === undefined ? undefined : codeOf(first);
 }
 
-/** The driver has no code for a connection that ended under a query; these are its own words, of version 8. */
+/** The driver has no code for a connection that ended, or fell silent, under a query; these are its words, of version 8. */
 function isLostConnection(error: Error): boolean {
-  return /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client was closed)/.test(
+  return /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client was closed|Query read timeout)/.test(
     error.message,
   );
 }

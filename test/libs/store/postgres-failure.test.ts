@@ -11,6 +11,7 @@ test.each([
   ['53300', 'retryable'],
   ['55P03', 'retryable'],
   ['57P03', 'retryable'],
+  ['25006', 'retryable'],
   ['57014', 'retryable'],
   ['ECONNREFUSED', 'retryable'],
   ['57P01', 'unknown'],
@@ -29,6 +30,7 @@ test.each([
 
 test('knows a connection that broke under a query', () => {
   expect(postgresVerdict(new Error('Connection terminated unexpectedly'))).toBe('unknown');
+  expect(postgresVerdict(new Error('Query read timeout'))).toBe('unknown');
   expect(postgresVerdict(new AggregateError([withCode('ECONNREFUSED')]))).toBe('retryable');
 });
 
