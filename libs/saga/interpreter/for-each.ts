@@ -2,8 +2,11 @@
 import type { SagaRun } from './saga-run.js';
 import { callStep } from './step.js';
 
-/** What one saga's history can carry; more is for child sagas or for pages. */
-export const FOR_EACH_ITEMS_MAX = 5_000;
+/**
+ * What one saga's history can carry: an item and its undo make a dozen events, and at 51,200 the server ends a run
+ * without undoing anything. More is for child sagas or for pages.
+ */
+export const FOR_EACH_ITEMS_MAX = 2_000;
 
 /** Registers the items in index order as they start; after the first failure starts no more and awaits the rest. */
 export async function forEachItem(
