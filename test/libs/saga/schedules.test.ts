@@ -88,13 +88,17 @@ function drawSchedule(seed: number): Schedule {
   const oneOf = <T>(all: readonly T[]): T => all[upTo(all.length)] as T;
   const kind = oneOf(['order', 'order', 'snapshot'] as const);
   const ways = [...Object.keys(BEFORE), ...Object.keys(DEFERRED), ...Object.keys(AFTER), ...SLOW] as Way[];
+  let at: string | undefined;
   const faults = Array.from({ length: upTo(FAULTS_MAX + 1) }, (): Fault => {
     if (random() < 0.25) {
       const times = oneOf([1, 1, 2, 12]);
       return { ledger: oneOf(LEDGER_METHODS), call: upTo(6), times, done: random() < 0.5 };
     }
+    // What one attempt leaves open, the next may seem to answer: half of the faults follow on the one before.
+    if (at !== undefined && random() < 0.5) return { at, attempt: 2, item: 'every', way: oneOf(ways) };
+    at = oneOf(PLACES[kind]);
     const attempt = oneOf([1, 1, 2, 'every'] as const);
-    return { at: oneOf(PLACES[kind]), attempt, item: oneOf([0, 1, 'every'] as const), way: oneOf(ways) };
+    return { at, attempt, item: oneOf([0, 1, 'every'] as const), way: oneOf(ways) };
   });
   return { kind, seed, faults, cancelAtEvent: random() < 0.5 ? upTo(30) : undefined };
 }
