@@ -10,10 +10,8 @@ import { bindActivities, engineActivities } from '../../libs/saga/temporal/activ
 import type { EngineConnectionForWorkers } from '../../libs/temporal/connection.js';
 import type { QueuePlan } from './queue-plan.js';
 
-/** Running activities may end, or heartbeat their checkpoint, this long after SIGTERM. */
-export const SHUTDOWN_GRACE_MS = 10_000;
-/** One that ignores its cancellation must not block the shutdown. */
-export const SHUTDOWN_FORCE_MS = SHUTDOWN_GRACE_MS + 5_000;
+/** An activity that ignores its cancellation must not block the shutdown longer than this past the grace period. */
+export const SHUTDOWN_FORCE_MARGIN_MS = 5_000;
 
 /** A cancel is heard with the next heartbeat that reaches the server. */
 const HEARTBEAT_THROTTLE_MS = 500;
@@ -33,14 +31,14 @@ export interface HostParts {
 
 /** Creates the worker of one task queue; it polls once it is run. */
 export async function createHost(plan: QueuePlan, parts: HostParts): Promise<Worker> {
-  const { engine } = parts;
+  const { engine, settings } = parts;
   return Worker.create({
     connection: engine.connection,
     namespace: engine.namespace,
     dataConverter: engine.dataConverter,
     taskQueue: plan.queue,
-    shutdownGraceTime: SHUTDOWN_GRACE_MS,
-    shutdownForceTime: SHUTDOWN_FORCE_MS,
+    shutdownGraceTime: settings.workerGraceMs,
+    shutdownForceTime: settings.workerGraceMs + SHUTDOWN_FORCE_MARGIN_MS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     ...(plan.hosts === 'workflows' ? workflowOptions(parts) : activityOptions(plan, parts)),

@@ -10,7 +10,7 @@ import { announceReady } from '../../libs/telemetry/ready.js';
 import { onShutdown } from '../../libs/telemetry/shutdown.js';
 import { connectTemporalForWorkers } from '../../libs/temporal/connection.js';
 import { definitions } from '../../workflows/index.js';
-import { createHost, SHUTDOWN_FORCE_MS } from './hosts.js';
+import { createHost, SHUTDOWN_FORCE_MARGIN_MS } from './hosts.js';
 import { checkKinds, planQueues } from './queue-plan.js';
 import { waitFor } from './wait-for.js';
 import { createWorkerMetrics } from './worker.metrics.js';
@@ -35,13 +35,16 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
   let running: Promise<unknown> = Promise.resolve();
   let close = async (): Promise<void> => undefined;
 
-  onShutdown(async (reason) => {
-    logger.info({ reason }, 'Ending');
-    ending.abort();
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await running;
-    await close();
-  }, SHUTDOWN_FORCE_MS + CLOSE_MARGIN_MS);
+  onShutdown(
+    async (reason) => {
+      logger.info({ reason }, 'Ending');
+      ending.abort();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await running;
+      await close();
+    },
+    settings.workerGraceMs + SHUTDOWN_FORCE_MARGIN_MS + CLOSE_MARGIN_MS,
+  );
 
   installRuntime(logger);
   const database = openDatabase(settings.databaseUrl.worker, 'worker', {

@@ -43,6 +43,8 @@ const Environment = z.object({
   LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
   LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
   LONGHAUL_KEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
+  /** After SIGTERM a worker's running activities may go on this long before they are told to end. */
+  LONGHAUL_WORKER_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
@@ -70,6 +72,7 @@ export interface Settings {
   readonly artifactsDir: string;
   readonly datasetsFile: string | undefined;
   /** Activities at a time, by pool and worker process. */
+  readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
   readonly logLevel: string;
   readonly codecUiToken?: string | undefined;
@@ -102,6 +105,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     env: e.LONGHAUL_ENV,
     artifactsDir: resolve(e.LONGHAUL_ARTIFACTS ?? join(home, 'artifacts')),
     datasetsFile: e.LONGHAUL_DATASETS ? resolve(e.LONGHAUL_DATASETS) : undefined,
+    workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,
       io: e.LONGHAUL_IO_CONCURRENCY,

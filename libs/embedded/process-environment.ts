@@ -11,6 +11,8 @@ import { findRunning, type RunFile } from './run-file.js';
 const MASTER_KEY_BYTES = 32;
 /** Dynamic: other stacks and programs must not collide on it. */
 const ANY_PORT = '0';
+/** Everything ends together, so nothing is gained by holding on: an export's holder would wait for nobody. */
+const WORKER_GRACE_MS = '1000';
 
 /** The home's master key in base64: the environment's, or the one in the home, made on first use. */
 export function masterKeyOf(home: Home, env: NodeJS.ProcessEnv): string {
@@ -51,6 +53,7 @@ export function processEnvironment(
     LONGHAUL_CODEC_UI_TOKEN: codecUiToken(home, env),
     LONGHAUL_DATASETS: env.LONGHAUL_DATASETS || join(packageRoot(), 'deploy', 'datasets.json'),
     LONGHAUL_SOURCE_DEMO_URL: env.LONGHAUL_SOURCE_DEMO_URL || demoSourceOf(places.databaseUrl).readerUrl,
+    LONGHAUL_WORKER_GRACE_MS: env.LONGHAUL_WORKER_GRACE_MS || WORKER_GRACE_MS,
     NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || join(cacheFolder(home.root), 'compiled'),
   };
 }

@@ -25,6 +25,7 @@ afterAll(async () => {
 interface Job {
   readonly id: string;
   readonly status: string;
+  readonly finishedAt: string | null;
   readonly progress: { readonly percent: number } | null;
 }
 
@@ -61,11 +62,18 @@ async function exportUnderWay(version: number): Promise<string> {
 }
 
 async function endsCorrectly(id: string): Promise<string> {
+  let seen: Job | undefined;
   await eventually(
     'the export to end',
-    async () => (await job(id)).status === 'SUCCEEDED',
+    async () => {
+      seen = await job(id);
+      return seen.finishedAt !== null;
+    },
     EXPORT_TIMEOUT_MS,
-  );
+  ).catch((error: unknown) => {
+    throw new Error(`The export stays as it is: ${JSON.stringify(seen)}`, { cause: error });
+  });
+  expect(seen).toMatchObject({ status: 'SUCCEEDED', error: null });
   const result = (await (
     await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } })
   ).json()) as { url: string; sha256: string; rows: number };

@@ -4,7 +4,6 @@
  */
 import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -13,6 +12,7 @@ import { findPostgresBinaries, postgresProgram } from '../../libs/embedded/postg
 import { placePostgres } from '../../libs/embedded/postgres-place.js';
 import { findTemporalCli, findTemporalTestServer } from '../../libs/embedded/temporal-binary.js';
 import { migrate } from '../../libs/store/migrate.js';
+import { freePort } from './ports.js';
 import type { TestProject } from 'vitest/node';
 
 const NAMESPACES = 96;
@@ -31,20 +31,29 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
   chmodSync(dir, 0o755);
-  const [cli, testServer] = await Promise.all([findTemporalCli(), findTemporalTestServer()]);
-  const [postgres, temporal] = await Promise.all([startPostgres(dir), startTemporal(dir, cli)]);
-  await migrate(postgres.adminUrl.replace(/postgres$/, TEMPLATE));
-
-  project.provide('postgres', { adminUrl: postgres.adminUrl, template: TEMPLATE });
-  project.provide('temporal', temporal.provided);
-  project.provide('temporalBinaries', { cli, testServer });
-  return async () => {
-    await Promise.all([ended(postgres.process, 'SIGINT'), ended(temporal.process, 'SIGTERM')]);
+  const servers: ChildProcess[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => ended(server)));
     rmSync(dir, { recursive: true, force: true });
   };
+  try {
+    const [cli, testServer] = await Promise.all([findTemporalCli(), findTemporalTestServer()]);
+    const [adminUrl, temporal] = await Promise.all([
+      startPostgres(dir, servers),
+      startTemporal(dir, cli, servers),
+    ]);
+    await migrate(adminUrl.replace(/postgres$/, TEMPLATE));
+    project.provide('postgres', { adminUrl, template: TEMPLATE });
+    project.provide('temporal', temporal);
+    project.provide('temporalBinaries', { cli, testServer });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return close;
 }
 
-async function startPostgres(dir: string): Promise<{ process: ChildProcess; adminUrl: string }> {
+async function startPostgres(dir: string, servers: ChildProcess[]): Promise<string> {
   // As root, programs and data must lie where the server's own user can enter, as `longhaul up` sees to it.
   const place = await placePostgres(locateHome({ LONGHAUL_HOME: dir }), findPostgresBinaries(), {
     fingerprint: dir,
@@ -63,6 +72,7 @@ async function startPostgres(dir: string): Promise<{ process: ChildProcess; admi
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: '400',
+    log_min_messages: 'fatal',
     fsync: 'off',
     full_page_writes: 'off',
   };
@@ -75,8 +85,9 @@ async function startPostgres(dir: string): Promise<{ process: ChildProcess; admi
       String(port),
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    { ...user, stdio: 'ignore', cwd: data },
+    { ...user, stdio: ['ignore', 'ignore', 'inherit'], cwd: data },
   );
+  servers.push(child);
   const adminUrl = `postgres://postgres@127.0.0.1:${port}/postgres`;
   await until('PostgreSQL', child, async () => {
     const connection = new pg.Client({
@@ -87,16 +98,14 @@ async function startPostgres(dir: string): Promise<{ process: ChildProcess; admi
     await connection.query(`create database ${TEMPLATE}`);
     await connection.end();
   });
-  return { process: child, adminUrl };
+  return adminUrl;
 }
 
 async function startTemporal(
   dir: string,
   cli: string,
-): Promise<{
-  process: ChildProcess;
-  provided: { address: string; namespaces: string[]; claimsDir: string };
-}> {
+  servers: ChildProcess[],
+): Promise<{ address: string; namespaces: string[]; claimsDir: string }> {
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const namespaces = Array.from({ length: NAMESPACES }, (_, i) => `test-${i}`);
@@ -122,15 +131,16 @@ async function startTemporal(
       ...['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
       ...namespaces.flatMap((namespace) => ['--namespace', namespace]),
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'ignore', 'inherit'] },
   );
+  servers.push(child);
   await until('Temporal', child, async () => {
     execFileSync(cli, ['operator', 'cluster', 'health', '--address', address], {
       stdio: 'pipe',
       timeout: CALL_TIMEOUT_MS,
     });
   });
-  return { process: child, provided: { address, namespaces, claimsDir } };
+  return { address, namespaces, claimsDir };
 }
 
 async function until(what: string, child: ChildProcess, ready: () => Promise<void>): Promise<void> {
@@ -147,19 +157,10 @@ async function until(what: string, child: ChildProcess, ready: () => Promise<voi
   }
 }
 
-async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** PostgreSQL: a fast shutdown; Temporal: as Ctrl-C. */
+async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const exit = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
+  child.kill('SIGINT');
   await exit;
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -3,7 +3,6 @@ import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -21,6 +20,7 @@ import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
+import { freePort } from '../../support/ports.js';
 
 export interface Tenant {
   readonly id: string;
@@ -304,15 +304,6 @@ function contentRef(
     .map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))
     .join('/');
   return `openapi#/${pointer}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** What workers would write: the ledger and the job's life, by their own role. */

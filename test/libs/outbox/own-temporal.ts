@@ -2,12 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { eventually } from '../../support/stack.js';
 import { temporalBinaries } from '../../support/temporal.js';
+import { freePort } from '../../support/ports.js';
 
 export interface OwnTemporal {
   readonly address: string;
@@ -74,13 +74,4 @@ export async function createOwnTemporal(dynamicConfig: readonly string[] = []): 
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (typeof address !== 'object' || address === null) throw new Error('No free port');
-  return address.port;
 }
