@@ -1,7 +1,7 @@
 /** The effect ledger in PostgreSQL (role worker): each method one call of one SQL function, see 0002_ledger.sql. */
 import { v7 as uuidv7 } from 'uuid';
 import { Transient, type Certainty } from '../saga/failure.js';
-import type { JobRef, Transaction } from '../saga/implement.js';
+import type { JobRef, StepProgress, Transaction } from '../saga/implement.js';
 import type {
   Claim,
   ClaimAnswer,
@@ -46,11 +46,11 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
 
   const claimOn = (on: Querying, claim: Claim) =>
     call<ClaimAnswer>(on, 'claim_effect', [claim.job.tenantId, refJson(claim)]);
-  const completeOn = (on: Querying, claim: Claim, outcome: unknown, progress: unknown) =>
+  const completeOn = (on: Querying, claim: Claim, outcome: unknown, progress?: StepProgress) =>
     call<Completion>(
       on,
       'complete_effect',
-      [claim.job.tenantId, refJson(claim), json(outcome), json(progress)],
+      [claim.job.tenantId, refJson(claim), json(outcome), progress === undefined ? null : told(progress)],
       claim.effect === 'keyed' ? 'unknown' : 'no',
     );
   const beginUndoOn = (on: Querying, claim: UndoClaim) =>
@@ -62,12 +62,12 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
     complete: (claim, outcome, progress) => completeOn(database, claim, outcome, progress),
 
     async fail(claim, report) {
-      const values = [claim.job.tenantId, refJson(claim), JSON.stringify(report)];
+      const values = [claim.job.tenantId, refJson(claim), told(report)];
       return { doubt: await call<boolean>(database, 'fail_effect', values) };
     },
 
     async progress(claim, progress) {
-      await call(database, 'report_progress', [claim.job.tenantId, refJson(claim), JSON.stringify(progress)]);
+      await call(database, 'report_progress', [claim.job.tenantId, refJson(claim), told(progress)]);
     },
 
     async transact(claim, work) {
@@ -86,7 +86,7 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
     },
 
     async failUndo(claim, report) {
-      await call(database, 'fail_undo', [claim.job.tenantId, refJson(claim), JSON.stringify(report)]);
+      await call(database, 'fail_undo', [claim.job.tenantId, refJson(claim), told(report)]);
     },
 
     async transactUndo(claim, work) {
@@ -109,19 +109,14 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
     },
 
     async park(job, letter) {
-      const values = [
-        job.tenantId,
-        job.id,
-        uuidv7(),
-        JSON.stringify({ ...letter, item: letter.item ?? NO_ITEM }),
-      ];
+      const values = [job.tenantId, job.id, uuidv7(), told({ ...letter, item: letter.item ?? NO_ITEM })];
       await call(database, 'park_job', values);
     },
 
     async finish(job, end) {
       const { result, ...ending } = end.status === 'SUCCEEDED' ? end : { ...end, result: undefined };
       const sealed = result === undefined ? null : await seal(job, 'result', result);
-      const values = [job.tenantId, job.id, JSON.stringify(ending), sealed];
+      const values = [job.tenantId, job.id, told(ending), sealed];
       return { recorded: await call<boolean>(database, 'finish_job', values) };
     },
   };
@@ -160,6 +155,16 @@ function transactionOf(connection: Connection): Transaction {
       }
     },
   };
+}
+
+/**
+ * JSON of what is told to people. PostgreSQL takes neither NUL nor half a surrogate pair, and a provider's words, or
+ * where they were cut, must not keep a job from its end. Arguments and outcomes are data: those it refuses stay refused.
+ */
+function told(value: object): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'string' ? part.replaceAll('\0', '\ufffd').toWellFormed() : part,
+  );
 }
 
 /** SQL null for undefined, so that an absent outcome comes back absent. */

@@ -141,8 +141,11 @@ export async function inputOf(world: World, request: AttemptRequest): Promise<un
   }
 }
 
-/** An error of the ledger after the effect: whether it is recorded, nobody knows; the next attempt will. */
+/** An error of the ledger after the effect: whether it is recorded, nobody knows; the next attempt will, if it can be. */
 export function recordLost(error: unknown, certainty: Certainty): unknown {
+  if (error instanceof Rejected || error instanceof Denied) {
+    return new TypeError(`The ledger refuses the outcome: ${error.message}`, { cause: error });
+  }
   return new Transient('record_lost', `The outcome may not be recorded: ${String(error)}`, {
     certainty,
     cause: error,

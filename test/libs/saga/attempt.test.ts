@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { attempt, joinKind } from '../../../libs/saga/attempt/attempt.js';
 import type { World } from '../../../libs/saga/attempt/world.js';
-import { Denied, Transient } from '../../../libs/saga/failure.js';
+import { Denied, Rejected, Transient } from '../../../libs/saga/failure.js';
 import { createVirtualClock } from '../../../libs/saga/memory.js';
 import { createMemoryLedger } from '../../../libs/saga/memory/ledger.js';
 import type { StepRequest } from '../../../libs/saga/protocol.js';
@@ -68,6 +68,13 @@ describe('an attempt', () => {
       doubt: false,
     });
     expect(verdict).not.toHaveProperty('retryInMs');
+  });
+
+  it('whose outcome the ledger refuses has a bug, and may have acted', async () => {
+    const ledger = createMemoryLedger({ now: () => 0 });
+    const refused = new Rejected('database_refused', 'PostgreSQL answered 22P05');
+    const { run } = setup({ ledger: { ...ledger, complete: () => Promise.reject(refused) } });
+    expect(await run()).toMatchObject({ failure: { class: 'bug', certainty: 'unknown' }, doubt: true });
   });
 
   it('waits for the database of its input', async () => {

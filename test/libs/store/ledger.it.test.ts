@@ -352,3 +352,19 @@ describe('a park', () => {
     expect(await jobRow()).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
   });
 });
+
+describe('the terminal record', () => {
+  it('is written whatever text a failure or a wish brings: NUL and halves of emojis are no reason to wait for ever', async () => {
+    const { ledger, claim, job, jobRow } = await setup();
+    const message = `NUL \u0000, and half of ${'🚚'.slice(0, 1)}`;
+    const failure = { class: 'rejected', certainty: 'no', code: 'refused', message } as const;
+    await ledger.claim(claim());
+    await ledger.fail(claim(), { failure, unknown: false, isLast: true });
+    const park = { number: 1, step: 'pay', undo: false, doubt: false, generation: 0, possible: [], failure };
+    await ledger.park(job, park);
+    const error = { code: 'refused', title: 'No', detail: message, failureClass: 'rejected' };
+    const end = { status: 'FAILED', compensated: 'none', leftovers: [], skipped: [], error } as const;
+    expect(await ledger.finish(job, end)).toEqual({ recorded: true });
+    expect(await jobRow()).toMatchObject({ status: 'FAILED' });
+  });
+});
