@@ -16,7 +16,7 @@ export class Fate {
   private doom: Cause | undefined;
   private past = false;
   private pivotOpen = false;
-  private latched: Intent | undefined;
+  private latched: Cause | undefined;
   private deadlinePassed = false;
   private cancelled = false;
 
@@ -36,7 +36,7 @@ export class Fate {
     return this.pivotOpen;
   }
 
-  /** A wish to end waits for the pivot's outcome. */
+  /** A reason to end waits for the pivot's outcome. */
   get isLatched(): boolean {
     return this.pivotOpen && this.latched !== undefined;
   }
@@ -54,13 +54,12 @@ export class Fate {
   intend(intent: Intent): void {
     if (intent.kind === 'deadline') this.deadlinePassed = true;
     else this.cancelled = true;
-    if (this.pivotOpen) this.latched ??= intent;
-    else this.end(intent);
+    this.end(intent);
   }
 
-  /** A step failed for good. A wish latched before it became known came first. */
+  /** A step failed for good, or the saga's own code says no. */
   fail(failure: Failure): void {
-    this.end(this.latched ?? { kind: 'failed', failure });
+    this.end({ kind: 'failed', failure });
   }
 
   /** From here on nobody can tell whether the pivot has happened. */
@@ -68,7 +67,7 @@ export class Fate {
     this.pivotOpen = true;
   }
 
-  /** The pivot is known not to have happened: a latched wish is honoured now. */
+  /** The pivot is known not to have happened: what was latched counts now. */
   closePivot(): void {
     this.pivotOpen = false;
     if (this.latched) this.end(this.latched);
@@ -87,6 +86,10 @@ export class Fate {
 
   private end(cause: Cause): void {
     if (this.doom || this.past) return;
+    if (this.pivotOpen) {
+      this.latched ??= cause;
+      return;
+    }
     this.doom = cause;
     this.onDoom(cause);
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { joinKind } from '../../../libs/saga/attempt/attempt.js';
 import { compensable, defineJob, pivot, retriable, type Saga } from '../../../libs/saga/define.js';
+import { Rejected } from '../../../libs/saga/failure.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
 import type { Implementation } from '../../../libs/saga/implement.js';
 
@@ -18,7 +19,7 @@ const steps = {
 };
 type Body = (saga: Saga<typeof steps>) => Promise<unknown>;
 
-function setup(body: Body, answer = 'ok') {
+function setup(body: Body, answer = 'ok', onUndo: () => void = () => undefined) {
   const definition = defineJob({
     kind: 'test.misuse',
     summary: 'Breaks the rules',
@@ -35,7 +36,12 @@ function setup(body: Body, answer = 'ok') {
   });
   const implementation: Implementation<typeof definition> = {
     steps: { take: async () => ({ text: answer }), pay: async () => undefined, tell: async () => undefined },
-    undos: { giveBack: async () => 'undone' },
+    undos: {
+      giveBack: async () => {
+        onUndo();
+        return 'undone';
+      },
+    },
     probes: {},
   };
   return () => runInMemory(definition, implementation, { input: {}, stopWhenParked: true });
@@ -62,6 +68,21 @@ describe('a saga that breaks a rule', () => {
       await paying;
     });
     await expect(run()).rejects.toThrow('step "take" is called while the pivot is running; await it first');
+  });
+
+  it('does not go back under a pivot that is running', async () => {
+    let undone = 0;
+    const run = setup(
+      async (saga) => {
+        await saga.steps.take({ text: 'a' });
+        void saga.steps.pay();
+        throw new Rejected('changed_its_mind', 'While it pays');
+      },
+      'ok',
+      () => void undone++,
+    );
+    await expect(run()).rejects.toThrow('While it pays');
+    expect(undone).toBe(0);
   });
 
   it('parks a step whose output is too large, naming it: its effect may be there', async () => {
