@@ -11,6 +11,8 @@ import { Journal, type Entry } from './journal.js';
 import { SagaMisuse } from './misuse.error.js';
 import { Parking } from './parking.js';
 
+const REASON_LENGTH_MAX = 500;
+
 export class SagaRun {
   readonly job: JobRef;
   readonly journal = new Journal();
@@ -51,8 +53,13 @@ export class SagaRun {
     };
   }
 
-  cancel(wish: CancelWish): void {
-    this.fate.intend({ kind: 'cancelled', ...wish });
+  /** Signals may be written by hand: nothing of the wish counts but a reason that is text. */
+  cancel({ reason }: CancelWish): void {
+    const isText = typeof reason === 'string';
+    this.fate.intend({
+      kind: 'cancelled',
+      ...(isText ? { reason: reason.slice(0, REASON_LENGTH_MAX) } : {}),
+    });
     this.changed();
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Deferred, Rejected, Transient } from '../../../libs/saga/failure.js';
 import type { Ledger } from '../../../libs/saga/ledger.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
+import type { CancelWish } from '../../../libs/saga/protocol.js';
 import { createWorld, implementOrder, type Scripts } from '../../conformance/fakes.js';
 import { order } from '../../conformance/kinds.js';
 
@@ -76,6 +77,14 @@ describe('a cancel', () => {
     const { end, elapsedMs } = await run({ cancelAt: 1_000 });
     expect(end?.status).toBe('CANCELLED');
     expect(elapsedMs).toBe(1_000);
+  });
+
+  it('is only ever a cancel, whatever a hand-written signal says', async () => {
+    const { run } = setup();
+    const wish = { kind: 'failed', reason: { why: 'not text' } } as unknown as CancelWish;
+    const { end } = await run({ onEvent: (_, control) => control.cancel(wish) });
+    expect(end).toMatchObject({ status: 'CANCELLED', error: { code: 'cancelled' } });
+    expect(end).toHaveProperty('error.detail', 'Cancelled before it was done.');
   });
 
   it('while compensating does not turn FAILED into CANCELLED', async () => {
