@@ -40,6 +40,8 @@ async function up(flags: UpFlags): Promise<void> {
       view.stopped();
       process.exit(0);
     }
+    // A listener left on the channel would keep this process alive, and deaf to every signal.
+    stopper.stopListening();
     if (error instanceof StackRunsAlready) throw new CommandError(error.message, EXIT_RUNS_ALREADY);
     if (error instanceof StackError) throw new CommandError(error.message);
     throw error;
@@ -51,6 +53,7 @@ interface Stopper {
   readonly signal: AbortSignal;
   /** Called at each wish, with its number; at once if there was one already. */
   onEach(listener: (count: number) => void): void;
+  stopListening(): void;
 }
 
 /** Ctrl-C, SIGTERM, a closed terminal, and the death of the process that handed over to us, or of the npm before it. */
@@ -63,7 +66,8 @@ function onceAsked(): Stopper {
     controller.abort();
     listener?.(count);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, ask);
   if (process.channel) process.on('disconnect', ask);
   else if (process.env.npm_lifecycle_event) onceParentDies(ask);
   return {
@@ -72,6 +76,7 @@ function onceAsked(): Stopper {
       listener = next;
       if (count > 0) next(count);
     },
+    stopListening: () => [...signals, 'disconnect'].forEach((name) => process.off(name, ask)),
   };
 }
 
