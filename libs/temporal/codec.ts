@@ -83,5 +83,9 @@ function readPayload(json: unknown): Payload {
   if (!texts.every((text) => typeof text === 'string') || !['undefined', 'string'].includes(typeof data)) {
     throw new CodecBodyInvalid('metadata and data in base64');
   }
-  return JSONToPayload({ metadata, data } as JsonPayload);
+  try {
+    return JSONToPayload({ metadata, data } as JsonPayload);
+  } catch {
+    throw new CodecBodyInvalid('metadata and data in base64');
+  }
 }

@@ -38,6 +38,10 @@ export function createAdapter(resources: ApiResources): FastifyAdapter {
       answerBrokenRequest(error, socket, publicUrl),
   });
   const instance = instanceOf(adapter);
+  // An `Expect` that nobody knows is ignored, as it may be; Node would answer 417 without a trace or a problem.
+  instance.server.on('checkExpectation', (request, response) => {
+    instance.server.emit('request', request, response);
+  });
   trackRoutes(instance);
   installBodyParser(instance);
   return adapter;

@@ -406,13 +406,17 @@ describe('the codec server', () => {
     expect(elsewhere.headers.get('access-control-allow-origin')).toBeNull();
   });
 
-  test.each([[{}], [{ payloads: 'x' }], [{ payloads: [1] }], [{ payloads: [{ metadata: { a: 1 } }] }], [[]]])(
-    'refuses %j',
-    async (json) => {
-      for (const route of ['encode', 'decode']) {
-        const answer = await t.call('POST', `/codec/${route}`, { key: t.operatorKey, json });
-        expect(answer.status).toBe(422);
-      }
-    },
-  );
+  test.each([
+    [{}],
+    [{ payloads: 'x' }],
+    [{ payloads: [1] }],
+    [{ payloads: [{ metadata: { a: 1 } }] }],
+    [{ payloads: [{ metadata: { encoding: 'x' }, data: '!!' }] }],
+    [[]],
+  ])('refuses %j', async (json) => {
+    for (const route of ['encode', 'decode']) {
+      const answer = await t.call('POST', `/codec/${route}`, { key: t.operatorKey, json });
+      expect(answer.status).toBe(422);
+    }
+  });
 });

@@ -361,6 +361,12 @@ describe('requests', () => {
       414,
       'uri_too_long',
     ],
+    [
+      'an expectation nobody knows',
+      'GET /nothing HTTP/1.1\r\nHost: x\r\nExpect: brew\r\nConnection: close\r\n\r\n',
+      404,
+      'route_not_found',
+    ],
     ['no Host', 'GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n', 404, 'route_not_found'],
   ])('with %s are answered by a problem', async (_, text, status, code) => {
     const answer = await raw(text);
