@@ -1,5 +1,6 @@
 /** How a command says that it failed: one clear message on stderr and an exit code, never a stack for what a user can mend. */
 import { ProblemError } from '../../libs/client/problem.error.js';
+import { CipherError } from '../../libs/security/cipher.error.js';
 import { toPlain } from './terminal.js';
 
 /** A failure that is the user's to mend; its message says how. */
@@ -31,6 +32,7 @@ export function action<A extends unknown[]>(
 
 export function describeFailure(error: unknown): string {
   if (error instanceof CommandError) return error.message;
+  if (error instanceof CipherError) return error.message;
   if (error instanceof ProblemError) return describeProblem(error);
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause as { code?: unknown; message?: string } | undefined;

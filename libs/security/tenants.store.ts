@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { inTransaction, type Connection } from '../store/database.js';
+import { CipherError } from './cipher.error.js';
 import { hashSecret, mintApiKey, type ApiKeyRole } from './api-key.js';
 import { masterKeyIdOf, wrapKey } from './master-key.js';
 
@@ -28,9 +29,13 @@ export interface ApiKeyRecord {
 const DATA_KEY_BYTES = 32;
 const LISTED_MAX = 1_000;
 
-/** The tenant of that name, made with a data key of its own if it is not there; answers its id. */
+/**
+ * The tenant of that name, made with a data key of its own if it is not there; answers its id. Throws CipherError
+ * `master_key_mismatch` where the database's keys were wrapped by another master key.
+ */
 export async function ensureTenant(owner: OwnerPool, name: string, masterKey: Uint8Array): Promise<string> {
   return inTransaction(owner, async (connection) => {
+    await refuseForeignMasterKey(connection, masterKey);
     await connection.query(
       `insert into longhaul.tenants (id, name) values ($1, $2) on conflict (name) do nothing`,
       [uuidv7(), name],
@@ -131,6 +136,20 @@ export async function revokeApiKey(owner: OwnerPool, id: string): Promise<boolea
     [id],
   );
   return rowCount === 1;
+}
+
+/** Told at once, and not by every request later: no process with this key could open what is stored. */
+async function refuseForeignMasterKey(connection: Connection, masterKey: Uint8Array): Promise<void> {
+  const { rows } = await connection.query<{ ids: string[] | null }>(
+    `select array_agg(distinct master_key_id) as ids from longhaul.tenant_keys where destroyed_at is null`,
+  );
+  const own = masterKeyIdOf(masterKey);
+  const ids = rows[0]?.ids ?? [];
+  if (ids.length === 0 || ids.includes(own)) return;
+  throw new CipherError(
+    'master_key_mismatch',
+    `The tenants of this database were made under another master key (${ids.join(', ')}; this one is ${own}): give the LONGHAUL_MASTER_KEY that made them.`,
+  );
 }
 
 async function insertDataKey(

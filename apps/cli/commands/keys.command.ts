@@ -23,6 +23,9 @@ interface CreateFlags {
 
 const ROLES: readonly string[] = ['client', 'operator', 'admin'] satisfies ApiKeyRole[];
 const ENV_DEFAULT = 'local';
+/** As the table checks it. */
+const TENANT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const MASTER_KEY_BYTES = 32;
 
 export function register(program: Command): void {
   const keys = program.command('keys').description('API keys (DATABASE_URL: the owner’s login)');
@@ -73,6 +76,11 @@ async function create(role: string, flags: CreateFlags): Promise<void> {
         : `An ${role}'s key is the platform's: it has no tenant.`,
     );
   }
+  if (flags.newTenant && flags.tenant !== undefined && !TENANT_NAME.test(flags.tenant)) {
+    throw new CommandError(
+      `"${flags.tenant}" is no name for a tenant: 1 to 63 of a-z, 0-9 and "-", not "-" first.`,
+    );
+  }
   await withOwner(async (owner) => {
     const tenantId =
       flags.tenant === undefined
@@ -102,7 +110,11 @@ async function tenantIdOf(owner: OwnerPool, name: string): Promise<string> {
 function masterKey(): Buffer {
   const text = process.env.LONGHAUL_MASTER_KEY;
   if (!text) throw new CommandError('A new tenant needs a data key: set LONGHAUL_MASTER_KEY.');
-  return Buffer.from(text, 'base64');
+  const key = Buffer.from(text, 'base64');
+  if (key.length !== MASTER_KEY_BYTES) {
+    throw new CommandError('LONGHAUL_MASTER_KEY must be 32 bytes in base64 (openssl rand -base64 32).');
+  }
+  return key;
 }
 
 async function withOwner(work: (owner: OwnerPool) => Promise<void>): Promise<void> {

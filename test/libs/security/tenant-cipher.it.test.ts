@@ -135,6 +135,17 @@ describe('tenants and keys', () => {
     expect((await findTenant(jobs.owner, 'raced'))?.id).toBe(ids[0]);
   });
 
+  it('are not made under another master key than the rest: nobody could read them', async () => {
+    await setup();
+    await expect(ensureTenant(jobs.owner, 'foreign', randomBytes(32))).rejects.toMatchObject({
+      code: 'master_key_mismatch',
+    });
+    expect(await findTenant(jobs.owner, 'foreign')).toBeUndefined();
+    await expect(ensureTenant(jobs.owner, 'raced', randomBytes(32))).rejects.toMatchObject({
+      code: 'master_key_mismatch',
+    });
+  });
+
   it('authenticate with the secret, of which only a hash is stored, until revoked', async () => {
     const { tenantId } = await setup();
     const text = await createApiKey(jobs.owner, { tenantId, role: 'client', name: 'ci', env: 'test' });
