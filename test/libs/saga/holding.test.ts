@@ -67,6 +67,25 @@ describe('a block with a holder', () => {
     expect(state.steps.filter(({ name }) => name === 'part')).toHaveLength(3);
   });
 
+  it('starts over, too, when a worker was lost with the holder and leaves its part in doubt', async () => {
+    const { world, run } = setup(({ clock }) => ({
+      before: {
+        // Deaf to its signal: it never reports, so nobody can tell whether it took effect.
+        part: ({ item, generation }) =>
+          generation === 0 && item === 2 ? clock.sleep(60_000_000) : undefined,
+      },
+      after: {
+        keep: async ({ generation, signal }) => {
+          await clock.sleep(generation === 0 ? 1_000 : 600_000_000, signal);
+          if (generation === 0) throw lost();
+        },
+      },
+    }));
+    const { end } = await run();
+    expect(end).toMatchObject({ status: 'SUCCEEDED', result: { parts: 3 } });
+    expect(world.log.slice(-4)).toEqual(['part 0', 'part 1', 'part 2', 'publish']);
+  });
+
   it('takes a step’s word that what was held is gone', async () => {
     const { run, world } = setup(() => ({
       before: {
