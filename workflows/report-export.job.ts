@@ -9,6 +9,8 @@ const TEXT_LENGTH_MAX = 1_000;
 const IN_LIST_MAX = 100;
 const PARTS_AT_ONCE_MAX = 4;
 const START_OVER_MAX = 3;
+/** Three quarters of a minute, on average, with the waits: a source or a store that fails over is no reason to fail. */
+const RETRY = { attempts: 12 } as const;
 
 const DatasetName = z
   .string()
@@ -100,12 +102,14 @@ export const reportExport = defineJob({
       timeout: '30m',
       longerBecause: 'The snapshot must outlive every part; it is bounded because it holds back vacuum.',
       heartbeat: '5s',
+      retry: RETRY,
     }),
     plan: readOnly({
       summary: 'Count the rows and cut them into parts',
       pool: 'io',
       args: z.strictObject({ snapshot: z.string() }),
       output: Plan,
+      retry: RETRY,
     }),
     render: compensable({
       summary: 'Write one part',
@@ -119,6 +123,8 @@ export const reportExport = defineJob({
       timeout: '30m',
       longerBecause:
         'An order that is not the key’s makes one part of the whole table; parts by key take seconds.',
+      retry: RETRY,
+      undoRetry: RETRY,
     }),
     publish: pivot({
       summary: 'Publish the file',
@@ -129,6 +135,7 @@ export const reportExport = defineJob({
       probe: 'findPublished',
       timeout: '10m',
       longerBecause: 'The checksum covers every byte served, however large the file is.',
+      retry: RETRY,
     }),
     announce: retriable({
       summary: 'Record the artifact and when it expires',

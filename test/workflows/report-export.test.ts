@@ -75,9 +75,13 @@ function setup(override: Partial<Steps> = {}) {
       },
     },
   };
-  const run = (options: Partial<MemoryRunOptions<typeof reportExport>> = {}) =>
-    runInMemory(reportExport, implementation, { input, clock, ...options });
-  return { clock, run, log, uploads, aborted, published, most: () => renderingMost };
+  const run = (options: Partial<MemoryRunOptions<typeof reportExport>> = {}, steps: Partial<Steps> = {}) =>
+    runInMemory(
+      reportExport,
+      { ...implementation, steps: { ...implementation.steps, ...steps } },
+      { input, clock, ...options },
+    );
+  return { implementation, clock, run, log, uploads, aborted, published, most: () => renderingMost };
 }
 
 const count = (trace: readonly AttemptEvent[], step: string, what = 'begin') =>
@@ -108,6 +112,27 @@ describe('an export', () => {
     expect(end?.status).toBe('SUCCEEDED');
     expect(count(trace, 'render')).toBe(PARTS + 2);
   });
+
+  test.each(['keep', 'plan', 'render', 'publish'] as const)(
+    'outlives a fail-over of twenty seconds in %s',
+    async (step) => {
+      const seeds = Array.from({ length: 20 }, (_, seed) => seed);
+      const ends = await Promise.all(
+        seeds.map(async (seed) => {
+          const { clock, run, implementation } = setup();
+          const backAt = clock.now() + 20_000;
+          const work = implementation.steps[step] as () => Promise<never>;
+          const away: typeof work = async (...args) => {
+            if (clock.now() < backAt) throw new Transient('database_busy', 'Not up', { certainty: 'no' });
+            return work(...args);
+          };
+          return (await run({ seed }, { [step]: away })).end?.status;
+        }),
+      );
+      // Jitter may spend them all sooner, but seldom.
+      expect(ends.filter((status) => status === 'SUCCEEDED').length).toBeGreaterThanOrEqual(17);
+    },
+  );
 
   test('starts over in a new snapshot when its keeper is lost, and never mixes two', async () => {
     let losses = 0;
