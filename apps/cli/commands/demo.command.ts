@@ -6,6 +6,7 @@ import { action, CommandError } from '../command.error.js';
 import { parseRows, runDemo } from '../demo.run.js';
 import { attachedStack, lastingStack, type StackUnderDemo } from '../demo.stack.js';
 import { formatDuration } from '../figures.view.js';
+import { countStopWishes } from '../stop-wish.counter.js';
 import { openStatusLine, openTerminal, type StatusLine, type Terminal } from '../terminal.js';
 
 interface DemoFlags {
@@ -103,10 +104,10 @@ function afterInterrupt(stack: StackUnderDemo | undefined, jobId: string | undef
 /** The first Ctrl-C ends things in order, the second at once. */
 function listenForInterrupt(): { signal: AbortSignal; stopListening(): void } {
   const controller = new AbortController();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+  const onSignal = countStopWishes((count) => {
+    if (count > 1) process.exit(EXIT_INTERRUPTED);
     controller.abort(new CommandError('Interrupted.', EXIT_INTERRUPTED));
-  };
+  });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   signals.forEach((name) => process.on(name, onSignal));
   // The process that handed over to the project's own Node has died.

@@ -1,6 +1,7 @@
 /** `longhaul up` (`npm start`): the whole stack in the foreground. */
 import type { Command } from 'commander';
 import { action, CommandError } from '../command.error.js';
+import { countStopWishes } from '../stop-wish.counter.js';
 import { openTerminal } from '../terminal.js';
 import { openUpView } from '../up.view.js';
 
@@ -59,13 +60,13 @@ interface Stopper {
 /** Ctrl-C, SIGTERM, a closed terminal, and the death of the process that handed over to us, or of the npm before it. */
 function onceAsked(): Stopper {
   const controller = new AbortController();
-  let count = 0;
+  let asked = 0;
   let listener: ((count: number) => void) | undefined;
-  const ask = (): void => {
-    count += 1;
+  const ask = countStopWishes((count) => {
+    asked = count;
     controller.abort();
     listener?.(count);
-  };
+  });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, ask);
   if (process.channel) process.on('disconnect', ask);
@@ -74,7 +75,7 @@ function onceAsked(): Stopper {
     signal: controller.signal,
     onEach(next) {
       listener = next;
-      if (count > 0) next(count);
+      if (asked > 0) next(asked);
     },
     stopListening: () => [...signals, 'disconnect'].forEach((name) => process.off(name, ask)),
   };
