@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, isAlive, newHome, removeHome, sha256, startTestStack } from '../support/stack.js';
-import type { RunFile, TestStack } from '../support/stack.js';
+import type { RunFile, TestJob, TestStack } from '../support/stack.js';
 
 const ROWS = 3_000_000;
 const LOAD_TIMEOUT_MS = 180_000;
@@ -22,37 +22,18 @@ afterAll(async () => {
   await removeHome(home);
 }, 60_000);
 
-interface Job {
-  readonly id: string;
-  readonly status: string;
-  readonly finishedAt: string | null;
-  readonly progress: { readonly percent: number } | null;
-}
-
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
-  const { api, keys } = await stack.run();
-  return fetch(new URL(path, api), {
-    ...init,
-    headers: { authorization: `Bearer ${keys.client}`, 'content-type': 'application/json', ...init.headers },
-  });
-}
-
-async function job(id: string): Promise<Job> {
-  return (await (await call(`/jobs/${id}`)).json()) as Job;
-}
-
 /** Submits an export of all flights and waits until it is under way, but not nearly done. */
 async function exportUnderWay(version: number): Promise<string> {
-  const response = await call('/jobs', {
+  const response = await stack.call('/jobs', {
     method: 'POST',
     body: JSON.stringify({ kind: 'report.export', input: { dataset: 'flights', version, format: 'csv' } }),
   });
   expect(response.status).toBe(202);
-  const { id } = (await response.json()) as Job;
+  const { id } = (await response.json()) as TestJob;
   await eventually(
     'rows to advance',
     async () => {
-      const { status, progress } = await job(id);
+      const { status, progress } = await stack.job(id);
       expect(status, 'it is interrupted in the middle').not.toBe('SUCCEEDED');
       return (progress?.percent ?? 0) > 5;
     },
@@ -62,11 +43,11 @@ async function exportUnderWay(version: number): Promise<string> {
 }
 
 async function endsCorrectly(id: string): Promise<string> {
-  let seen: Job | undefined;
+  let seen: TestJob | undefined;
   await eventually(
     'the export to end',
     async () => {
-      seen = await job(id);
+      seen = await stack.job(id);
       return seen.finishedAt !== null;
     },
     EXPORT_TIMEOUT_MS,
@@ -74,16 +55,13 @@ async function endsCorrectly(id: string): Promise<string> {
     throw new Error(`The export stays as it is: ${JSON.stringify(seen)}`, { cause: error });
   });
   expect(seen).toMatchObject({ status: 'SUCCEEDED', error: null });
-  const result = (await (
-    await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } })
-  ).json()) as { url: string; sha256: string; rows: number };
-  const file = new Uint8Array(await (await fetch(result.url)).arrayBuffer());
-  expect(sha256(file)).toBe(result.sha256);
+  const result = await stack.result(id);
+  expect(sha256(result.file)).toBe(result.sha256);
   expect(result.rows).toBe(ROWS);
   return result.sha256;
 }
 
-function everyone({ pids }: RunFile & { pids: { supervisor?: number; guard?: number } }): number[] {
+function everyone({ pids }: RunFile): number[] {
   return Object.values(pids)
     .flat()
     .filter((pid) => typeof pid === 'number');

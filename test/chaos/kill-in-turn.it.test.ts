@@ -13,6 +13,7 @@ import {
   sha256,
   startTestStack,
   type RunFile,
+  type TestJob,
   type TestStack,
 } from '../support/stack.js';
 
@@ -34,25 +35,10 @@ afterAll(async () => {
   await removeHome(home);
 }, 60_000);
 
-interface Job {
-  readonly id: string;
-  readonly status: string;
-  readonly error: unknown;
-  readonly links: { readonly result: string };
-}
-
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
-  const { api, keys } = await stack.run();
-  return fetch(new URL(path, api), {
-    ...init,
-    headers: { authorization: `Bearer ${keys.client}`, 'content-type': 'application/json', ...init.headers },
-  });
-}
-
 /** As a client with retries would: an API that is being restarted refuses, and the same key makes one job of two tries. */
 async function submit(version: number): Promise<string> {
   return eventually(`a 202 for export ${version}`, async () => {
-    const response = await call('/jobs', {
+    const response = await stack.call('/jobs', {
       method: 'POST',
       headers: { 'idempotency-key': `kill-in-turn-${version}` },
       body: JSON.stringify({
@@ -61,7 +47,7 @@ async function submit(version: number): Promise<string> {
       }),
     });
     if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
-    return ((await response.json()) as Job).id;
+    return ((await response.json()) as TestJob).id;
   });
 }
 
@@ -92,18 +78,15 @@ test(
       const job = await eventually(
         `job ${id} to end`,
         async () => {
-          const seen = (await (await call(`/jobs/${id}`)).json()) as Job;
-          return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(seen.status) ? seen : undefined;
+          const seen = await stack.job(id);
+          return seen.finishedAt === null ? undefined : seen;
         },
         DRAIN_TIMEOUT_MS,
       );
       expect(job).toMatchObject({ status: 'SUCCEEDED', error: null });
-      const result = (await (
-        await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } })
-      ).json()) as { url: string; sha256: string; bytes: number; rows: number };
-      const file = new Uint8Array(await (await fetch(result.url)).arrayBuffer());
-      expect(file.byteLength).toBe(result.bytes);
-      expect(sha256(file)).toBe(result.sha256);
+      const result = await stack.result(id);
+      expect(result.file.byteLength).toBe(result.bytes);
+      expect(sha256(result.file)).toBe(result.sha256);
       expect(result.rows).toBe(ROWS);
       checksums.add(result.sha256);
     }
@@ -124,8 +107,9 @@ test('no process is left when the stack has stopped', async () => {
   await expect(readdir(home)).resolves.not.toContain('run.json');
 }, 60_000);
 
-function everyone({ api, relay, workers, postgres, temporal }: RunFile['pids']): number[] {
-  return [...workers, api, relay, postgres, temporal];
+/** All but the supervisor, whose death is the stack's end. */
+function everyone({ api, relay, workers, postgres, temporal, guard }: RunFile['pids']): number[] {
+  return [...workers, api, relay, postgres, temporal, guard].filter((pid) => typeof pid === 'number');
 }
 
 async function storeContents(): Promise<{ uploads: string[]; artifacts: string[] }> {

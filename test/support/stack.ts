@@ -24,6 +24,8 @@ export interface RunFile {
     readonly workers: readonly number[];
     readonly postgres: number;
     readonly temporal: number;
+    readonly supervisor: number;
+    readonly guard: number;
   };
 }
 
@@ -36,6 +38,27 @@ export interface TestStack {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Everything the stack printed. */
   output(): string;
+  /** Calls the API as the seeded tenant, wherever it is now. */
+  call(path: string, init?: RequestInit): Promise<Response>;
+  job(id: string): Promise<TestJob>;
+  /** Downloads a job's result through its signed URL. */
+  result(id: string): Promise<TestResult>;
+}
+
+/** What the tests read of a job. */
+export interface TestJob {
+  readonly id: string;
+  readonly status: string;
+  readonly finishedAt: string | null;
+  readonly error: unknown;
+  readonly progress: { readonly percent: number } | null;
+}
+
+export interface TestResult {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly rows: number;
+  readonly file: Uint8Array;
 }
 
 /** Waits until `probe` answers something, asking every 100 ms; says `what` it waited for when time is up. */
@@ -96,11 +119,31 @@ export async function startTestStack(home: string, env: Record<string, string> =
     child.kill('SIGKILL');
     throw new Error(`The stack did not become ready:\n${output}`, { cause: error });
   });
+  const call = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const { api, keys } = await run();
+    return fetch(new URL(path, api), {
+      ...init,
+      headers: {
+        authorization: `Bearer ${keys.client}`,
+        'content-type': 'application/json',
+        ...init.headers,
+      },
+    });
+  };
   return {
     home,
     process: child,
     run,
     output: () => output,
+    call,
+    async job(id) {
+      return (await (await call(`/jobs/${id}`)).json()) as TestJob;
+    },
+    async result(id) {
+      const response = await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } });
+      const result = (await response.json()) as Omit<TestResult, 'file'> & { url: string };
+      return { ...result, file: new Uint8Array(await (await fetch(result.url)).arrayBuffer()) };
+    },
     async stop(signal = 'SIGINT') {
       child.kill(signal);
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
