@@ -40,6 +40,8 @@ export async function lastingStack(signal: AbortSignal): Promise<StackUnderDemo>
   const child = spawn(process.execPath, [commandLineProgram(), 'up'], {
     detached: true,
     stdio: ['ignore', log, log],
+    // Under npm, `up` ends with its parent; this one is to outlive it.
+    env: { ...process.env, npm_lifecycle_event: undefined },
   });
   closeSync(log);
   child.unref();

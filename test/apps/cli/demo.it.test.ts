@@ -22,7 +22,8 @@ interface Demo {
 async function runDemo(home: string, ...args: string[]): Promise<Demo> {
   const port = String(await freePort());
   const child = spawn(process.execPath, [LONGHAUL, 'demo', ...args], {
-    env: { ...process.env, PORT: port, LONGHAUL_HOME: home, NO_COLOR: '1' },
+    // As `npm run demo` starts it, whoever runs the tests.
+    env: { ...process.env, npm_lifecycle_event: 'demo', PORT: port, LONGHAUL_HOME: home, NO_COLOR: '1' },
     // With a channel, as when an old Node hands over to the project's own: it must not keep the demo from ending.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
