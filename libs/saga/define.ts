@@ -203,7 +203,8 @@ export interface Saga<S extends Steps> {
   /**
    * Starts a holder, waits until it is ready, runs `body` with what it announced, and releases it. If the holder
    * is lost meanwhile, everything compensable the body did is undone and the body starts over under a new
-   * generation of effect keys, `startOver` times at most; after that the loss fails the saga.
+   * generation of effect keys, `startOver` times at most; after that the loss fails the saga. A holder whose worker
+   * was stopped as planned (a deployment, Ctrl-C) does not count.
    */
   readonly holding: <N extends StepNames<S, true>, R>(
     step: N,

@@ -69,6 +69,9 @@ export class Denied extends StepFailure {
   readonly certainty = 'no';
 }
 
+/** The code of an attempt whose worker process was told to end: nobody's failure, and no sign of more to come. */
+export const WORKER_STOPPED = 'worker_stopped';
+
 /** The code of {@link HoldLost}, by which the interpreter knows it. */
 export const HOLD_LOST = 'hold_lost';
 

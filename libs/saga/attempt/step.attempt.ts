@@ -149,6 +149,8 @@ async function act(attempt: Attempt, tx: Transaction | undefined): Promise<unkno
   const output = await box.run(() => work(request.args, context));
   if (!step.holds) return parseOutput(step, label, output);
   if (box.interruption === 'timed_out') throw new Error(`Holder "${label}" held longer than its time box`);
+  // It ended as told, but nobody asked it to let go: what it held is lost, which the verdict says (`interruption`).
+  if (box.interruption === 'stopped') throw new Error(`Holder "${label}" was stopped with its worker`);
   if (!held) throw new TypeError(`Holder "${label}" returned without having been ready`);
   return held.output;
 }

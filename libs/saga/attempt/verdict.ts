@@ -9,6 +9,7 @@ import {
   Rejected,
   toFailure,
   Transient,
+  WORKER_STOPPED,
   type Certainty,
   type Failure,
 } from '../failure.js';
@@ -87,7 +88,7 @@ function failureOf(error: unknown, { world, whenUnknown, interruption }: EndingC
   return {
     class: 'transient',
     certainty,
-    code: 'worker_stopped',
+    code: WORKER_STOPPED,
     message: 'Its worker process was stopped.',
   };
 }

@@ -1,6 +1,6 @@
 /** `holding`: a block that runs while a holder keeps something open, undone and started over when that is lost. */
 import { backoffMs } from '../backoff.js';
-import type { Failure } from '../failure.js';
+import { WORKER_STOPPED, type Failure } from '../failure.js';
 import { itemOf, type Settled } from '../protocol.js';
 import type { Running } from '../runtime.js';
 import type { Block } from './block.js';
@@ -24,9 +24,10 @@ export async function holdingBlock(
   options: { readonly startOver: number },
   body: (held: unknown) => Promise<unknown>,
 ): Promise<unknown> {
-  for (let round = 0; ; round++) {
+  let losses = 0;
+  for (let isFirst = true; ; isFirst = false) {
     run.check(run.block);
-    const block = run.openBlock(round > 0);
+    const block = run.openBlock(!isFirst);
     const hold = await acquire(run, block, name, args);
     const ended = watch(run, block, hold);
     const outcome = await settle(body, hold.output);
@@ -35,8 +36,11 @@ export async function holdingBlock(
     await run.flights.landed(block);
     if (!block.lost || run.fate.committed || run.fate.cause) return outcome();
 
-    await ended;
-    await startOver(run, block, hold.entry, round, options.startOver);
+    const isPlanned = wasStopped(await ended);
+    if (!isPlanned) losses += 1;
+    sayWhy(run, hold.entry, isPlanned ? 0 : losses, options.startOver);
+    await undoAll(run, run.journal.undoable(block), false);
+    if (!run.fate.cause) await giveUpOrPark(run, block.lost, hold.entry, losses > options.startOver);
   }
 }
 
@@ -103,13 +107,15 @@ function start(run: SagaRun, entry: Entry, args: unknown): Running {
   });
 }
 
-/** Notices the holder's end: before its release it is a loss. */
-async function watch(run: SagaRun, block: Block, hold: Hold): Promise<void> {
+/** Notices the holder's end, and answers how it ended: before its release it is a loss. */
+async function watch(run: SagaRun, block: Block, hold: Hold): Promise<Settled> {
   const settled = await hold.running.settled;
   run.show(hold.entry, block.released && !block.lost ? 'done' : 'failed');
-  if (block.released || block.lost) return;
-  block.lost = failureOf(hold.entry, settled);
-  if (!run.fate.committed) run.flights.interruptBlock(block);
+  if (!block.released && !block.lost) {
+    block.lost = failureOf(hold.entry, settled);
+    if (!run.fate.committed) run.flights.interruptBlock(block);
+  }
+  return settled;
 }
 
 /** The body's outcome as a function that returns or throws it, to be asked when it is known to count. */
@@ -125,29 +131,25 @@ async function settle(body: (held: unknown) => Promise<unknown>, held: unknown):
 }
 
 /** Its end is awaited before the terminal record, but slows no step after the block. */
-function release(run: SagaRun, block: Block, hold: Hold, ended: Promise<void>): void {
+function release(run: SagaRun, block: Block, hold: Hold, ended: Promise<unknown>): void {
   block.released = true;
   hold.running.cancel();
   run.loose.add(ended);
   void ended.then(() => run.loose.delete(ended));
 }
 
-async function startOver(
-  run: SagaRun,
-  block: Block,
-  holder: Entry,
-  round: number,
-  times: number,
-): Promise<void> {
-  const lost = block.lost as Failure;
-  const isLast = round >= times;
-  run.say(
-    isLast
-      ? `${holder.label} was lost ${round + 1} times; giving up`
-      : `Starting over (${round + 1} of ${times}): ${holder.label} was lost`,
-  );
-  await undoAll(run, run.journal.undoable(block), false);
-  if (run.fate.cause) return;
+/** A part may have noticed first (`HoldLost`); whether it was planned, only the holder's own end says. */
+function wasStopped(settled: Settled): boolean {
+  return settled.kind === 'failed' && settled.failure.code === WORKER_STOPPED;
+}
+
+function sayWhy(run: SagaRun, holder: Entry, losses: number, times: number): void {
+  if (losses === 0) run.say(`Starting over: the worker of ${holder.label} was stopped`);
+  else if (losses > times) run.say(`${holder.label} was lost ${losses} times; giving up`);
+  else run.say(`Starting over (${losses} of ${times}): ${holder.label} was lost`);
+}
+
+async function giveUpOrPark(run: SagaRun, lost: Failure, holder: Entry, isLast: boolean): Promise<void> {
   if (lost.class === 'bug') await park(run, holder, lost);
   else if (isLast) run.fate.fail(lost);
 }

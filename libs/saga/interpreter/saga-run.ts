@@ -20,7 +20,7 @@ export class SagaRun {
   readonly parking: Parking;
   readonly fate: Fate;
   /** Ends of released holders, awaited before the terminal record only. */
-  readonly loose = new Set<Promise<void>>();
+  readonly loose = new Set<Promise<unknown>>();
   /** The innermost open block: everything started while it is open belongs to it. */
   block: Block | undefined;
   ended = false;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { attempt, joinKind } from '../../../libs/saga/attempt/attempt.js';
 import type { World } from '../../../libs/saga/attempt/world.js';
-import { Denied, Rejected, Transient } from '../../../libs/saga/failure.js';
+import { Denied, Rejected, Transient, WORKER_STOPPED } from '../../../libs/saga/failure.js';
 import { createVirtualClock } from '../../../libs/saga/memory.js';
 import { createMemoryLedger } from '../../../libs/saga/memory/ledger.js';
 import type { StepRequest } from '../../../libs/saga/protocol.js';
-import { createWorld, implementOrder } from '../../conformance/fakes.js';
-import { order } from '../../conformance/kinds.js';
+import { aborted, createWorld, implementOrder, implementSnapshot } from '../../conformance/fakes.js';
+import { order, snapshot } from '../../conformance/kinds.js';
 
 function setup(overrides: Partial<World> = {}) {
   const clock = createVirtualClock();
@@ -44,7 +44,7 @@ function setup(overrides: Partial<World> = {}) {
     args: undefined,
   };
   const kind = joinKind(order, implementOrder(fakes));
-  return { armed, fakes, run: () => attempt(kind, request, host, world) };
+  return { armed, fakes, world, host, request, run: () => attempt(kind, request, host, world) };
 }
 
 describe('an attempt', () => {
@@ -75,6 +75,27 @@ describe('an attempt', () => {
     const refused = new Rejected('database_refused', 'PostgreSQL answered 22P05');
     const { run } = setup({ ledger: { ...ledger, complete: () => Promise.reject(refused) } });
     expect(await run()).toMatchObject({ failure: { class: 'bug', certainty: 'unknown' }, doubt: true });
+  });
+
+  it('of a holder that ends because its worker is stopped has lost what it held', async () => {
+    const { world, host, request, fakes } = setup();
+    const stop = new AbortController();
+    const implementation = implementSnapshot(fakes, {
+      after: { keep: ({ signal }) => aborted(signal) },
+    });
+    const verdict = attempt(
+      joinKind(snapshot, implementation),
+      {
+        ...request,
+        job: { ...request.job, kind: snapshot.kind },
+        step: 'keep',
+        attemptsMax: 1,
+        token: 'keep/0/0',
+      },
+      { ...host, signal: stop.signal, ready: async () => stop.abort() },
+      world,
+    );
+    expect(await verdict).toMatchObject({ kind: 'failed', failure: { code: WORKER_STOPPED } });
   });
 
   it('waits for the database of its input', async () => {

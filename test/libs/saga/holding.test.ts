@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HoldLost, Rejected, Transient } from '../../../libs/saga/failure.js';
+import { HoldLost, Rejected, Transient, WORKER_STOPPED } from '../../../libs/saga/failure.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
 import { aborted, createWorld, implementSnapshot, type Scripts } from '../../conformance/fakes.js';
 import { snapshot } from '../../conformance/kinds.js';
@@ -117,6 +117,21 @@ describe('a block with a holder', () => {
     });
     expect(trace.filter(({ step, what }) => step === 'keep' && what === 'begin')).toHaveLength(3);
     expect(world.live.size).toBe(0);
+  });
+
+  it('does not count the planned stops of the holder’s worker', async () => {
+    const { world, run } = setup(({ clock }) => ({
+      before: { part: ({ generation, signal }) => clock.sleep(generation < 6 ? 10_000 : 0, signal) },
+      after: {
+        keep: async ({ generation, signal }) => {
+          await clock.sleep(generation < 6 ? 100 : 60_000_000, signal);
+          if (generation < 6) throw new Transient(WORKER_STOPPED, 'Stopped', { certainty: 'no' });
+        },
+      },
+    }));
+    const { end, state } = await run();
+    expect(end).toMatchObject({ status: 'SUCCEEDED', result: { parts: 3 } });
+    expect(state.message).toBe('Starting over: the worker of keep was stopped');
   });
 
   it('retries a holder that is not ready yet like any step, without starting over', async () => {
