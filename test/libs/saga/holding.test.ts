@@ -120,7 +120,7 @@ describe('a block with a holder', () => {
   });
 
   it('does not count the planned stops of the holder’s worker', async () => {
-    const { world, run } = setup(({ clock }) => ({
+    const { run } = setup(({ clock }) => ({
       before: { part: ({ generation, signal }) => clock.sleep(generation < 6 ? 10_000 : 0, signal) },
       after: {
         keep: async ({ generation, signal }) => {
