@@ -1,14 +1,14 @@
 /** Records the published file and when it expires, in the transaction that also records the step. */
 import { reportExport } from '../../workflows/report-export.job.js';
 import type { Resources } from '../resources.js';
-import { CONTENT_TYPE, filenameOf, type Args, type Context, type Output } from './context.js';
+import { fileOf, type Args, type Context, type Output } from './context.js';
 
 export async function announce(
   { artifacts }: Resources,
   { location, bytes, sha256, rows }: Args<'announce'>,
   { input, job, tx }: Context<'announce'>,
 ): Promise<Output<'announce'>> {
-  const filename = filenameOf(input);
+  const { filename, contentType } = fileOf(input);
   const { rows: recorded } = await tx.query<{ expires_at: Date }>(
     `insert into longhaul.artifacts
        (job_id, tenant_id, store, location, filename, content_type, bytes, rows, sha256, expires_at)
@@ -20,7 +20,7 @@ export async function announce(
       artifacts.name,
       location,
       filename,
-      CONTENT_TYPE,
+      contentType,
       bytes,
       rows,
       sha256,
@@ -29,5 +29,5 @@ export async function announce(
   );
   const [row] = recorded;
   if (!row) throw new Error('the artifact was not recorded');
-  return { filename, contentType: CONTENT_TYPE, expiresAt: row.expires_at.toISOString() };
+  return { filename, contentType, expiresAt: row.expires_at.toISOString() };
 }

@@ -3,6 +3,7 @@ import type { ArgsOf, OutputOf } from '../../libs/saga/define.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { CallContext, StepContext, UndoContext } from '../../libs/saga/implement.js';
 import type { Dataset } from '../../libs/datasets/datasets.js';
+import { FORMATS, type Format } from '../../libs/datasets/formats.js';
 import type { SelectionTenant } from '../../libs/datasets/select.sql.js';
 import type { Source } from '../../libs/datasets/sources.js';
 import { inTenant } from '../../libs/store/database.js';
@@ -50,9 +51,12 @@ export function uploadKeyOf(call: Call, plan: number): string {
   return `${call.job.id}/${plan}`;
 }
 
-export const CONTENT_TYPE = 'text/csv; charset=utf-8';
+export function formatOf(input: ReportExportInput): Format {
+  return FORMATS[input.format];
+}
 
-/** What the downloaded file is called, e.g. `flights-7.csv`. */
-export function filenameOf({ dataset, version, format }: ReportExportInput): string {
-  return `${dataset}-${version}.${format}`;
+/** What the downloaded file is called, e.g. `flights-7.csv`, and what it is. */
+export function fileOf(input: ReportExportInput): { filename: string; contentType: string } {
+  const { extension, contentType } = formatOf(input);
+  return { filename: `${input.dataset}-${input.version}.${extension}`, contentType };
 }

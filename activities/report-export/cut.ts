@@ -4,7 +4,7 @@ import { isInteger } from '../../libs/datasets/column-type.js';
 import { columnSql, EVERY_KEY, fromSql, type KeyRange } from '../../libs/datasets/select.sql.js';
 import { isInKeyOrder } from '../../libs/datasets/selection.js';
 import type { ReportExportInput } from '../../workflows/report-export.job.js';
-import type { ExportSource } from './context.js';
+import { formatOf, type ExportSource } from './context.js';
 
 /** A killed worker repeats at most one part: a quarter of a second's work. */
 export const ROWS_PER_PART = 250_000;
@@ -46,7 +46,8 @@ export async function cutParts(
 ): Promise<KeyRange[]> {
   const { dataset } = exported;
   const size = Math.max(rowsPerPart, Math.ceil(counted.rows / PARTS_MAX));
-  if (counted.rows <= size || !isInKeyOrder(input, dataset.key)) return [EVERY_KEY];
+  const whole = counted.rows <= size || !isInKeyOrder(input, dataset.key) || !formatOf(input).inParts;
+  if (whole) return [EVERY_KEY];
   const uniform = uniformBounds(counted, size);
   return rangesBetween(uniform ?? (await exactBounds(connection, exported, input, size)));
 }

@@ -3,15 +3,7 @@ import type { PublishedArtifact } from '../../libs/artifacts/artifact-store.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { ProbeOutcome } from '../../libs/saga/implement.js';
 import type { Resources } from '../resources.js';
-import {
-  CONTENT_TYPE,
-  filenameOf,
-  uploadKeyOf,
-  type Args,
-  type Call,
-  type Context,
-  type Output,
-} from './context.js';
+import { fileOf, uploadKeyOf, type Args, type Call, type Context, type Output } from './context.js';
 import { storeFailure } from './failures.js';
 
 export async function publish(
@@ -29,8 +21,7 @@ export async function publish(
     return outputOf(
       await artifacts.publish(uploadKeyOf(context, plan), {
         parts,
-        filename: filenameOf(context.input),
-        contentType: CONTENT_TYPE,
+        ...fileOf(context.input),
         signal: context.signal,
         onBytes: () => context.heartbeat(),
       }),

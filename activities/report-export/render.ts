@@ -1,14 +1,14 @@
 /** Writes one part: COPY from the shared snapshot straight into the store. Its undo burns the whole upload. */
 import type pg from 'pg';
 import { UploadAborted } from '../../libs/artifacts/artifact-store.js';
-import { csvPartSql, describeSql } from '../../libs/datasets/csv.sql.js';
-import type { KeyRange } from '../../libs/datasets/select.sql.js';
+import { describeSql, type KeyRange } from '../../libs/datasets/select.sql.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { UndoOutcome } from '../../libs/saga/implement.js';
 import { CopyOut } from '../../libs/store/copy-out.stream.js';
 import type { Resources } from '../resources.js';
 import {
   exportSourceOf,
+  formatOf,
   uploadKeyOf,
   type Args,
   type Context,
@@ -54,9 +54,10 @@ async function copyPart(
 ): Promise<Output<'render'>> {
   const { input, signal } = context;
   const { fields } = await connection.query(describeSql(dataset, input, tenant));
-  const header = part === 0;
+  const format = formatOf(input);
+  const header = format.hasHeader && part === 0;
   const copy = connection.query(
-    new CopyOut(csvPartSql(dataset, input, tenant, { columns: fields, range, header })),
+    new CopyOut(format.partSql(dataset, input, tenant, { columns: fields, range, header })),
   );
   const rows = (): number => Math.max(0, copy.rows - (header ? 1 : 0));
   const reporting = setInterval(() => {

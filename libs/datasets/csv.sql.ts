@@ -1,20 +1,7 @@
 /** CSV as PostgreSQL writes it: RFC 4180 quoting, LF, and text that a spreadsheet would run made harmless, all in SQL. */
-import {
-  columnSql,
-  columnsOf,
-  fromSql,
-  orderSql,
-  type KeyRange,
-  type SelectionTenant,
-} from './select.sql.js';
 import type { Dataset } from './datasets.js';
+import { columnSql, fromSql, orderSql, type PartRows, type SelectionTenant } from './select.sql.js';
 import type { Selection } from './selection.js';
-
-/** A column as the source database describes it. */
-export interface DescribedColumn {
-  readonly name: string;
-  readonly dataTypeID: number;
-}
 
 /**
  * Types whose text never begins a formula, or whose sign is a number's: bool, bytea, int8, int2, int4, oid, json,
@@ -28,18 +15,12 @@ const NEVER_A_FORMULA = new Set([
 /** = + - @, tab, LF, CR, and the full-width signs that Excel reads the same way (OWASP, CSV injection). */
 const FORMULA_STARTS = [61, 43, 45, 64, 9, 10, 13, 0xff1d, 0xff0b, 0xff0d, 0xff20];
 
-/** A query without rows: its fields are the file's columns with their types, as the database has them. */
-export function describeSql(dataset: Dataset, selection: Selection, tenant: SelectionTenant): string {
-  const columns = columnsOf(dataset, selection).map((column) => columnSql(dataset, column));
-  return `select ${columns.join(', ')} ${fromSql(dataset, selection, tenant)} limit 0`;
-}
-
 /** `COPY (…) TO STDOUT` of one part. The header belongs to the first. */
 export function csvPartSql(
   dataset: Dataset,
   selection: Selection,
   tenant: SelectionTenant,
-  part: { readonly columns: readonly DescribedColumn[]; readonly range: KeyRange; readonly header: boolean },
+  part: PartRows & { readonly header: boolean },
 ): string {
   const columns = part.columns.map(({ name, dataTypeID }) => {
     const column = columnSql(dataset, name);

@@ -21,6 +21,18 @@ export interface KeyRange {
   readonly to: string | undefined;
 }
 
+/** A column as the source database describes it. */
+export interface DescribedColumn {
+  readonly name: string;
+  readonly dataTypeID: number;
+}
+
+/** What one part of the file holds. */
+export interface PartRows {
+  readonly columns: readonly DescribedColumn[];
+  readonly range: KeyRange;
+}
+
 export const EVERY_KEY: KeyRange = { from: undefined, to: undefined };
 
 /** `"name"`; throws unless the dataset declares that column. */
@@ -52,6 +64,12 @@ export function fromSql(
 /** The columns of the file, in its order. */
 export function columnsOf(dataset: Dataset, selection: Selection): readonly string[] {
   return selection.columns ?? [...dataset.columns.keys()];
+}
+
+/** A query without rows: its fields are the file's columns with their types, as the database has them. */
+export function describeSql(dataset: Dataset, selection: Selection, tenant: SelectionTenant): string {
+  const columns = columnsOf(dataset, selection).map((column) => columnSql(dataset, column));
+  return `select ${columns.join(', ')} ${fromSql(dataset, selection, tenant)} limit 0`;
 }
 
 /** `order by …`, ending with the key, so that the same rows always come in the same order. */

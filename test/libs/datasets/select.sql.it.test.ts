@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { csvPartSql, describeSql } from '../../../libs/datasets/csv.sql.js';
+import { csvPartSql } from '../../../libs/datasets/csv.sql.js';
 import { COLUMN_TYPES, isOfType, sqlTypeOf } from '../../../libs/datasets/column-type.js';
 import { parseDatasets, type Dataset } from '../../../libs/datasets/datasets.js';
-import { EVERY_KEY, fromSql, literal, orderSql } from '../../../libs/datasets/select.sql.js';
+import { describeSql, EVERY_KEY, fromSql, literal, orderSql } from '../../../libs/datasets/select.sql.js';
 import type { Selection } from '../../../libs/datasets/selection.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
 
