@@ -8,7 +8,7 @@ import type { ApiResources } from '../api.resources.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import { answerCors } from '../codec/cors.js';
 import { Problem, PROBLEM_MEDIA_TYPE, toProblemDocument } from '../problems/problem.js';
-import { sendProblem, toProblem } from '../problems/problem.filter.js';
+import { notFound, sendProblem, toProblem } from '../problems/problem.filter.js';
 import type { ProblemCode } from '../problems/problem.table.js';
 import { BODY_BYTES_MAX, HEADER_BYTES_MAX, PARAM_LENGTH_MAX, REQUEST_TIMEOUT_MS } from './limits.js';
 import { readJsonBody } from './json-body.js';
@@ -70,6 +70,8 @@ export function installHooks(
   instance.addHook('onRequest', async (request, reply) => {
     reply.header('x-trace-id', traceOf(request).traceId);
     if (answerCors(request, reply, settings.temporal.uiUrl)) return reply;
+    // Before its body is read or found fault with.
+    if (request.is404) throw notFound(request);
     const role = request.routeOptions.config?.role ?? 'public';
     if (role !== 'public') {
       request.principal = await authenticator().admit(request.headers.authorization, role);

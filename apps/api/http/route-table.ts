@@ -24,13 +24,14 @@ export function trackRoutes(instance: FastifyInstance): void {
   });
 }
 
-/** The methods a path would answer, sorted; none for an unknown path. */
+/** The methods a path would answer, sorted; none for an unknown path. `/jobs/batch` is no job called "batch". */
 export function allowedMethods(instance: FastifyInstance, path: string): string[] {
-  const methods = new Set<string>();
-  for (const pattern of tables.get(instance.server)?.values() ?? []) {
-    if (pattern.expression.test(path)) for (const method of pattern.methods) methods.add(method);
-  }
-  return [...methods].sort();
+  const table = tables.get(instance.server) ?? new Map<string, Pattern>();
+  const literal = table.get(path);
+  const patterns = literal
+    ? [literal]
+    : [...table.values()].filter(({ expression }) => expression.test(path));
+  return [...new Set(patterns.flatMap(({ methods }) => [...methods]))].sort();
 }
 
 function toExpression(url: string): RegExp {

@@ -7,6 +7,9 @@ const WAIT_SECONDS_MAX = 30;
 const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 const BARE = /^[\x21\x23-\x7e]+$/;
 
+/** The same rule as one pattern, for the OpenAPI document. */
+export const IDEMPOTENCY_KEY_PATTERN = String.raw`^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~]{1,255})$`;
+
 /** The key, without its quotes. Throws Problem `invalid_idempotency_key`. */
 export function readIdempotencyKey(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;

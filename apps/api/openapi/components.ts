@@ -205,7 +205,11 @@ function writtenSchemas(): Schemas {
       properties: {
         payloads: {
           type: 'array',
-          items: { type: 'object', properties: { metadata: { type: 'object' }, data: { type: 'string' } } },
+          // As protobuf's JSON has it: null is the same as nothing.
+          items: {
+            type: 'object',
+            properties: { metadata: { type: ['object', 'null'] }, data: nullableText },
+          },
         },
       },
     },

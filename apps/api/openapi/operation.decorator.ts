@@ -35,9 +35,10 @@ export function Operation(id: OperationId): MethodDecorator {
       ApiParam({ name, description, schema: { type: 'string' } }),
     ),
     ...(spec.query ? queryOf(spec.query) : []),
-    ...Object.entries(spec.headers ?? {}).map(([name, description]) =>
-      ApiHeader({ name, description, required: false, schema: { type: 'string' } }),
-    ),
+    ...Object.entries(spec.headers ?? {}).map(([name, header]) => {
+      const { description, ...rules } = typeof header === 'string' ? { description: header } : header;
+      return ApiHeader({ name, description, required: false, schema: { type: 'string', ...rules } });
+    }),
     ...(spec.body
       ? [ApiBody({ required: spec.body.required, schema: { $ref: refTo(spec.body.schema) } as never })]
       : []),

@@ -1,5 +1,6 @@
 /** What OpenAPI says of each operation that its controller cannot: words, bodies, answers, errors. */
 import type { z } from 'zod';
+import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
 
@@ -10,6 +11,12 @@ export interface AnswerSpec {
   readonly content?: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
 }
 
+export interface HeaderSpec {
+  readonly description: string;
+  /** A regular expression, as JSON Schema has it. */
+  readonly pattern: string;
+}
+
 export interface OperationSpec {
   readonly tag: string;
   readonly summary: string;
@@ -18,7 +25,7 @@ export interface OperationSpec {
   readonly public?: true;
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: z.ZodType;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | HeaderSpec>>;
   readonly body?: { readonly schema: string; readonly required: boolean };
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   readonly problems: readonly ProblemCode[];
@@ -36,8 +43,11 @@ const bodyProblems = [
 ] as const satisfies readonly ProblemCode[];
 
 const submissionHeaders = {
-  'Idempotency-Key':
-    '1 to 255 visible ASCII characters, bare or quoted. A repeat with the same body answers the same.',
+  'Idempotency-Key': {
+    description:
+      '1 to 255 visible ASCII characters, bare or quoted. A repeat with the same body answers the same.',
+    pattern: IDEMPOTENCY_KEY_PATTERN,
+  },
   Prefer: '`wait=N`: answer when the job has ended, or after N seconds (at most 30).',
   traceparent: 'W3C trace context; stored with the job.',
 };
@@ -152,7 +162,7 @@ const table = {
     params: jobId,
     headers: { 'Last-Event-ID': 'The revision you have; the present state is sent at once if it is newer.' },
     answers: {
-      200: { description: 'The stream.', content: { 'text/event-stream': { type: 'string' } } },
+      200: { description: 'The stream.', content: { 'text/event-stream': {} } },
       204: { description: 'The job has ended, and you have its last revision.' },
     },
     problems: ['job_not_found', 'validation_failed', 'too_many_streams', 'client_key_required'],

@@ -120,7 +120,8 @@ function fromFramework(error: unknown, request: FastifyRequest): Problem | undef
 }
 
 /** 405 where the path exists with other methods, else 404. */
-function notFound(request: FastifyRequest): Problem {
+/** 404, or 405 where the path is known: what to answer a request that no route takes. */
+export function notFound(request: FastifyRequest): Problem {
   const allowed = allowedMethods(request.server, pathOf(request));
   if (allowed.length > 0 && !allowed.includes(request.method)) {
     return new Problem(

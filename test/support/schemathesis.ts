@@ -1,0 +1,85 @@
+/** The fuzzer: schemathesis, from the package index by pip, kept beside the other downloads of the tests. */
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const fuzz = (name: string): string => fileURLToPath(new URL(`../fuzz/${name}`, import.meta.url));
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/longhaul', import.meta.url));
+const INSTALL_TIMEOUT_MS = 240_000;
+
+export interface FuzzRun {
+  readonly exitCode: number | null;
+  readonly output: string;
+  /** How many requests it made up. */
+  readonly cases: number;
+}
+
+/** Installs the pinned versions once; answers the folder. Throws with pip's own last words. */
+export async function installSchemathesis(): Promise<string> {
+  const requirements = fuzz('requirements.txt');
+  const digest = createHash('sha256')
+    .update(await readFile(requirements))
+    .digest('hex');
+  const folder = join(CACHE, `schemathesis-${digest.slice(0, 12)}`);
+  if (existsSync(folder)) return folder;
+  await mkdir(CACHE, { recursive: true });
+  const fresh = await mkdtemp(join(CACHE, 'schemathesis-'));
+  try {
+    const pip = [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '--root-user-action=ignore',
+    ];
+    await run('python3', [...pip, '--target', fresh, '-r', requirements], { timeout: INSTALL_TIMEOUT_MS });
+    await rename(fresh, folder);
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+  return folder;
+}
+
+/** Holds an API against its own OpenAPI document with requests made up from it. Ends by itself in `timeoutMs`. */
+export async function fuzzApi(options: {
+  readonly folder: string;
+  readonly url: string;
+  readonly key: string;
+  readonly examples: number;
+  readonly seed: number;
+  readonly timeoutMs: number;
+}): Promise<FuzzRun> {
+  const { folder, url, key, examples, seed, timeoutMs } = options;
+  const scratch = await mkdtemp(join(folder, 'run-'));
+  const child = spawn(
+    'python3',
+    [
+      ...['-m', 'schemathesis.cli', '--no-color', '--config-file', fuzz('schemathesis.toml')],
+      ...['run', `${url}/openapi.json`, '--header', `Authorization: Bearer ${key}`],
+      ...['--phases', 'examples,coverage,fuzzing', '--workers', '2'],
+      ...['--max-examples', String(examples), '--seed', String(seed)],
+    ],
+    {
+      cwd: scratch,
+      env: { ...process.env, PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  }).finally(() => rm(scratch, { recursive: true, force: true }));
+  return { exitCode, output, cases: Number(/^\s*(\d+) generated/m.exec(output)?.[1] ?? 0) };
+}
