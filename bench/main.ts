@@ -1,0 +1,82 @@
+/** `npm run bench -- NAME`: measures Longhaul beside what it is compared with. */
+import { writeFileSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+import { action, CommandError } from '../apps/cli/command.error.js';
+import { StackError } from '../libs/embedded/stack-error.js';
+import type { BenchTools } from './support/bench.js';
+import { renderChart } from './support/chart.js';
+import type { Report } from './support/report.js';
+import { formatFigure, renderReport } from './support/table.js';
+
+interface CommonFlags {
+  readonly rounds: number;
+  readonly home?: string;
+  readonly json?: string;
+  readonly svg?: string;
+  readonly limit: number;
+}
+
+const MS_PER_MINUTE = 60_000;
+const LIMIT_DEFAULT_MINUTES = 15;
+const EXPORT_ROWS = 3_000_000;
+const EXPORT_ROUNDS = 5;
+
+const program = new Command('bench')
+  .usage('NAME [options]   (npm run bench -- NAME [options])')
+  .description(
+    'Measures Longhaul beside its baselines, in turn; starts what it needs and leaves nothing behind.',
+  )
+  .showHelpAfterError('(npm run bench -- --help lists the benches)');
+
+bench('export', 'a CSV export from POST to SUCCEEDED; psql \\copy of the same SQL; a cursor', EXPORT_ROUNDS)
+  .option('--rows <count>', 'how many flights', parseCount, EXPORT_ROWS)
+  .option('--no-cursor', 'leave the cursor out: it takes most of the time')
+  .action(
+    measuring<{ rows: number; cursor: boolean }>(async (flags, tools) => {
+      const { benchExport } = await import('./export.bench.js');
+      return benchExport({ rows: flags.rows, rounds: flags.rounds, cursor: flags.cursor }, tools);
+    }),
+  );
+
+await program.parseAsync();
+
+function bench(name: string, description: string, rounds: number): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--rounds <count>', 'measured rounds, after one that warms up', parseCount, rounds)
+    .option(
+      '--home <folder>',
+      'keep the stack in this home and reuse what is loaded; default: a temporary one',
+    )
+    .option('--json <file>', 'write the figures there')
+    .option('--svg <file>', 'draw them there')
+    .option('--limit <minutes>', 'give up after this long', parseCount, LIMIT_DEFAULT_MINUTES);
+}
+
+function measuring<F>(
+  run: (flags: F & CommonFlags, tools: BenchTools) => Promise<Report>,
+): (flags: F & CommonFlags) => Promise<void> {
+  return action(async (flags) => {
+    const say = (text: string): void => void process.stderr.write(`${text}\n`);
+    const tools: BenchTools = {
+      home: flags.home,
+      limitMs: flags.limit * MS_PER_MINUTE,
+      say,
+      onSample: (name, round, { value }) =>
+        say(`${round < 0 ? 'warm-up' : `round ${round + 1}`}  ${name}: ${formatFigure(value)}`),
+    };
+    const report = await run(flags, tools).catch((error: unknown) => {
+      throw error instanceof StackError ? new CommandError(error.message) : error;
+    });
+    process.stdout.write(`${renderReport(report)}\n`);
+    if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+    if (flags.svg !== undefined) writeFileSync(flags.svg, renderChart(report));
+  });
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError('expected a whole number above 0.');
+}
