@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 
+const OBJECT_IN_USE = '55006';
+
 export interface TestDatabase {
   /** The owner's login; give it to `openDatabase(url, role)`. */
   readonly url: string;
@@ -19,7 +21,14 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   url.pathname = `/${name}`;
   return {
     url: url.toString(),
-    close: () => asAdministrator(server.adminUrl, `drop database if exists ${name} with (force)`),
+    async close() {
+      const drop = `drop database if exists ${name}`;
+      // PostgreSQL waits up to 5 s for those who are just leaving: a pool has ended before its connections have.
+      await asAdministrator(server.adminUrl, drop).catch(async (error: unknown) => {
+        if (!(error instanceof pg.DatabaseError) || error.code !== OBJECT_IN_USE) throw error;
+        await asAdministrator(server.adminUrl, `${drop} with (force)`);
+      });
+    },
   };
 }
 

@@ -201,6 +201,6 @@ describe('logs', () => {
     expect(written).toContain('answered');
     expect(written).not.toContain(secret);
     expect(written).not.toContain('S'.repeat(43));
-    expect(written).not.toContain(t.acme.key.split('_')[3]);
+    expect(written).not.toContain(t.acme.key.split('_').slice(3).join('_'));
   });
 });
