@@ -1,5 +1,5 @@
 /** Failures of sources and store, in the words of a saga. */
-import { PartMissing, UploadAborted } from '../../libs/artifacts/artifact-store.js';
+import { PartMissing, StoreFailure, UploadAborted } from '../../libs/artifacts/artifact-store.js';
 import { SnapshotGone } from '../../libs/datasets/sources.js';
 import { Denied, HoldLost, Rejected, Transient, type Certainty } from '../../libs/saga/failure.js';
 import { codeOf, toStepFailure } from '../../libs/store/postgres-failure.js';
@@ -18,10 +18,23 @@ export function sourceFailure(error: unknown): unknown {
 export function storeFailure(error: unknown, whenUnknown: Certainty): unknown {
   if (error instanceof UploadAborted) return new Rejected('upload_closed', error.message, { cause: error });
   if (error instanceof PartMissing) return new Rejected('part_missing', error.message, { cause: error });
+  if (error instanceof StoreFailure) return serverFailure(error, whenUnknown);
   const code = codeOf(error) ?? '';
   const message = `The artifact store answered ${code}`;
   if (BUSY_STORE.has(code))
     return new Transient('store_busy', message, { certainty: whenUnknown, cause: error });
   if (CLOSED_STORE.has(code)) return new Denied('store_denied', message, { cause: error });
   return error;
+}
+
+function serverFailure(error: StoreFailure, whenUnknown: Certainty): unknown {
+  const { message, verdict } = error;
+  switch (verdict) {
+    case 'busy':
+      return new Transient('store_busy', message, { certainty: whenUnknown, cause: error });
+    case 'denied':
+      return new Denied('store_denied', message, { cause: error });
+    case 'refused':
+      return new Rejected('store_refused', message, { cause: error });
+  }
 }

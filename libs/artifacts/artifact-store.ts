@@ -74,6 +74,25 @@ export class PartMissing extends Error {
   }
 }
 
+/**
+ * What a store's answer means for whoever asked: `busy` may go well later, `denied` is the operator's to mend (rights,
+ * names, configuration), `refused` will be refused again.
+ */
+export type StoreVerdict = 'busy' | 'denied' | 'refused';
+
+/** A store that is a server did not do what it was asked; the cause has its own words. */
+export class StoreFailure extends Error {
+  constructor(
+    readonly verdict: StoreVerdict,
+    /** The store's name for it, e.g. `SlowDown`. */
+    readonly code: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`The artifact store answered ${code}`, options);
+    this.name = 'StoreFailure';
+  }
+}
+
 const KEY_PATTERN = /^[A-Za-z0-9_-]{1,80}(\/[A-Za-z0-9_-]{1,80}){0,3}$/;
 const LOCATION_PATTERN = /^[A-Za-z0-9_-]{1,80}(\.[A-Za-z0-9_-]{1,80}){0,3}$/;
 

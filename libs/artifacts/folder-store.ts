@@ -24,6 +24,7 @@ import {
   type SweepCount,
   type SweepOptions,
 } from './artifact-store.js';
+import { batchesOf } from './batches.js';
 import type { ByteRange } from './range.js';
 import { signUrl } from './signed-url.js';
 
@@ -32,7 +33,7 @@ const WRITE_BUFFER_BYTES = 1 << 20;
 const PART_DIGITS = 5;
 /** Longer than any job may be open: no writer of a burnt upload can still be about. */
 const TOMBSTONE_KEPT_MS = 14 * 86_400_000;
-const SWEEP_BATCH_MAX = 500;
+const ASK_BATCH_MAX = 500;
 
 interface Manifest {
   readonly filename: string;
@@ -56,6 +57,11 @@ export interface FolderStore extends ArtifactStore {
   head(location: string): Promise<{ readonly bytes: number; readonly sha256: string } | undefined>;
   /** The bytes served, whole or a range of them (both ends inclusive). */
   read(location: string, range?: ByteRange): Promise<ArtifactBody | undefined>;
+}
+
+/** Whether files are served by us; another store has a server of its own. */
+export function isFolderStore(store: ArtifactStore): store is FolderStore {
+  return store.name === 'folder';
 }
 
 export interface FolderStoreOptions {
@@ -127,9 +133,12 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
   async function sweep({ olderThanMs, isLive }: SweepOptions): Promise<SweepCount> {
     const before = Date.now() - olderThanMs;
     const unwanted = async (kind: 'uploads' | 'published'): Promise<string[]> => {
-      const old = (await entriesOlderThan(join(root, kind), before)).slice(0, SWEEP_BATCH_MAX);
-      const live = old.length === 0 ? new Set<string>() : await isLive(old);
-      return old.filter((location) => !live.has(location));
+      const dead: string[] = [];
+      for (const batch of batchesOf(await entriesOlderThan(join(root, kind), before), ASK_BATCH_MAX)) {
+        const live = await isLive(batch);
+        dead.push(...batch.filter((location) => !live.has(location)));
+      }
+      return dead;
     };
     const uploads = await unwanted('uploads');
     for (const location of uploads) await burn(location);
@@ -171,6 +180,8 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
 
     async writePart(key, part, source, signal) {
       const folder = upload(locationOf(key));
+      // It may fail before anybody reads it; whoever reads it hears of that.
+      source.on('error', () => undefined);
       const temporary = join(folder, `.part-${randomUUID()}`);
       const file = await unlessAbsent(open(temporary, 'wx'));
       if (!file) {

@@ -2,7 +2,8 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
-import type { FolderStore } from '../../../libs/artifacts/folder-store.js';
+import { attachment } from '../../../libs/artifacts/attachment.js';
+import { isFolderStore } from '../../../libs/artifacts/folder-store.js';
 import { parseRange, type ByteRange } from '../../../libs/artifacts/range.js';
 import { artifactSecretOf, verifySignedUrl } from '../../../libs/artifacts/signed-url.js';
 import { ApiResources } from '../api.resources.js';
@@ -24,9 +25,10 @@ export class ArtifactsController {
   @Operation('getArtifact')
   async serve(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { location, filename, contentType } = this.verified(request);
-    const store = this.resources.artifacts as FolderStore;
-    const known = await store.head(location);
-    if (!known)
+    const store = this.resources.artifacts;
+    // A link from before the artifacts moved to a bucket: whatever it named is there no more.
+    const known = isFolderStore(store) ? await store.head(location) : undefined;
+    if (!known || !isFolderStore(store))
       throw new Problem('result_expired', 'The file was kept as long as its kind says, and is gone.');
     const etag = `"${known.sha256}"`;
     const range = rangeOf(request, known.bytes, etag);
@@ -75,14 +77,4 @@ function rangeOf(request: FastifyRequest, bytes: number, etag: string): ByteRang
   throw new Problem('range_not_satisfiable', `The file has ${bytes} bytes.`, {
     headers: { 'content-range': `bytes */${bytes}` },
   });
-}
-
-/** RFC 6266: a plain name for old readers, the real one for the others. */
-function attachment(filename: string): string {
-  const plain = filename.replace(/[^\x20-\x7e]|["\\%]/g, '_');
-  const encoded = encodeURIComponent(filename).replace(
-    /['()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
