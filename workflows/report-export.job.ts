@@ -42,7 +42,11 @@ const Filter = z
 export const ReportExportInput = z.strictObject({
   dataset: DatasetName,
   version: z.int().positive().describe('Part of the natural key: raise it to have a fresh file.'),
-  format: z.enum(['csv']),
+  format: z.enum(['csv', 'ndjson']),
+  compression: z
+    .enum(['gzip', 'zstd'])
+    .optional()
+    .describe('Of the file itself: it is stored, hashed and served compressed, e.g. as `flights-7.csv.gz`.'),
   columns: z
     .array(ColumnName)
     .min(1)

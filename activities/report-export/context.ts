@@ -3,6 +3,7 @@ import type { ArgsOf, OutputOf } from '../../libs/saga/define.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { CallContext, StepContext, UndoContext } from '../../libs/saga/implement.js';
 import type { Dataset } from '../../libs/datasets/datasets.js';
+import { COMPRESSIONS, type Compression } from '../../libs/datasets/compressions.js';
 import { FORMATS, type Format } from '../../libs/datasets/formats.js';
 import type { SelectionTenant } from '../../libs/datasets/select.sql.js';
 import type { Source } from '../../libs/datasets/sources.js';
@@ -55,8 +56,15 @@ export function formatOf(input: ReportExportInput): Format {
   return FORMATS[input.format];
 }
 
-/** What the downloaded file is called, e.g. `flights-7.csv`, and what it is. */
+export function compressionOf(input: ReportExportInput): Compression | undefined {
+  return input.compression && COMPRESSIONS[input.compression];
+}
+
+/** What the downloaded file is called, e.g. `flights-7.csv.gz`, and what it is. */
 export function fileOf(input: ReportExportInput): { filename: string; contentType: string } {
-  const { extension, contentType } = formatOf(input);
-  return { filename: `${input.dataset}-${input.version}.${extension}`, contentType };
+  const [format, compression] = [formatOf(input), compressionOf(input)];
+  const name = `${input.dataset}-${input.version}.${format.extension}`;
+  return compression
+    ? { filename: `${name}.${compression.extension}`, contentType: compression.contentType }
+    : { filename: name, contentType: format.contentType };
 }

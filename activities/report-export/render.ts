@@ -1,12 +1,14 @@
 /** Writes one part: COPY from the shared snapshot straight into the store. Its undo burns the whole upload. */
 import type pg from 'pg';
 import { UploadAborted } from '../../libs/artifacts/artifact-store.js';
+import { compressed } from '../../libs/datasets/compressions.js';
 import { describeSql, type KeyRange } from '../../libs/datasets/select.sql.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { UndoOutcome } from '../../libs/saga/implement.js';
 import { CopyOut } from '../../libs/store/copy-out.stream.js';
 import type { Resources } from '../resources.js';
 import {
+  compressionOf,
   exportSourceOf,
   formatOf,
   uploadKeyOf,
@@ -59,13 +61,15 @@ async function copyPart(
   const copy = connection.query(
     new CopyOut(format.partSql(dataset, input, tenant, { columns: fields, range, header })),
   );
+  const compression = compressionOf(input);
+  const file = compression ? compressed(copy, compression) : copy;
   const rows = (): number => Math.max(0, copy.rows - (header ? 1 : 0));
   const reporting = setInterval(() => {
     context.heartbeat();
-    context.progress({ done: rows(), bytes: copy.bytes, unit: 'rows' });
+    context.progress({ done: rows(), bytes: file.bytes, unit: 'rows' });
   }, REPORT_MS);
   try {
-    const written = await artifacts.writePart(key, part, copy, signal);
+    const written = await artifacts.writePart(key, part, file, signal);
     context.progress({ done: copy.rows, bytes: written.bytes, unit: 'rows' });
     return { rows: copy.rows, bytes: written.bytes };
   } finally {

@@ -1,6 +1,6 @@
 /** CSV as PostgreSQL writes it: RFC 4180 quoting, LF, and text that a spreadsheet would run made harmless, all in SQL. */
 import type { Dataset } from './datasets.js';
-import { columnSql, fromSql, orderSql, type PartRows, type SelectionTenant } from './select.sql.js';
+import { columnSql, fromSql, orderSql, quoted, type PartRows, type SelectionTenant } from './select.sql.js';
 import type { Selection } from './selection.js';
 
 /**
@@ -33,5 +33,5 @@ export function csvPartSql(
 /** `ascii` looks at the first character only: 18–30% of the export's time, where a regular expression takes 75–87%. */
 function guardedSql(column: string, name: string): string {
   const text = `${column}::text`;
-  return `case when ascii(${text}) in (${FORMULA_STARTS.join(', ')}) then '''' || ${text} else ${text} end as "${name}"`;
+  return `case when ascii(${text}) in (${FORMULA_STARTS.join(', ')}) then '''' || ${text} else ${text} end as ${quoted(name)}`;
 }

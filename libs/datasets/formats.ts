@@ -1,6 +1,7 @@
 /** The formats an export is written in. Whatever depends on the format is asked here, and nowhere else. */
 import { csvPartSql } from './csv.sql.js';
 import type { Dataset } from './datasets.js';
+import { ndjsonPartSql } from './ndjson.sql.js';
 import type { PartRows, SelectionTenant } from './select.sql.js';
 import type { Selection } from './selection.js';
 
@@ -29,5 +30,12 @@ export const FORMATS = {
     hasHeader: true,
     inParts: true,
     partSql: csvPartSql,
+  },
+  ndjson: {
+    extension: 'ndjson',
+    contentType: 'application/x-ndjson',
+    hasHeader: false,
+    inParts: true,
+    partSql: ndjsonPartSql,
   },
 } as const satisfies Record<string, Format>;

@@ -89,7 +89,8 @@ export function literal(value: SelectionValue, type: ColumnType): string {
   return `${pg.escapeLiteral(text).trim()}::${sqlTypeOf(type)}`;
 }
 
-function quoted(identifier: string): string {
+/** An identifier as SQL. */
+export function quoted(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
 }
 

@@ -214,6 +214,10 @@ describe('two requests', () => {
     expect(key({ order: { column: 'a' } })).toEqual(key({ order: { column: 'a', direction: 'asc' } }));
   });
 
+  test('are the same job across versions of Longhaul: what is not asked for is not in the key', () => {
+    expect(key({})).toEqual(['flights', 1, '1f1b72ac6f62cd6c078715c8d6539051']);
+  });
+
   test('are two jobs when anything that changes the file differs', () => {
     const variants = [
       {},
@@ -225,6 +229,9 @@ describe('two requests', () => {
       { filter: { a: { eq: '1' } } },
       { parameters: { since: '2026-01-01' } },
       { order: { column: 'a', direction: 'desc' } },
+      { format: 'ndjson' },
+      { compression: 'gzip' },
+      { compression: 'zstd' },
     ];
     expect(new Set(variants.map((variant) => JSON.stringify(key(variant)))).size).toBe(variants.length);
   });
@@ -233,7 +240,8 @@ describe('two requests', () => {
 test('refuses an input that says nothing or too much', () => {
   for (const change of [
     { version: 0 },
-    { format: 'xlsx' },
+    { format: 'pdf' },
+    { compression: 'none' },
     { columns: [] },
     { columns: ['a', 'a'] },
     { columns: ['a"'] },

@@ -1,5 +1,7 @@
 /** What OpenAPI says of each operation that its controller cannot: words, bodies, answers, errors. */
 import type { z } from 'zod';
+import { COMPRESSIONS } from '../../../libs/datasets/compressions.js';
+import { FORMATS } from '../../../libs/datasets/formats.js';
 import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
@@ -41,6 +43,17 @@ const bodyProblems = [
   'unsupported_media_type',
   'validation_failed',
 ] as const satisfies readonly ProblemCode[];
+
+/** Whatever an export may be; bytes, of which a schema says nothing. */
+const fileContent = Object.fromEntries(
+  ['application/octet-stream', ...Object.values({ ...FORMATS, ...COMPRESSIONS }).map(mediaTypeOf)].map(
+    (mediaType) => [mediaType, {}],
+  ),
+);
+
+function mediaTypeOf({ contentType }: { readonly contentType: string }): string {
+  return contentType.split(';', 1)[0] ?? contentType;
+}
 
 const submissionHeaders = {
   'Idempotency-Key': {
@@ -255,12 +268,12 @@ const table = {
           'Content-Disposition': 'attachment',
           ETag: 'The SHA-256.',
         },
-        content: { 'application/octet-stream': { type: 'string' }, 'text/csv': { type: 'string' } },
+        content: fileContent,
       },
       206: {
         description: 'A range.',
         headers: { 'Content-Range': 'Which.', 'Repr-Digest': 'SHA-256 of the whole file.' },
-        content: { 'application/octet-stream': { type: 'string' }, 'text/csv': { type: 'string' } },
+        content: fileContent,
       },
       304: { description: 'You have it.' },
     },

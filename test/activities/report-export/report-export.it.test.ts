@@ -1,4 +1,5 @@
 /** The whole export over real databases and a real folder: one moment, right bytes, nothing left behind. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { to as copyTo } from 'pg-copy-streams';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -6,9 +7,12 @@ import type { Ledger } from '../../../libs/saga/ledger.js';
 import type { AttemptEvent } from '../../../libs/saga/memory.js';
 import { createExportBench, JOB_ID, type ExportBench } from '../../support/exports.js';
 import { eventually } from '../../support/stack.js';
+import { unzstd } from '../../support/unzstd.js';
 
 const ROWS = 600_000;
 const TOTAL = ROWS * 100;
+const OUTPUT_BYTES_MAX = 1 << 30;
+const EACH_COMPRESSION = [undefined, 'gzip', 'zstd'] as const;
 
 let bench: ExportBench;
 
@@ -81,11 +85,23 @@ interface Result {
   bytes: number;
   sha256: string;
   filename: string;
+  contentType: string;
 }
 
 function resultOf(run: { end: unknown }): Result {
   expect(run.end).toMatchObject({ status: 'SUCCEEDED' });
   return (run.end as { result: Result }).result;
+}
+
+/** Ends the backend that copies the part in the middle of the keys. */
+async function breakMiddlePart(): Promise<number> {
+  return eventually('the part to be copied', async () => {
+    const { rows } = await bench.source.query<{ ended: boolean }>(
+      `select pg_terminate_backend(pid) as ended from pg_stat_activity where state = 'active'
+         and query like 'copy%' and query like '%>= %' and query like '%< %' and pid <> pg_backend_pid() limit 1`,
+    );
+    return rows.length > 0 && rows.length;
+  });
 }
 
 async function copied(sql: string): Promise<Buffer> {
@@ -155,6 +171,57 @@ describe('the file', () => {
     );
     expect(rows).toEqual([{ location: `${JOB_ID}.0`, filename: 'accounts-1.csv', rows: 3, lives: true }]);
   });
+});
+
+describe('a compressed file', () => {
+  /** The system's own, as a reader of the file has it. */
+  const gunzip = (file: Buffer): Buffer =>
+    execFileSync('gunzip', ['-c'], { input: file, maxBuffer: OUTPUT_BYTES_MAX });
+
+  const PLAIN = `copy (select row_to_json(r) from (select id, owner, balance from accounts order by id) r)
+    to stdout with (format csv, quote E'\\x01', delimiter E'\\x02')`;
+
+  test.each([
+    ['gzip', 'accounts-1.ndjson.gz', 'application/gzip', gunzip],
+    ['zstd', 'accounts-1.ndjson.zst', 'application/zstd', unzstd],
+  ] as const)('of many parts is read whole: %s', async (compression, filename, contentType, decompress) => {
+    const run = await bench.run({ dataset: 'accounts', format: 'ndjson', compression });
+    const file = await bench.read(`${JOB_ID}.0`);
+    expect(resultOf(run)).toMatchObject({
+      rows: ROWS,
+      bytes: file.length,
+      sha256: sha256(file),
+      filename,
+      contentType,
+    });
+    expect(begun(run.trace, 'render')).toHaveLength(3);
+    const plain = await copied(PLAIN);
+    expect(file.length).toBeLessThan(plain.length / 3);
+    expect(decompress(file).equals(plain)).toBe(true);
+    // What was told on the way is of the file, too.
+    const parts = [...run.ledger.rows.values()].filter(({ step }) => step === 'render');
+    expect(parts.reduce((sum, { progress }) => sum + (progress?.bytes ?? 0), 0)).toBe(file.length);
+    expect(parts.reduce((sum, { progress }) => sum + (progress?.done ?? 0), 0)).toBe(ROWS);
+  });
+
+  test.each(['gzip', 'zstd'] as const)(
+    'has the same bytes when a part had to be repeated: %s',
+    async (compression) => {
+      const selection = { dataset: 'slow', columns: ['id', 'nap'], compression };
+      const undisturbed = resultOf(await bench.run(selection));
+      await bench.reset();
+      let broken = 0;
+      const run = await bench.run(selection, {
+        onEvent: ({ step, role, what, item, attempt }) => {
+          if (step !== 'render' || role !== 'step' || what !== 'begin' || item !== 1 || attempt !== 1) return;
+          void breakMiddlePart().then((count) => (broken += count));
+        },
+      });
+      expect(resultOf(run)).toEqual({ ...undisturbed, expiresAt: expect.any(String) as string });
+      expect(broken).toBe(1);
+      expect(begun(run.trace, 'render')).toHaveLength(4);
+    },
+  );
 });
 
 describe('one moment', () => {
@@ -295,8 +362,8 @@ describe('the keeper', () => {
 });
 
 describe('an export that does not end well', () => {
-  test('leaves no part behind when it fails', async () => {
-    const run = await bench.run({ dataset: 'breaking' });
+  test.each(EACH_COMPRESSION)('leaves no part behind when it fails: %s', async (compression) => {
+    const run = await bench.run({ dataset: 'breaking', compression });
     expect(run.end).toMatchObject({
       status: 'FAILED',
       compensated: 'all',
@@ -307,22 +374,25 @@ describe('an export that does not end well', () => {
     expect(await bench.leftovers('trash')).toEqual([]);
   });
 
-  test('leaves no part behind when it is cancelled, and no query running', async () => {
-    let renders = 0;
-    const run = await bench.run(
-      { dataset: 'slow', columns: ['id', 'nap'] },
-      { cancelAt: ({ step, what }) => step === 'render' && what === 'begin' && ++renders === 3 },
-    );
-    expect(run.end).toMatchObject({ status: 'CANCELLED', compensated: 'all', leftovers: [] });
-    expect(await bench.leftovers('uploads')).toEqual([]);
-    expect(await bench.leftovers('published')).toEqual([]);
-    await eventually('no COPY to be running', async () => {
-      const { rowCount } = await bench.source.query(
-        `select from pg_stat_activity where query like 'copy%' and state = 'active' and pid <> pg_backend_pid()`,
+  test.each(EACH_COMPRESSION)(
+    'cancelled leaves no part behind, and no query running: %s',
+    async (compression) => {
+      let renders = 0;
+      const run = await bench.run(
+        { dataset: 'slow', columns: ['id', 'nap'], compression },
+        { cancelAt: ({ step, what }) => step === 'render' && what === 'begin' && ++renders === 3 },
       );
-      return rowCount === 0;
-    });
-  });
+      expect(run.end).toMatchObject({ status: 'CANCELLED', compensated: 'all', leftovers: [] });
+      expect(await bench.leftovers('uploads')).toEqual([]);
+      expect(await bench.leftovers('published')).toEqual([]);
+      await eventually('no COPY to be running', async () => {
+        const { rowCount } = await bench.source.query(
+          `select from pg_stat_activity where query like 'copy%' and state = 'active' and pid <> pg_backend_pid()`,
+        );
+        return rowCount === 0;
+      });
+    },
+  );
 
   test('repeats only the part whose connection broke', async () => {
     let broken = 0;
@@ -331,7 +401,7 @@ describe('an export that does not end well', () => {
       {
         onEvent: ({ step, role, what, item, attempt }) => {
           if (step !== 'render' || role !== 'step' || what !== 'begin' || item !== 1 || attempt !== 1) return;
-          void breakPart().then((count) => (broken += count));
+          void breakMiddlePart().then((count) => (broken += count));
         },
       },
     );
@@ -339,17 +409,6 @@ describe('an export that does not end well', () => {
     expect(broken).toBe(1);
     expect(begun(run.trace, 'render')).toHaveLength(4);
     expect(begun(run.trace, 'plan')).toHaveLength(1);
-
-    /** Ends the backend that copies the part in the middle of the keys. */
-    async function breakPart(): Promise<number> {
-      return eventually('the part to be copied', async () => {
-        const { rows } = await bench.source.query<{ ended: boolean }>(
-          `select pg_terminate_backend(pid) as ended from pg_stat_activity where state = 'active'
-             and query like 'copy%' and query like '%>= %' and query like '%< %' and pid <> pg_backend_pid() limit 1`,
-        );
-        return rows.length > 0 && rows.length;
-      });
-    }
   });
 
   test.each([
