@@ -1,0 +1,135 @@
+/** Formats from end to end: asked for over HTTP, made by the stack's own processes, fetched by the signed URL. */
+import { execFileSync } from 'node:child_process';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  eventually,
+  newHome,
+  removeHome,
+  sha256,
+  startTestStack,
+  type TestStack,
+} from '../../support/stack.js';
+
+/** More than one part's. */
+const ROWS = 600_000;
+const LOAD_AND_EXPORT_MS = 150_000;
+const OUTPUT_BYTES_MAX = 1 << 30;
+
+let home: string;
+let stack: TestStack;
+
+beforeAll(async () => {
+  home = await newHome();
+  stack = await startTestStack(home);
+}, 120_000);
+afterAll(async () => {
+  await stack.stop();
+  await removeHome(home);
+}, 60_000);
+
+async function submit(input: object): Promise<Response> {
+  return stack.call('/jobs', { method: 'POST', body: JSON.stringify({ kind: 'report.export', input }) });
+}
+
+/** What the database says of the same rows. */
+async function factsOf(rows: number): Promise<unknown> {
+  const url = new URL((await stack.run()).databaseUrl);
+  url.pathname = '/demo';
+  const connection = new pg.Client({ connectionString: url.toString() });
+  await connection.connect();
+  try {
+    const { rows: facts } = await connection.query(
+      `select count(*)::int as rows, sum(distance)::float8 as distance, sum(delay)::float8 as delay,
+         count(distinct origin)::int as origins, max(to_json(date)::text)::json as last from flights where flight_id <= $1`,
+      [rows],
+    );
+    return facts[0];
+  } finally {
+    await connection.end();
+  }
+}
+
+interface Flight {
+  readonly flight_id: number;
+  readonly date: string;
+  readonly delay: number | null;
+  readonly distance: number | null;
+  readonly origin: string;
+}
+
+test(
+  'NDJSON in gzip is what the database has, announced as what it is',
+  async () => {
+    const accepted = await submit({
+      dataset: 'flights',
+      version: 1,
+      format: 'ndjson',
+      compression: 'gzip',
+      filter: { flight_id: { lte: ROWS } },
+    });
+    expect(accepted.status).toBe(202);
+    const { id } = (await accepted.json()) as { id: string };
+    const done = await eventually(
+      'the export to end',
+      async () => {
+        const job = await stack.job(id);
+        return job.finishedAt !== null && job;
+      },
+      LOAD_AND_EXPORT_MS,
+    );
+    expect(done).toMatchObject({ status: 'SUCCEEDED', error: null });
+
+    const result = await stack.result(id);
+    expect(result).toMatchObject({
+      rows: ROWS,
+      bytes: result.file.length,
+      sha256: sha256(result.file),
+      filename: 'flights-1.ndjson.gz',
+      contentType: 'application/gzip',
+    });
+    const { headers } = await stack.call(`/jobs/${id}/result`);
+    expect(headers.get('content-type')).toBe('application/gzip');
+    expect(headers.get('content-disposition')).toContain('filename="flights-1.ndjson.gz"');
+    // Whoever takes an encoding off would have other bytes than the digest's.
+    expect(headers.get('content-encoding')).toBeNull();
+
+    const text = execFileSync('gunzip', ['-c'], {
+      input: result.file,
+      maxBuffer: OUTPUT_BYTES_MAX,
+    }).toString();
+    const flights = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Flight);
+    expect(flights.every(({ flight_id }, index) => flight_id === index + 1)).toBe(true);
+    const sum = (of: (flight: Flight) => number | null): number =>
+      flights.reduce((all, one) => all + (of(one) ?? 0), 0);
+    expect({
+      rows: flights.length,
+      distance: sum(({ distance }) => distance),
+      delay: sum(({ delay }) => delay),
+      origins: new Set(flights.map(({ origin }) => origin)).size,
+      last: flights.reduce((last, { date }) => (date > last ? date : last), ''),
+    }).toEqual(await factsOf(ROWS));
+  },
+  LOAD_AND_EXPORT_MS,
+);
+
+test('a format or compression that is none is refused, and told', async () => {
+  const refused = await submit({ dataset: 'flights', version: 1, format: 'pdf', compression: 'rar' });
+  expect(refused.status).toBe(422);
+  expect(await refused.json()).toMatchObject({
+    code: 'validation_failed',
+    errors: [{ pointer: '/input/format' }, { pointer: '/input/compression' }],
+  });
+  const document = (await (await stack.call('/openapi.json')).json()) as object;
+  const text = JSON.stringify(document);
+  for (const told of [
+    '"enum":["csv","ndjson"]',
+    '"enum":["gzip","zstd"]',
+    '"application/x-ndjson"',
+    '"application/zstd"',
+  ])
+    expect(text).toContain(told);
+});
