@@ -49,7 +49,7 @@ const Environment = z
     /** Folder within the bucket, for buckets that are shared. */
     S3_PREFIX: z
       .string()
-      .regex(/^([A-Za-z0-9_.-]+\/?)*$/, 'must be names separated by slashes, e.g. longhaul/')
+      .regex(/^([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]*$/, 'must be names separated by slashes, e.g. longhaul/')
       .default(''),
     /** The datasets' file; without it no dataset is known. */
     LONGHAUL_DATASETS: z.string().optional(),

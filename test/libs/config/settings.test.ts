@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { readSettings, type S3Settings } from '../../../libs/config/settings.js';
+
+const REQUIRED = {
+  DATABASE_URL: 'postgres://localhost/longhaul',
+  TEMPORAL_ADDRESS: 'localhost:7233',
+  LONGHAUL_MASTER_KEY: Buffer.alloc(32).toString('base64'),
+};
+const s3Of = (env: NodeJS.ProcessEnv): S3Settings | undefined => readSettings({ ...REQUIRED, ...env }).s3;
+
+test('artifacts stay in the folder where no bucket is named', () => {
+  expect(s3Of({})).toBeUndefined();
+  expect(s3Of({ AWS_REGION: 'eu-central-1' })).toBeUndefined();
+});
+
+test('a bucket alone is one of AWS, with the SDK’s own credentials', () => {
+  expect(s3Of({ S3_BUCKET: 'reports', AWS_REGION: 'eu-central-1' })).toEqual({
+    bucket: 'reports',
+    endpoint: undefined,
+    publicEndpoint: undefined,
+    region: 'eu-central-1',
+    credentials: undefined,
+    forcePathStyle: false,
+    prefix: '',
+  });
+});
+
+test('a server of one’s own is asked in path style, unless told otherwise', () => {
+  const own = {
+    S3_BUCKET: 'reports',
+    S3_ENDPOINT: 'http://minio:9000',
+    S3_ACCESS_KEY_ID: 'id',
+    S3_SECRET_ACCESS_KEY: 'secret',
+    S3_PREFIX: 'a/b',
+  };
+  expect(s3Of(own)).toMatchObject({
+    forcePathStyle: true,
+    region: 'us-east-1',
+    prefix: 'a/b/',
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+  });
+  expect(s3Of({ ...own, S3_FORCE_PATH_STYLE: 'false' })).toMatchObject({ forcePathStyle: false });
+});
+
+test.each([
+  [{ S3_ENDPOINT: 'http://minio:9000' }, 'S3_BUCKET: is missing'],
+  [{ S3_BUCKET: 'reports', S3_ACCESS_KEY_ID: 'id' }, 'S3_SECRET_ACCESS_KEY: is missing'],
+  [{ S3_BUCKET: 'Reports/2026' }, 'S3_BUCKET: must be'],
+  [{ S3_BUCKET: 'reports', S3_ENDPOINT: 'minio:9000' }, 'S3_ENDPOINT:'],
+  [{ S3_BUCKET: 'reports', S3_PREFIX: '/a' }, 'S3_PREFIX: must be'],
+  [{ S3_BUCKET: 'reports', S3_FORCE_PATH_STYLE: 'yes' }, 'S3_FORCE_PATH_STYLE:'],
+])('%o is refused at boot, by name', (env, message) => {
+  expect(() => s3Of(env)).toThrow(message);
+});
