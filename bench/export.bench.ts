@@ -14,6 +14,7 @@ import {
   type WholeSelect,
 } from './support/flights.js';
 import { processesOf, watchMemory } from './support/memory.js';
+import { processorSeconds } from './support/processor-time.js';
 import { flush, runToEnd } from './support/one-process.js';
 import { describeMachine, summarise, type Report } from './support/report.js';
 import { alternate, type Contender, type Sample } from './support/rounds.js';
@@ -149,12 +150,18 @@ async function measure(
     processesOf(run()).filter(([name]) => name.startsWith('postgres'));
   const memory = watchMemory(() => [...backends(), ...(pid === undefined ? [] : [[process, pid] as const])]);
   try {
+    const processorBefore = processorSeconds(run());
     const ms = await work((started) => (pid = started));
+    const processor = processorSeconds(run()) - processorBefore;
     const rss = memory.stop();
     same?.(process, await sha256Of(file));
     return {
       value: (rows / ms) * MS_PER_SECOND,
-      figures: { seconds: ms / MS_PER_SECOND, MB: (await stat(file)).size / BYTES_PER_MB },
+      figures: {
+        seconds: ms / MS_PER_SECOND,
+        'CPU seconds': processor,
+        MB: (await stat(file)).size / BYTES_PER_MB,
+      },
       rss,
     };
   } finally {

@@ -20,6 +20,10 @@ const MS_PER_MINUTE = 60_000;
 const LIMIT_DEFAULT_MINUTES = 15;
 const EXPORT_ROWS = 3_000_000;
 const EXPORT_ROUNDS = 5;
+const ACCEPT_ROUNDS = 3;
+const ACCEPT_RATE = 500;
+const ACCEPT_CONNECTIONS = 50;
+const ACCEPT_SECONDS = 5;
 
 const program = new Command('bench')
   .usage('NAME [options]   (npm run bench -- NAME [options])')
@@ -35,6 +39,18 @@ bench('export', 'a CSV export from POST to SUCCEEDED; psql \\copy of the same SQ
     measuring<{ rows: number; cursor: boolean }>(async (flags, tools) => {
       const { benchExport } = await import('./export.bench.js');
       return benchExport({ rows: flags.rows, rounds: flags.rounds, cursor: flags.cursor }, tools);
+    }),
+  );
+
+bench('accept', 'POST /jobs at a rate and at saturation; longhaul.accept without HTTP; BullMQ', ACCEPT_ROUNDS)
+  .option('--rate <count>', 'requests a second of the steady part', parseCount, ACCEPT_RATE)
+  .option('--connections <count>', 'of HTTP', parseCount, ACCEPT_CONNECTIONS)
+  .option('--seconds <count>', 'how long each part takes', parseCount, ACCEPT_SECONDS)
+  .action(
+    measuring<{ rate: number; connections: number; seconds: number }>(async (flags, tools) => {
+      const { benchAccept } = await import('./accept.bench.js');
+      const { rate, connections, seconds, rounds } = flags;
+      return benchAccept({ rate, connections, seconds, rounds }, tools);
     }),
   );
 

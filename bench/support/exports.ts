@@ -2,6 +2,7 @@
 import { createClient } from '../../libs/client/client.js';
 import type { Job } from '../../libs/client/job.types.js';
 import { processesOf, watchMemory } from './memory.js';
+import { processorSeconds } from './processor-time.js';
 import type { Sample } from './rounds.js';
 import type { StackUnderBench } from './stack.js';
 
@@ -27,6 +28,7 @@ export async function runExport(
   const { api, keys } = run();
   const client = createClient({ url: api, key: keys.client });
   const memory = watchMemory(() => processesOf(run()));
+  const processorBefore = processorSeconds(run());
   const startedAt = performance.now();
   const { dataset, rows, format, options } = request;
   const { job: accepted } = await client.submit(
@@ -38,6 +40,7 @@ export async function runExport(
   const acceptedMs = performance.now() - startedAt;
   const job = await client.wait(accepted.id, { signal });
   const ms = performance.now() - startedAt;
+  const processor = processorSeconds(run()) - processorBefore;
   const rss = memory.stop();
   if (job.status !== 'SUCCEEDED') throw new Error(`The export failed: ${JSON.stringify(job.error)}`);
   const link = await client.artifact(job.id, { signal });
@@ -51,6 +54,7 @@ export async function runExport(
         seconds: ms / MS_PER_SECOND,
         'seconds by the API': (Date.parse(job.finishedAt ?? '') - Date.parse(job.createdAt)) / MS_PER_SECOND,
         '202 after ms': acceptedMs,
+        'CPU seconds': processor,
         MB: link.bytes / BYTES_PER_MB,
       },
       rss,

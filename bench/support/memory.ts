@@ -56,7 +56,8 @@ export function peakOf(pid: number): number | undefined {
   return kilobytes === undefined ? undefined : Number(kilobytes) * BYTES_PER_KB;
 }
 
-function childrenOf(pid: number): number[] {
+/** The processes a process has started and that run. */
+export function childrenOf(pid: number): number[] {
   return (readProcess(pid, `task/${pid}/children`) ?? '').split(' ').filter(Boolean).map(Number);
 }
 

@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly limitMs: number;
   /** Added to the environment of the stack's processes; given the home. */
   readonly env?: (home: string) => NodeJS.ProcessEnv;
+  /** Default: yes. */
+  readonly loadDatasets?: boolean;
   readonly say: (text: string) => void;
 }
 
@@ -42,7 +44,11 @@ export async function withStack<R>(
   try {
     mkdirSync(scratch, { recursive: true });
     options.say('Starting PostgreSQL, Temporal, API, relay and workers');
-    const stack = await startStack({ env: { ...env, ...options.env?.(home) }, stop: signal });
+    const stack = await startStack({
+      env: { ...env, ...options.env?.(home) },
+      stop: signal,
+      loadDatasets: options.loadDatasets ?? true,
+    });
     try {
       return await unlessAborted(signal, work({ run: () => stack.runFile, home, scratch, signal }));
     } finally {

@@ -17,3 +17,11 @@ export function pairedRatio(values: readonly number[], baseline: readonly number
   if (values.length !== baseline.length) throw new RangeError('a ratio needs as many rounds on both sides');
   return median(values.map((value, round) => value / (baseline[round] ?? NaN)));
 }
+
+/** The value that `share` of all do not exceed. Throws for none. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))];
+  if (value === undefined) throw new RangeError('a quantile of nothing');
+  return value;
+}
