@@ -4,82 +4,82 @@ import { z } from 'zod';
 
 const port = z.coerce.number().int().min(0).max(65535);
 
-const Environment = z
-  .object({
-    DATABASE_URL: z.url(),
-    /** Separate logins for the roles; without them each process does SET ROLE on DATABASE_URL. */
-    LONGHAUL_APP_DATABASE_URL: z.url().optional(),
-    LONGHAUL_WORKER_DATABASE_URL: z.url().optional(),
-    LONGHAUL_RELAY_DATABASE_URL: z.url().optional(),
-    DATABASE_POOL_MAX: z.coerce.number().int().min(1).default(10),
-    TEMPORAL_ADDRESS: z.string().min(1),
-    TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-    TEMPORAL_UI_URL: z.url().optional(),
-    PORT: port.default(3000),
-    LONGHAUL_HOST: z.string().default('127.0.0.1'),
-    METRICS_PORT: port.default(0),
-    PUBLIC_URL: z.url().optional(),
-    LONGHAUL_HOME: z.string().default('.longhaul'),
-    /** 32 bytes, base64. Wraps the tenants' data keys. */
-    LONGHAUL_MASTER_KEY: z
-      .string()
-      .refine(
-        (text) => Buffer.from(text, 'base64').length === 32,
-        'must be 32 bytes in base64 (openssl rand -base64 32)',
-      ),
-    LONGHAUL_ENV: z
-      .string()
-      .regex(/^[a-z]+$/)
-      .default('local'),
-    /** Folder of the artifact store; default `$LONGHAUL_HOME/artifacts`. */
-    LONGHAUL_ARTIFACTS: z.string().optional(),
-    /** Set, artifacts are kept in this bucket instead of the folder. */
-    S3_BUCKET: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket’s name')
-      .optional(),
-    S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
-    /** Where clients reach it, if elsewhere; signed URLs begin with it. */
-    S3_PUBLIC_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
-    S3_REGION: z.string().min(1).optional(),
-    AWS_REGION: z.string().min(1).optional(),
-    S3_ACCESS_KEY_ID: z.string().min(1).optional(),
-    S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
-    S3_FORCE_PATH_STYLE: z.enum(['true', 'false']).optional(),
-    /** Folder within the bucket, for buckets that are shared. */
-    S3_PREFIX: z
-      .string()
-      .regex(/^([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]*$/, 'must be names separated by slashes, e.g. longhaul/')
-      .default(''),
-    /** The datasets' file; without it no dataset is known. */
-    LONGHAUL_DATASETS: z.string().optional(),
-    /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
-    LONGHAUL_CODEC_UI_TOKEN: z
-      .string()
-      .regex(/^[A-Za-z0-9_-]{32,100}$/)
-      .optional(),
-    /** Activities of each pool that one worker process runs at a time. */
-    LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
-    LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
-    LONGHAUL_KEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
-    /** After SIGTERM a worker's running activities may go on this long before they are told to end. */
-    LONGHAUL_WORKER_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10000),
-    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  })
-  .superRefine((e, check) => {
-    const needs = (name: keyof typeof e, needed: keyof typeof e): void => {
-      if (e[name] === undefined || e[needed] !== undefined) return;
-      check.addIssue({
-        code: 'custom',
-        path: [needed],
-        message: `is missing: ${name} is of no use without it`,
-      });
-    };
-    needs('S3_ENDPOINT', 'S3_BUCKET');
-    needs('S3_PUBLIC_ENDPOINT', 'S3_BUCKET');
-    needs('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY');
-    needs('S3_SECRET_ACCESS_KEY', 'S3_ACCESS_KEY_ID');
-  });
+const Variables = z.object({
+  DATABASE_URL: z.url(),
+  /** Separate logins for the roles; without them each process does SET ROLE on DATABASE_URL. */
+  LONGHAUL_APP_DATABASE_URL: z.url().optional(),
+  LONGHAUL_WORKER_DATABASE_URL: z.url().optional(),
+  LONGHAUL_RELAY_DATABASE_URL: z.url().optional(),
+  DATABASE_POOL_MAX: z.coerce.number().int().min(1).default(10),
+  TEMPORAL_ADDRESS: z.string().min(1),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_UI_URL: z.url().optional(),
+  PORT: port.default(3000),
+  LONGHAUL_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: port.default(0),
+  PUBLIC_URL: z.url().optional(),
+  LONGHAUL_HOME: z.string().default('.longhaul'),
+  /** 32 bytes, base64. Wraps the tenants' data keys. */
+  LONGHAUL_MASTER_KEY: z
+    .string()
+    .refine(
+      (text) => Buffer.from(text, 'base64').length === 32,
+      'must be 32 bytes in base64 (openssl rand -base64 32)',
+    ),
+  LONGHAUL_ENV: z
+    .string()
+    .regex(/^[a-z]+$/)
+    .default('local'),
+  /** Folder of the artifact store; default `$LONGHAUL_HOME/artifacts`. */
+  LONGHAUL_ARTIFACTS: z.string().optional(),
+  /** Set, artifacts are kept in this bucket instead of the folder. */
+  S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket’s name')
+    .optional(),
+  S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** Where clients reach it, if elsewhere; signed URLs begin with it. */
+  S3_PUBLIC_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  S3_REGION: z.string().min(1).optional(),
+  AWS_REGION: z.string().min(1).optional(),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  S3_FORCE_PATH_STYLE: z.enum(['true', 'false']).optional(),
+  /** Folder within the bucket, for buckets that are shared. */
+  S3_PREFIX: z
+    .string()
+    .regex(/^([A-Za-z0-9_.-]+\/)*[A-Za-z0-9_.-]*$/, 'must be names separated by slashes, e.g. longhaul/')
+    .default(''),
+  /** The datasets' file; without it no dataset is known. */
+  LONGHAUL_DATASETS: z.string().optional(),
+  /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
+  LONGHAUL_CODEC_UI_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{32,100}$/)
+    .optional(),
+  /** Activities of each pool that one worker process runs at a time. */
+  LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
+  LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
+  LONGHAUL_KEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
+  /** After SIGTERM a worker's running activities may go on this long before they are told to end. */
+  LONGHAUL_WORKER_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10000),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+const Environment = Variables.superRefine((e, check) => {
+  const needs = (name: keyof typeof e, needed: keyof typeof e): void => {
+    if (e[name] === undefined || e[needed] !== undefined) return;
+    check.addIssue({
+      code: 'custom',
+      path: [needed],
+      message: `is missing: ${name} is of no use without it`,
+    });
+  };
+  needs('S3_ENDPOINT', 'S3_BUCKET');
+  needs('S3_PUBLIC_ENDPOINT', 'S3_BUCKET');
+  needs('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY');
+  needs('S3_SECRET_ACCESS_KEY', 'S3_ACCESS_KEY_ID');
+});
 
 /** Where the artifact store's bucket is, and how to get in. */
 export interface S3Settings {

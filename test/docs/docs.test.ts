@@ -67,7 +67,7 @@ describe('configuration', () => {
       settings.indexOf('z.object({'),
       settings.indexOf('export interface Settings'),
     );
-    const names = [...schema.matchAll(/^ {2}([A-Z_]+):/gm)].map((match) => match[1] ?? '');
+    const names = [...schema.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map((match) => match[1] ?? '');
     expect(names).toContain('DATABASE_URL');
     const document = read('docs/configuration.md');
     expect(names.filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
@@ -76,7 +76,7 @@ describe('configuration', () => {
   it('gives the defaults that are in the code', () => {
     const settings = read('libs/config/settings.ts');
     const document = read('docs/configuration.md').replace(/ +/g, ' ');
-    const defaults = [...settings.matchAll(/^ {2}([A-Z_]+):.*?\.default\('?([^')]+)'?\)/gm)];
+    const defaults = [...settings.matchAll(/^ {2}([A-Z0-9_]+):.*?\.default\('?([^')]+)'?\)/gm)];
     expect(defaults.length).toBeGreaterThan(3);
     for (const [, name, value] of defaults) expect(document).toContain(`| \`${name}\` | \`${value}\` |`);
   });
