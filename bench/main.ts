@@ -20,6 +20,11 @@ const MS_PER_MINUTE = 60_000;
 const LIMIT_DEFAULT_MINUTES = 15;
 const EXPORT_ROWS = 3_000_000;
 const EXPORT_ROUNDS = 5;
+const FORMATS_ROWS = 1_000_000;
+const FORMATS_ROUNDS = 3;
+const MEMORY_FEW = 1_000_000;
+const MEMORY_MANY = 10_000_000;
+const MEMORY_ROUNDS = 1;
 const ACCEPT_ROUNDS = 3;
 const ACCEPT_RATE = 500;
 const ACCEPT_CONNECTIONS = 50;
@@ -51,6 +56,28 @@ bench('accept', 'POST /jobs at a rate and at saturation; longhaul.accept without
       const { benchAccept } = await import('./accept.bench.js');
       const { rate, connections, seconds, rounds } = flags;
       return benchAccept({ rate, connections, seconds, rounds }, tools);
+    }),
+  );
+
+bench('formats', 'the same rows in every format and compression', FORMATS_ROUNDS)
+  .option('--rows <count>', 'how many flights', parseCount, FORMATS_ROWS)
+  .option('--formats <names...>', 'only these, e.g. csv csv+gzip')
+  .action(
+    measuring<{ rows: number; formats?: string[] }>(async (flags, tools) => {
+      const { benchFormats } = await import('./formats.bench.js');
+      return benchFormats({ rows: flags.rows, rounds: flags.rounds, formats: flags.formats }, tools);
+    }),
+  );
+
+bench('memory', 'a worker’s peak memory over few rows and over many, in every streamed format', MEMORY_ROUNDS)
+  .option('--few <count>', 'how many flights first', parseCount, MEMORY_FEW)
+  .option('--many <count>', 'and how many then', parseCount, MEMORY_MANY)
+  .option('--formats <names...>', 'only these, e.g. csv csv+gzip')
+  .action(
+    measuring<{ few: number; many: number; formats?: string[] }>(async (flags, tools) => {
+      const { benchMemory } = await import('./memory.bench.js');
+      const { few, many, rounds, formats } = flags;
+      return benchMemory({ few, many, rounds, formats }, tools);
     }),
   );
 
