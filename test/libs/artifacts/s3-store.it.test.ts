@@ -11,6 +11,14 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StoreFailure, UploadAborted } from '../../../libs/artifacts/artifact-store.js';
+import { assemble } from '../../../libs/artifacts/s3-assemble.js';
+import { planAssembly } from '../../../libs/artifacts/s3-assembly.js';
+import {
+  openBucket,
+  SourceChanged,
+  type Bucket,
+  type ListedObject,
+} from '../../../libs/artifacts/s3-bucket.js';
 import { createS3Store, type S3StoreOptions } from '../../../libs/artifacts/s3-store.js';
 import type { S3Settings } from '../../../libs/config/settings.js';
 import { S3_DOMAIN, s3Missing, startTestS3, type TestS3 } from '../../support/s3.js';
@@ -218,6 +226,54 @@ describe.skipIf(missing !== undefined)(`in S3${missing ? `: ${missing}` : ''}`, 
         bytes: published.bytes,
         sha256: published.sha256,
       });
+    });
+  });
+
+  describe('a part that is replaced under its publisher', () => {
+    async function assembling(
+      change: (bucket: Bucket, replace: () => Promise<void>) => Partial<Bucket>,
+    ): Promise<unknown> {
+      const { store, settings } = open();
+      const contents = [random(6 * MIB), random(6 * MIB)];
+      await write(store, KEY, contents);
+      const bucket = openBucket(settings);
+      const sources: ListedObject[] = [];
+      for await (const object of bucket.list(`${settings.prefix}uploads/${LOCATION}/part-`))
+        sources.push(object);
+      let replaced: Promise<unknown> | undefined;
+      const replace = async (): Promise<void> => {
+        replaced ??= store.writePart(KEY, 1, Readable.from([random(6 * MIB)]), never);
+        await replaced;
+      };
+      const upload = await bucket.begin(`${settings.prefix}files/${LOCATION}`);
+      const plan = planAssembly(sources.map(({ bytes }) => bytes));
+      expect(plan.map(({ how }) => how)).toEqual(['copy', 'copy']);
+      const options = { signal: never, onBytes: () => undefined };
+      const changed = { ...bucket, ...change(bucket, replace) };
+      return assemble(changed, upload, sources, plan, options).catch((error: unknown) => error);
+    }
+
+    test('is not copied as it is now', async () => {
+      const outcome = await assembling((bucket, replace) => ({
+        async copy(upload, part, ...rest) {
+          if (part === 2) await replace();
+          return bucket.copy(upload, part, ...rest);
+        },
+        // Whatever is read was read before.
+        readRange: async (_, { start, end }) => Buffer.alloc(end - start + 1),
+      }));
+      expect(outcome).toBeInstanceOf(SourceChanged);
+    });
+
+    test('is not read as it is now', async () => {
+      const outcome = await assembling((bucket, replace) => ({
+        copy: async (_, part) => ({ PartNumber: part }),
+        async readRange(source, ...rest) {
+          if (source.key.endsWith('1')) await replace();
+          return bucket.readRange(source, ...rest);
+        },
+      }));
+      expect(outcome).toBeInstanceOf(SourceChanged);
     });
   });
 
