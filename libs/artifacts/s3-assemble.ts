@@ -1,7 +1,7 @@
 /** Carries out a plan of assembly: every byte is read once, in order, for the checksum; large parts the server copies. */
 import { createHash } from 'node:crypto';
 import { createLanes } from './lanes.js';
-import { cut, lengthOf, type Segment, type SourceRange } from './s3-assembly.js';
+import { cut, type Segment, type SourceRange } from './s3-assembly.js';
 import type { Bucket, ListedObject, MultipartUpload, UploadedPart } from './s3-bucket.js';
 
 const READ_BYTES = 8 << 20;
@@ -61,7 +61,7 @@ export async function assemble(
       ranges.flatMap((range) => cut(range, READ_BYTES).map((piece) => ({ ...piece, index }))),
     );
     let bytes = 0;
-    let joined: Buffer[] = [];
+    let joined: { readonly whole: Buffer; filled: number } | undefined;
     try {
       for await (const { piece, body } of readAhead(bucket, sources, reads, stopped)) {
         hash.update(body);
@@ -69,10 +69,11 @@ export async function assemble(
         onBytes(bytes);
         const segment = segments[piece.index];
         if (segment?.how !== 'join') continue;
-        joined.push(body);
-        if (joined.reduce((sum, { length }) => sum + length, 0) < segment.bytes) continue;
-        const whole = Buffer.concat(joined);
-        joined = [];
+        joined ??= { whole: Buffer.allocUnsafeSlow(segment.bytes), filled: 0 };
+        joined.filled += body.copy(joined.whole, joined.filled);
+        if (joined.filled < segment.bytes) continue;
+        const { whole } = joined;
+        joined = undefined;
         await lanes.start(async () => {
           parts.push(await bucket.send(upload, piece.index + 1, whole, stopped));
         });
@@ -103,38 +104,37 @@ export async function readWhole(
   const reads = sources.flatMap(({ bytes }, source) =>
     bytes === 0 ? [] : [{ source, start: 0, end: bytes - 1, index: 0 }],
   );
-  const bodies: Buffer[] = [];
-  for await (const { body } of readAhead(bucket, sources, reads, signal)) bodies.push(body);
-  return Buffer.concat(bodies);
+  const whole = Buffer.alloc(sources.reduce((sum, { bytes }) => sum + bytes, 0));
+  let filled = 0;
+  for await (const { body } of readAhead(bucket, sources, reads, signal)) filled += body.copy(whole, filled);
+  return whole;
 }
 
 type Read = SourceRange & { readonly index: number };
 
-/** The ranges' bytes in order, with some being fetched ahead. */
+/** The ranges' bytes in order, with some being fetched ahead. A body is good until the next one is asked for. */
 async function* readAhead(
   bucket: Bucket,
   sources: readonly ListedObject[],
   reads: readonly Read[],
   signal: AbortSignal,
 ): AsyncGenerator<{ piece: Read; body: Buffer }> {
-  const ahead: { piece: Read; body: Promise<Buffer> }[] = [];
+  const ahead: { piece: Read; into: Buffer; body: Promise<Buffer> }[] = [];
+  const free: Buffer[] = [];
   let next = 0;
-  const fetchMore = (): void => {
+  for (;;) {
     for (; ahead.length < READS_AT_ONCE && next < reads.length; next += 1) {
       const piece = reads[next] as Read;
-      const body = bucket.readRange(sourceOf(sources, piece), piece, signal);
+      const into = free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
+      const body = bucket.readRange(sourceOf(sources, piece), piece, into, signal);
       // Awaited in its turn; an earlier one may fail first.
       body.catch(() => undefined);
-      ahead.push({ piece, body });
+      ahead.push({ piece, into, body });
     }
-  };
-  for (;;) {
-    fetchMore();
     const first = ahead.shift();
     if (!first) return;
-    const body = await first.body;
-    if (body.length !== lengthOf(first.piece)) throw new Error('a range of another length than asked for');
-    yield { piece: first.piece, body };
+    yield { piece: first.piece, body: await first.body };
+    free.push(first.into);
   }
 }
 

@@ -96,8 +96,8 @@ export interface Bucket {
   ): Promise<'put' | 'exists'>;
   head(key: string): Promise<ObjectHead | undefined>;
   readText(key: string): Promise<string | undefined>;
-  /** A range of an object as it was listed. Throws SourceChanged. */
-  readRange(source: ListedObject, range: ByteRange, signal: AbortSignal): Promise<Buffer>;
+  /** A range of an object as it was listed, written to the beginning of `into`. Throws SourceChanged. */
+  readRange(source: ListedObject, range: ByteRange, into: Buffer, signal: AbortSignal): Promise<Buffer>;
   /** Objects whose key begins so, in the order of their keys. */
   list(prefix: string): AsyncGenerator<ListedObject>;
   /** Multipart uploads that are neither completed nor aborted. */
@@ -182,14 +182,14 @@ export function openBucket(settings: S3Settings, options: BucketOptions = {}): B
       }
     },
 
-    async readRange(source, range, signal) {
+    async readRange(source, range, into, signal) {
       for (let attempt = 1; ; attempt += 1) {
         try {
           const { Body } = await client.send(
             new GetObjectCommand({ ...at(source.key), IfMatch: source.etag, Range: rangeText(range) }),
             { abortSignal: signal },
           );
-          return await collect(Body as Readable, range.end - range.start + 1, signal);
+          return await collect(Body as Readable, into.subarray(0, range.end - range.start + 1), signal);
         } catch (error) {
           const answer = s3Answer(error);
           if (answer === 'absent' || answer === 'exists') throw new SourceChanged(source.key);
@@ -345,20 +345,21 @@ function createClient(
   });
 }
 
-async function collect(body: Readable, bytes: number, signal: AbortSignal): Promise<Buffer> {
-  const whole = Buffer.allocUnsafe(bytes);
+/** Fills `whole` from the body, which must be just as long. */
+async function collect(body: Readable, whole: Buffer, signal: AbortSignal): Promise<Buffer> {
   let filled = 0;
   const stop = (): void => void body.destroy(signal.reason as Error);
   signal.addEventListener('abort', stop, { once: true });
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (filled + chunk.length > bytes) throw new StoreFailure('busy', 'more bytes than were asked for');
+      if (filled + chunk.length > whole.length)
+        throw new StoreFailure('busy', 'more bytes than were asked for');
       filled += chunk.copy(whole, filled);
     }
   } finally {
     signal.removeEventListener('abort', stop);
   }
-  if (filled !== bytes) throw new StoreFailure('busy', 'fewer bytes than were asked for');
+  if (filled !== whole.length) throw new StoreFailure('busy', 'fewer bytes than were asked for');
   return whole;
 }
 

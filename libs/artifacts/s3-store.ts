@@ -77,9 +77,8 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
 
     async openUpload(key) {
       const location = locationOf(key);
-      await refuseClosed(key, location);
       await bucket.put(keys.opened(location), OPEN_MARK);
-      // An abort may have come between the look and the mark.
+      // After the mark: an abort that comes after the look finds it, and takes it away.
       await refuseClosed(key, location).catch(async (error: unknown) => {
         await bucket.delete([keys.opened(location)]);
         throw error;
