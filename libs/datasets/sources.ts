@@ -1,5 +1,6 @@
 /** Connections to the source databases: read-only, capped, one pool a source. */
 import pg from 'pg';
+import { openCopySocket } from '../store/copy-socket.js';
 import type { Datasets } from './datasets.js';
 
 const PARTS_AT_ONCE_MAX = 4;
@@ -71,6 +72,7 @@ function openPool(url: string): pg.Pool {
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'longhaul-export',
+    stream: openCopySocket,
     options: `-c client_connection_check_interval=${CLIENT_CHECK}`,
   });
   // The pool replaces an idle connection that broke; whoever needs the source next hears of it by itself.
