@@ -39,35 +39,42 @@ const Filter = z
   .describe('Column → conditions; all of them must hold.');
 
 /** What a client asks for. Whether dataset, columns, operators and types exist is checked at acceptance. */
-export const ReportExportInput = z.strictObject({
-  dataset: DatasetName,
-  version: z.int().positive().describe('Part of the natural key: raise it to have a fresh file.'),
-  format: z.enum(['csv', 'ndjson']),
-  compression: z
-    .enum(['gzip', 'zstd'])
-    .optional()
-    .describe('Of the file itself: it is stored, hashed and served compressed, e.g. as `flights-7.csv.gz`.'),
-  columns: z
-    .array(ColumnName)
-    .min(1)
-    .max(COLUMNS_MAX)
-    .refine((columns) => new Set(columns).size === columns.length, 'name each column once')
-    .optional()
-    .describe('Which columns, in which order; without it, all the dataset allows.'),
-  filter: Filter.optional(),
-  parameters: z
-    .record(ColumnName, Scalar)
-    .refine(
-      (parameters) => Object.keys(parameters).length > 0,
-      'name at least one parameter, or leave it out',
-    )
-    .optional()
-    .describe("Values of the dataset's own typed parameters."),
-  order: z
-    .strictObject({ column: ColumnName, direction: z.enum(['asc', 'desc']).default('asc') })
-    .optional()
-    .describe("Without it, the order of the dataset's key, which is also the fastest."),
-});
+export const ReportExportInput = z
+  .strictObject({
+    dataset: DatasetName,
+    version: z.int().positive().describe('Part of the natural key: raise it to have a fresh file.'),
+    format: z.enum(['csv', 'ndjson', 'xlsx']),
+    compression: z
+      .enum(['gzip', 'zstd'])
+      .optional()
+      .describe(
+        'Not for xlsx. Of the file itself: it is stored, hashed and served compressed, e.g. as `flights-7.csv.gz`.',
+      ),
+    columns: z
+      .array(ColumnName)
+      .min(1)
+      .max(COLUMNS_MAX)
+      .refine((columns) => new Set(columns).size === columns.length, 'name each column once')
+      .optional()
+      .describe('Which columns, in which order; without it, all the dataset allows.'),
+    filter: Filter.optional(),
+    parameters: z
+      .record(ColumnName, Scalar)
+      .refine(
+        (parameters) => Object.keys(parameters).length > 0,
+        'name at least one parameter, or leave it out',
+      )
+      .optional()
+      .describe("Values of the dataset's own typed parameters."),
+    order: z
+      .strictObject({ column: ColumnName, direction: z.enum(['asc', 'desc']).default('asc') })
+      .optional()
+      .describe("Without it, the order of the dataset's key, which is also the fastest."),
+  })
+  .refine(({ format, compression }) => format !== 'xlsx' || compression === undefined, {
+    path: ['compression'],
+    message: 'an XLSX file is compressed already: leave it out',
+  });
 export type ReportExportInput = z.output<typeof ReportExportInput>;
 
 const Count = z.int().nonnegative();

@@ -1,5 +1,6 @@
 /** Failures of sources and store, in the words of a saga. */
 import { PartMissing, StoreFailure, UploadAborted } from '../../libs/artifacts/artifact-store.js';
+import { SheetTooLarge } from '../../libs/datasets/xlsx.stream.js';
 import { SnapshotGone } from '../../libs/datasets/sources.js';
 import { Denied, HoldLost, Rejected, Transient, type Certainty } from '../../libs/saga/failure.js';
 import { codeOf, toStepFailure } from '../../libs/store/postgres-failure.js';
@@ -19,6 +20,7 @@ export function storeFailure(error: unknown, whenUnknown: Certainty): unknown {
   if (error instanceof UploadAborted) return new Rejected('upload_closed', error.message, { cause: error });
   if (error instanceof PartMissing) return new Rejected('part_missing', error.message, { cause: error });
   if (error instanceof StoreFailure) return serverFailure(error, whenUnknown);
+  if (error instanceof SheetTooLarge) return new Rejected('file_too_large', error.message, { cause: error });
   const code = codeOf(error) ?? '';
   const message = `The artifact store answered ${code}`;
   if (BUSY_STORE.has(code))

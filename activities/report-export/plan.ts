@@ -5,6 +5,7 @@ import { exportSourceOf, type Args, type Context, type Output } from './context.
 import { countKeys, cutParts } from './cut.js';
 import { storePlan } from './export-parts.store.js';
 import { sourceFailure } from './failures.js';
+import { refuseWhatNoFileHolds } from './limits.js';
 
 export async function planParts(
   resources: Resources,
@@ -23,6 +24,7 @@ export async function planParts(
           `Dataset "${dataset.name}" has ${counted.rows - counted.keys} rows without its key "${dataset.key}"; a key may not be null.`,
         );
       }
+      await refuseWhatNoFileHolds(connection, exported, input, counted.rows);
       return { counted, ranges: await cutParts(connection, exported, input, counted) };
     })
     .catch((error: unknown) => {

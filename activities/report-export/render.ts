@@ -61,8 +61,10 @@ async function copyPart(
   const copy = connection.query(
     new CopyOut(format.partSql(dataset, input, tenant, { columns: fields, range, header })),
   );
+  const names = fields.map(({ name }) => name);
+  const packed = format.pack?.(copy, names) ?? copy;
   const compression = compressionOf(input);
-  const file = compression ? compressed(copy, compression) : copy;
+  const file = compression ? compressed(packed, compression) : packed;
   const rows = (): number => Math.max(0, copy.rows - (header ? 1 : 0));
   const reporting = setInterval(() => {
     context.heartbeat();

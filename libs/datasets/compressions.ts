@@ -50,7 +50,8 @@ export function compressed(source: Readable, compression: Compression): CountedS
   return counted;
 }
 
-class ByteCounter extends Transform {
+/** Passes everything on, and counts it. */
+export class ByteCounter extends Transform {
   bytes = 0;
 
   override _transform(chunk: Buffer, _: BufferEncoding, callback: TransformCallback): void {

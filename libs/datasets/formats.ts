@@ -1,9 +1,13 @@
 /** The formats an export is written in. Whatever depends on the format is asked here, and nowhere else. */
+import type { Readable } from 'node:stream';
+import type { CountedStream } from './compressions.js';
 import { csvPartSql } from './csv.sql.js';
 import type { Dataset } from './datasets.js';
 import { ndjsonPartSql } from './ndjson.sql.js';
-import type { PartRows, SelectionTenant } from './select.sql.js';
+import type { DescribedColumn, PartRows, SelectionTenant } from './select.sql.js';
 import type { Selection } from './selection.js';
+import { CELL_TEXT_MAX, longestCellSql, xlsxRowsSql } from './xlsx.sql.js';
+import { workbook } from './xlsx.stream.js';
 
 export interface Format {
   /** Without a dot. */
@@ -13,7 +17,16 @@ export interface Format {
   readonly hasHeader: boolean;
   /** Whether parts by key, laid end to end, are the file; otherwise the whole file is one part. */
   readonly inParts: boolean;
-  /** `COPY (…) TO STDOUT` of one part: what the server sends are the bytes of the file, a message a row. */
+  /** How many rows one file holds, where that is bounded. */
+  readonly rowsMax?: number;
+  /** How long a value may be, where that is bounded; the SQL is an aggregate over the rows, undefined if none could be longer. */
+  readonly longestCell?: {
+    readonly max: number;
+    sql(dataset: Dataset, columns: readonly DescribedColumn[]): string | undefined;
+  };
+  /** Makes the file of what the server sends, where the two are not the same. */
+  readonly pack?: (rows: Readable, columns: readonly string[]) => CountedStream;
+  /** `COPY (…) TO STDOUT` of one part, a message a row. */
   partSql(
     dataset: Dataset,
     selection: Selection,
@@ -37,5 +50,16 @@ export const FORMATS = {
     hasHeader: false,
     inParts: true,
     partSql: ndjsonPartSql,
+  },
+  xlsx: {
+    extension: 'xlsx',
+    contentType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+    hasHeader: false,
+    inParts: false,
+    // A sheet has 1,048,576 rows, of which the first names the columns.
+    rowsMax: 1_048_575,
+    longestCell: { max: CELL_TEXT_MAX, sql: longestCellSql },
+    pack: workbook,
+    partSql: xlsxRowsSql,
   },
 } as const satisfies Record<string, Format>;

@@ -230,6 +230,7 @@ describe('two requests', () => {
       { parameters: { since: '2026-01-01' } },
       { order: { column: 'a', direction: 'desc' } },
       { format: 'ndjson' },
+      { format: 'xlsx' },
       { compression: 'gzip' },
       { compression: 'zstd' },
     ];
@@ -242,6 +243,7 @@ test('refuses an input that says nothing or too much', () => {
     { version: 0 },
     { format: 'pdf' },
     { compression: 'none' },
+    { format: 'xlsx', compression: 'gzip' },
     { columns: [] },
     { columns: ['a', 'a'] },
     { columns: ['a"'] },

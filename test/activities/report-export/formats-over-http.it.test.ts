@@ -123,10 +123,13 @@ test('a format or compression that is none is refused, and told', async () => {
     code: 'validation_failed',
     errors: [{ pointer: '/input/format' }, { pointer: '/input/compression' }],
   });
+  const packed = await submit({ dataset: 'flights', version: 1, format: 'xlsx', compression: 'gzip' });
+  expect(packed.status).toBe(422);
+  expect(await packed.json()).toMatchObject({ errors: [{ pointer: '/input/compression' }] });
   const document = (await (await stack.call('/openapi.json')).json()) as object;
   const text = JSON.stringify(document);
   for (const told of [
-    '"enum":["csv","ndjson"]',
+    '"enum":["csv","ndjson","xlsx"]',
     '"enum":["gzip","zstd"]',
     '"application/x-ndjson"',
     '"application/zstd"',

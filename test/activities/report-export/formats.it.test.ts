@@ -2,6 +2,7 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import pg from 'pg';
+import { readSheet } from 'read-excel-file/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compressed, COMPRESSIONS } from '../../../libs/datasets/compressions.js';
 import { parseDatasets, type Dataset } from '../../../libs/datasets/datasets.js';
@@ -39,7 +40,7 @@ const text = fc
         'NULL',
         'null',
       ),
-      oneOf('\x01', '\x02', '\x7f', '{', '}', '=1+1', '@SUM(A1)', '\\u0041', '</script>'),
+      oneOf('\x01', '\x02', '\x7f', '{', '}', '=1+1', '@SUM(A1)', '\\u0041', '</script>', '_x0041_'),
       fc.string({ unit: 'binary', maxLength: 4 }),
     ),
     { maxLength: 5 },
@@ -62,11 +63,29 @@ const COLUMNS = {
   mood: { type: 'mood', values: oneOf('fine', '=bad', '+worse'), guarded: true },
   flag: { type: 'bool', values: oneOf('t', 'f') },
   small: { type: 'int2', values: oneOf('-32768', '0', '32767') },
-  big: { type: 'int8', values: oneOf('-9223372036854775808', '9007199254740993', '9223372036854775807') },
+  big: {
+    type: 'int8',
+    values: oneOf(
+      '-9223372036854775808',
+      '999999999999999',
+      '-1000000000000000',
+      '9007199254740993',
+      '9223372036854775807',
+    ),
+  },
   amount: {
     type: 'numeric',
     values: fc.oneof(
-      oneOf('NaN', 'Infinity', '-Infinity', '0.000', '-1.50', '1e30'),
+      oneOf(
+        'NaN',
+        'Infinity',
+        '-Infinity',
+        '0.000',
+        '-1.50',
+        '1e30',
+        '-1234.56789012345',
+        '0.1234567890123456',
+      ),
       signed(digits(100)),
       fc.tuple(signed(digits(100)), digits(50)).map(([whole, part]) => `${whole}.${part}`),
     ),
@@ -188,7 +207,14 @@ async function bytesOf(
   const { fields } = await connection.query(describeSql(dataset, selection, TENANT));
   const part = { columns: fields, range: EVERY_KEY, header: false };
   const copy = connection.query(new CopyOut(FORMATS[format].partSql(dataset, selection, TENANT, part)));
-  const stream = compression ? compressed(copy, COMPRESSIONS[compression]) : copy;
+  const stream = compression
+    ? compressed(copy, COMPRESSIONS[compression])
+    : format === 'xlsx'
+      ? FORMATS.xlsx.pack(
+          copy,
+          fields.map(({ name }) => name),
+        )
+      : copy;
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   const bytes = Buffer.concat(chunks);
@@ -277,6 +303,56 @@ test('NDJSON read back by PostgreSQL makes the same rows', async () => {
       [file.toString().split('\n').slice(0, -1)],
     );
     expect(await asPart((connection) => told(connection, written))).toEqual(before);
+  });
+});
+
+/** What a cell should be, given what PostgreSQL shows. */
+function cellOf(type: string, shown: string | null): string | number | boolean | Date | null {
+  if (shown === null || shown === '') return null;
+  const digits = shown.replace(/^-|\./g, '').replace(/^0+/, '');
+  switch (type) {
+    case 'bool':
+      return shown === 't';
+    case 'int2':
+    case 'int4':
+    case 'int8':
+    case 'numeric':
+      return /^-?[\d.]+$/.test(shown) && digits.length <= 15 ? Number(shown) : shown;
+    case 'float8':
+      return Number.isFinite(Number(shown)) ? Number(shown) : shown;
+    case 'date':
+    case 'timestamp':
+    case 'timestamptz': {
+      const date = new Date(shown.replace(' ', 'T').replace(/(\+00)?$/, type === 'date' ? '' : 'Z'));
+      return /^\d{4}-/.test(shown) && date >= new Date('1900-03-01') && !shown.endsWith('BC') ? date : shown;
+    }
+    default:
+      return shown;
+  }
+}
+
+test('XLSX has dates as dates, numbers that survive as numbers, and all else as its very text', async () => {
+  const types = ['int4', ...NAMES.map((name) => COLUMNS[name].type)];
+  await eachTable(async () => {
+    const [file, shown] = await asPart(async (connection) => [
+      await bytesOf(connection, 'xlsx'),
+      await told(connection, (column) => `case when ${column} is not null then format('%s', ${column}) end`),
+    ]);
+    const [header, ...cells] = await readSheet(file, { trim: false });
+    expect(header).toEqual(['id', ...NAMES]);
+    expect(cells.length).toBe(shown.length);
+    for (const [index, row] of shown.entries()) {
+      const expected = row.map((value, column) => cellOf(types[column] ?? '', value));
+      const found = types.map((_, column) => (cells[index]?.[column] ?? null) as unknown);
+      for (const [column, value] of expected.entries()) {
+        const one = found[column];
+        const where = `${['id', ...NAMES][column] ?? ''}: ${String(row[column])}`;
+        // Excel counts days in doubles.
+        if (value instanceof Date)
+          expect(Math.abs(Number(one) - Number(value)), where).toBeLessThanOrEqual(1);
+        else expect(one === '' ? null : one, where).toEqual(value);
+      }
+    }
   });
 });
 

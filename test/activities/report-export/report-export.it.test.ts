@@ -56,6 +56,19 @@ beforeAll(async () => {
       key: 'id',
       columns: { id: 'bigint' },
     },
+    many: {
+      ...base,
+      query: 'select i as id from generate_series(1, 1048576) i',
+      key: 'id',
+      columns: { id: 'integer' },
+    },
+    // Each of these characters is two to Excel.
+    long: {
+      ...base,
+      query: `select 1 as id, repeat('\u{1F600}', 16384) as body`,
+      key: 'id',
+      columns: { id: 'integer', body: 'text' },
+    },
     restless: {
       ...base,
       query: 'select id from accounts where random() < 0.5',
@@ -222,6 +235,40 @@ describe('a compressed file', () => {
       expect(begun(run.trace, 'render')).toHaveLength(4);
     },
   );
+});
+
+describe('a workbook', () => {
+  test('is one part, in any order, and the same bytes again', async () => {
+    const selection = {
+      dataset: 'accounts',
+      format: 'xlsx' as const,
+      filter: { id: { lte: 300_000 } },
+      order: { column: 'id', direction: 'desc' as const },
+    };
+    const run = await bench.run(selection);
+    const file = await bench.read(`${JOB_ID}.0`);
+    const result = resultOf(run);
+    expect(result).toMatchObject({
+      rows: 300_000,
+      bytes: file.length,
+      sha256: sha256(file),
+      filename: 'accounts-1.xlsx',
+      contentType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+    });
+    expect(begun(run.trace, 'render')).toHaveLength(1);
+    await bench.reset();
+    expect(resultOf(await bench.run(selection)).sha256).toBe(result.sha256);
+  });
+
+  test.each([
+    ['many', 'too_many_rows', 'has 1048576 rows, and XLSX holds 1048575. Ask for CSV'],
+    ['long', 'cell_too_long', 'has 32768 characters, and a cell of XLSX holds 32767. Ask for CSV'],
+  ])('that could not be opened is refused, with what to do: %s', async (dataset, code, told) => {
+    const run = await bench.run({ dataset, format: 'xlsx' });
+    expect(run.end).toMatchObject({ status: 'FAILED', error: { code, step: 'plan' } });
+    expect(JSON.stringify(run.end)).toContain(told);
+    expect(await bench.leftovers('uploads')).toEqual([]);
+  });
 });
 
 describe('one moment', () => {
