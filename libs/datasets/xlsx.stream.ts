@@ -9,7 +9,7 @@ import { columnLetters } from './xlsx.sql.js';
 
 const CHUNK_BYTES = 1 << 18;
 /** A ZIP without its 64-bit extension, which not every reader of workbooks knows. */
-const ENTRY_BYTES_MAX = 0xffff_ffff;
+const ZIP_BYTES_MAX = 0xffff_ffff;
 /** 1 January 1980, the first day a ZIP knows: the same rows are the same bytes. */
 const DOS_DATE = 0x21;
 
@@ -22,12 +22,16 @@ export class SheetTooLarge extends Error {
 }
 
 /** The rows (XML, from the second on) as a workbook whose first row names the columns. */
-export function workbook(rows: Readable, columns: readonly string[]): CountedStream {
+export function workbook(
+  rows: Readable,
+  columns: readonly string[],
+  bytesMax = ZIP_BYTES_MAX,
+): CountedStream {
   const counted = new ByteCounter();
   // Its reader is told of every failure: the pipeline destroys the last stream with the error.
   pipeline(
     rows,
-    (source: AsyncIterable<Buffer>) => zipped(source, columns),
+    (source: AsyncIterable<Buffer>) => zipped(source, columns, bytesMax),
     counted,
     () => undefined,
   );
@@ -43,7 +47,11 @@ interface Entry {
   readonly at: number;
 }
 
-async function* zipped(rows: AsyncIterable<Buffer>, columns: readonly string[]): AsyncGenerator<Buffer> {
+async function* zipped(
+  rows: AsyncIterable<Buffer>,
+  columns: readonly string[],
+  bytesMax: number,
+): AsyncGenerator<Buffer> {
   const entries: Entry[] = [];
   let at = 0;
   const open = (name: string, content?: Buffer): { entry: Entry; header: Buffer } => {
@@ -63,16 +71,16 @@ async function* zipped(rows: AsyncIterable<Buffer>, columns: readonly string[]):
   yield header;
   const deflate = createDeflateRaw({ level: 1, chunkSize: CHUNK_BYTES });
   // What is read below tells of its failure.
-  pipeline(Readable.from(measured(sheetXml(rows, columns), entry)), deflate, () => undefined);
+  pipeline(Readable.from(measured(sheetXml(rows, columns), entry, bytesMax)), deflate, () => undefined);
   for await (const chunk of deflate as AsyncIterable<Buffer>) {
     entry.packedBytes += chunk.length;
     yield chunk;
   }
-  if (entry.bytes > ENTRY_BYTES_MAX) throw new SheetTooLarge();
   const descriptor = Buffer.alloc(16);
   descriptor.writeUInt32LE(0x08074b50, 0);
   writeSizes(descriptor, 4, entry);
   at += header.length + entry.packedBytes + descriptor.length;
+  if (at > bytesMax) throw new SheetTooLarge();
   const directory = Buffer.concat(entries.map((one) => directoryEntry(one)));
   yield Buffer.concat([descriptor, directory, endOfDirectory(entries.length, directory.length, at)]);
 }
@@ -86,11 +94,15 @@ async function* sheetXml(rows: AsyncIterable<Buffer>, columns: readonly string[]
   yield Buffer.from('</sheetData></worksheet>');
 }
 
-async function* measured(content: AsyncIterable<Buffer>, entry: Entry): AsyncGenerator<Buffer> {
+async function* measured(
+  content: AsyncIterable<Buffer>,
+  entry: Entry,
+  bytesMax: number,
+): AsyncGenerator<Buffer> {
   for await (const chunk of content) {
     entry.crc = crc32(chunk, entry.crc);
     entry.bytes += chunk.length;
-    if (entry.bytes > ENTRY_BYTES_MAX) throw new SheetTooLarge();
+    if (entry.bytes > bytesMax) throw new SheetTooLarge();
     yield chunk;
   }
 }

@@ -4,8 +4,10 @@ import { buffer } from 'node:stream/consumers';
 import { finished, pipeline } from 'node:stream/promises';
 import { readSheet } from 'read-excel-file/node';
 import { expect, test } from 'vitest';
+import { storeFailure } from '../../../activities/report-export/failures.js';
 import { columnLetters } from '../../../libs/datasets/xlsx.sql.js';
-import { workbook } from '../../../libs/datasets/xlsx.stream.js';
+import { Rejected } from '../../../libs/saga/failure.js';
+import { SheetTooLarge, workbook } from '../../../libs/datasets/xlsx.stream.js';
 
 const ROW = Buffer.from('<row r="2"><c r="A2"><v>7</v></c></row>\n');
 
@@ -45,6 +47,13 @@ test('ends its source when its reader is aborted, or fails', async () => {
     await expect(pipeline(workbook(source, ['a']), sink, { signal })).rejects.toThrow(error);
     expect(await ended).toBeInstanceOf(Error);
   }
+});
+
+test('refuses a sheet that its ZIP could not hold', async () => {
+  const rows = (): Readable => Readable.from(Array.from({ length: 100 }, () => ROW));
+  await expect(buffer(workbook(rows(), ['a'], 3_000))).rejects.toThrow(SheetTooLarge);
+  expect(storeFailure(new SheetTooLarge(), 'no')).toBeInstanceOf(Rejected);
+  expect((await buffer(workbook(rows(), ['a'], 30_000))).length).toBeGreaterThan(0);
 });
 
 test('names its columns as a spreadsheet does', () => {
