@@ -72,6 +72,11 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
     return (await remains.drop(location)) ? 'aborted' : 'absent';
   }
 
+  /** It is published whatever comes of this: the sweeper does what is not done here. */
+  async function tidy(location: string, { manifest }: Published): Promise<void> {
+    await remains.drop(location, manifest).catch(() => undefined);
+  }
+
   return {
     name: 's3',
 
@@ -124,12 +129,14 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
       for (let attempt = 1; ; attempt += 1) {
         const decision = await decisions.find(location);
         if (decision === 'aborted') throw new UploadAborted(key);
-        if (decision) return decision.artifact;
+        if (decision) {
+          await tidy(location, decision);
+          return decision.artifact;
+        }
         try {
           const published = await publishOnce({ bucket, keys, decisions }, { key, location }, publication);
           if (!published) throw new SourceChanged(keys.file(location));
-          // It is published whatever comes of this: the sweeper does what is not done here.
-          await remains.drop(location, published.manifest).catch(() => undefined);
+          await tidy(location, published);
           return published.artifact;
         } catch (error) {
           const mayGoWell = error instanceof SourceChanged || error instanceof MultipartGone;

@@ -7,7 +7,7 @@ import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/clie
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createS3Store } from '../../../libs/artifacts/s3-store.js';
 import type { S3Settings } from '../../../libs/config/settings.js';
-import { startKillProxy } from '../../support/kill-proxy.js';
+import { startS3Proxy } from '../../support/s3-proxy.js';
 import { s3Missing, startTestS3, type TestS3 } from '../../support/s3.js';
 import { FILE, KEY, LOCATION, never } from './artifact-store.suite.js';
 
@@ -47,7 +47,10 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
     after: number,
   ): Promise<{ killed: boolean; requests: string[] }> {
     let kill = (): void => undefined;
-    const proxy = await startKillProxy(s3.port, after, () => kill());
+    const proxy = await startS3Proxy(s3.port, (_, { length }) => {
+      if (length === after) kill();
+      return length >= after;
+    });
     const args = ['--input-type=module', '-e', WRITER, STORE];
     const own = JSON.stringify({ ...settings, endpoint: proxy.endpoint });
     const child = spawn(process.execPath, [...args, own, JSON.stringify(LENGTHS), ending], {
@@ -71,10 +74,11 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
     );
   }
 
-  /** Kills after the first request, after the second, and so on, until it comes to its end; `check` looks at each. */
+  /** Kills after the first request, and one later (or `step`), and so on, until it comes to its end; `check` looks at each. */
   async function killEverywhere(
     ending: string,
     check: (settings: S3Settings, said: string) => Promise<void>,
+    step = 1,
   ): Promise<string[]> {
     let next = 1;
     let last: string[] = [];
@@ -82,7 +86,7 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
     const lane = async (): Promise<void> => {
       while (!ended && next <= REQUESTS_MAX) {
         const after = next;
-        next += 1;
+        next += step;
         const settings = s3.settings();
         const { killed, requests } = await runKilled(settings, ending, after);
         await check(settings, `killed after ${requests.join(', ')}`);
@@ -119,17 +123,21 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
     const hash = createHash('sha256');
     for (const [part, length] of LENGTHS.entries()) hash.update(Buffer.alloc(length, part + 1));
     const sha256 = hash.digest('hex');
-    await killEverywhere('publish', async (settings, said) => {
-      const store = createS3Store(settings);
-      const published = (await store.findPublished(KEY)) ?? (await repeat(settings));
-      expect(published.sha256, said).toBe(sha256);
-      await store.sweep({ ...EVERYTHING_IS_OLD, isLive: async (asked) => new Set(asked) });
-      const left = await leftIn(settings);
-      expect(
-        left.filter((key) => !key.startsWith(`manifests/${LOCATION}/`)),
-        said,
-      ).toEqual([`files/${LOCATION}`]);
-    });
+    await killEverywhere(
+      'publish',
+      async (settings, said) => {
+        const store = createS3Store(settings);
+        const published = (await store.findPublished(KEY)) ?? (await repeat(settings));
+        expect(published.sha256, said).toBe(sha256);
+        await store.sweep({ ...EVERYTHING_IS_OLD, isLive: async (asked) => new Set(asked) });
+        const left = await leftIn(settings);
+        expect(
+          left.filter((key) => !key.startsWith(`manifests/${LOCATION}/`)),
+          said,
+        ).toEqual([`files/${LOCATION}`]);
+      },
+      3,
+    );
 
     async function repeat(settings: S3Settings) {
       const store = createS3Store(settings);
@@ -141,11 +149,15 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
   }, 120_000);
 
   test('an abort is finished by its repeat', async () => {
-    await killEverywhere('abort', async (settings, said) => {
-      const store = createS3Store(settings);
-      await store.abortUpload(KEY);
-      expect(await leftIn(settings), said).toEqual([`files/${LOCATION}`]);
-      await expect(store.openUpload(KEY)).rejects.toThrow('closed');
-    });
+    await killEverywhere(
+      'abort',
+      async (settings, said) => {
+        const store = createS3Store(settings);
+        await store.abortUpload(KEY);
+        expect(await leftIn(settings), said).toEqual([`files/${LOCATION}`]);
+        await expect(store.openUpload(KEY)).rejects.toThrow('closed');
+      },
+      2,
+    );
   }, 120_000);
 });

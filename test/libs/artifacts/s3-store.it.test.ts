@@ -21,6 +21,7 @@ import {
 } from '../../../libs/artifacts/s3-bucket.js';
 import { createS3Store, type S3StoreOptions } from '../../../libs/artifacts/s3-store.js';
 import type { S3Settings } from '../../../libs/config/settings.js';
+import { startS3Proxy } from '../../support/s3-proxy.js';
 import { S3_DOMAIN, s3Missing, startTestS3, type TestS3 } from '../../support/s3.js';
 import {
   describeArtifactStore,
@@ -287,6 +288,37 @@ describe.skipIf(missing !== undefined)(`in S3${missing ? `: ${missing}` : ''}`, 
     now += 14 * 86_400_000 + 5_000;
     await store.sweep(sweep);
     expect(await objects()).toEqual([]);
+  });
+
+  test.each([
+    ['small', [1_000, 2_000]],
+    ['large', [9 * MIB, 1_000, 6 * MIB]],
+  ])('answers that are lost change nothing: %s', async (_, lengths) => {
+    // Every first request of its kind is carried out, and its answer never heard.
+    const proxy = await startS3Proxy(
+      s3.port,
+      (name, answered) => answered.filter((other) => other === name).length === 1,
+    );
+    try {
+      const bench = open();
+      const store = createS3Store({ ...bench.settings, endpoint: proxy.endpoint });
+      const contents = lengths.map(random);
+      await write(store, KEY, contents);
+      const whole = Buffer.concat(contents);
+      expect(await store.publish(KEY, { parts: lengths.length, ...FILE })).toMatchObject({
+        bytes: whole.length,
+        sha256: sha256(whole),
+      });
+      expect((await bench.served(LOCATION))?.equals(whole)).toBe(true);
+      expect(await bench.uploads()).toEqual([]);
+      expect(await bench.multiparts()).toEqual([]);
+      const repeated = new Set(proxy.answered).size;
+      expect(proxy.answered.length).toBeGreaterThanOrEqual(2 * repeated - 2);
+      expect(await store.abortUpload(KEY)).toBe('absent');
+      expect(await store.findPublished(KEY)).toMatchObject({ bytes: whole.length });
+    } finally {
+      await proxy.close();
+    }
   });
 
   describe('a failure', () => {

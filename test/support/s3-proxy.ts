@@ -1,33 +1,34 @@
-/** Stands between a process and a server, and kills the process after so many answers, before it hears the last of them. */
+/** Stands between the store and its server, and lets answers be lost: what was asked for is done, and nobody hears of it. */
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface KillProxy {
+export interface S3Proxy {
   readonly endpoint: string;
-  /** What was answered so far, in order, as `PUT part-00000?partNumber`. */
+  /** What was answered so far, in order, as `PUT part-00000?partNumber&uploadId`. */
   readonly answered: string[];
   close(): Promise<void>;
 }
 
-/** `kill` is called once, when the `after`-th request (from 1) has been carried out by the server at `port`. */
-export async function startKillProxy(port: number, after: number, kill: () => void): Promise<KillProxy> {
+/** `lose` is asked when the server at `port` has carried a request out: whether its answer is kept back. */
+export async function startS3Proxy(
+  port: number,
+  lose: (name: string, answered: readonly string[]) => boolean,
+): Promise<S3Proxy> {
   const answered: string[] = [];
   const server: Server = createServer((incoming, outgoing) => {
     const { method, url, headers } = incoming;
-    const forwarded = request(
-      { host: '127.0.0.1', port, method, path: url, headers: { ...headers } },
-      (answer) => {
-        answered.push(nameOf(method ?? '', url ?? ''));
-        if (answered.length === after) {
-          kill();
-          answer.resume();
-          return;
-        }
-        outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(outgoing);
-      },
-    );
-    // Its other side was killed: what it sent in half is what the server got.
+    const forwarded = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+      const name = nameOf(method ?? '', url ?? '');
+      answered.push(name);
+      if (lose(name, answered)) {
+        answer.resume();
+        outgoing.destroy();
+        return;
+      }
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(outgoing);
+    });
+    // Either side may be gone: what the server got in half is what it got.
     forwarded.on('error', () => outgoing.destroy());
     incoming.on('error', () => forwarded.destroy());
     outgoing.on('error', () => undefined);
