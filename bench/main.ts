@@ -1,5 +1,5 @@
 /** `npm run bench -- NAME`: measures Longhaul beside what it is compared with. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { action, CommandError } from '../apps/cli/command.error.js';
 import { StackError } from '../libs/embedded/stack-error.js';
@@ -78,6 +78,17 @@ bench('memory', 'a worker’s peak memory over few rows and over many, in every 
       const { benchMemory } = await import('./memory.bench.js');
       const { few, many, rounds, formats } = flags;
       return benchMemory({ few, many, rounds, formats }, tools);
+    }),
+  );
+
+program
+  .command('chart')
+  .description('draw the figures of a --json file')
+  .argument('<json>')
+  .argument('<svg>')
+  .action(
+    action(async (json: string, svg: string) => {
+      writeFileSync(svg, renderChart(JSON.parse(readFileSync(json, 'utf8')) as Report));
     }),
   );
 

@@ -40,6 +40,7 @@ export function renderReport(report: Report): string {
       ...figures.map((name) => cell(contender.figures[name])),
     ]),
   );
+  const measured = contenders.some(({ rss }) => Object.keys(rss).length > 0);
   const memory = renderTable(
     ['peak RSS', 'MB'],
     contenders.flatMap(({ name, rss }) =>
@@ -49,7 +50,8 @@ export function renderReport(report: Report): string {
       ]),
     ),
   );
-  return [report.title, speeds, memory, ...report.notes.map((note) => `- ${note}`)].join('\n\n');
+  const notes = report.notes.map((note) => `- ${note}`).join('\n');
+  return [report.title, speeds, ...(measured ? [memory] : []), notes].join('\n\n');
 }
 
 function cell(value: number | undefined): string {
