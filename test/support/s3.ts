@@ -121,10 +121,10 @@ async function fetchServer(): Promise<string> {
 
 /**
  * A shell in between waits for the end of its input, which comes with the end of whoever holds the other side of it,
- * however that ended: then it kills the server, and removes its folder.
+ * however that ended: then it kills the server, and removes its folder. A Ctrl-C for all is none for it.
  */
 const LEASH = [
-  'folder=$1; shift; "$@" </dev/null & server=$!; read -r _',
+  'trap "" INT TERM HUP; folder=$1; shift; "$@" </dev/null & server=$!; read -r _',
   'kill -9 $server; wait $server 2>/dev/null; rm -rf "$folder"; exit 0',
 ].join('; ');
 
