@@ -6,9 +6,10 @@ import type { Resources } from '../resources.js';
 import { exportSourceOf, type Context, type ExportSource } from './context.js';
 import { sourceFailure } from './failures.js';
 
-const BEAT_MS = 750;
+/** A beat's answer is how the keeper hears that the parts are done, and the job's end waits for that. */
+const BEAT_MS = 200;
 /** Every so many beats the connection is tried: a silent cut of the network shows no other way. */
-const BEATS_PER_PROBE = 4;
+const BEATS_PER_PROBE = 15;
 const PROBE_TIMEOUT_MS = 5_000;
 const NOT_READY_DEFER_MS = 1_000;
 

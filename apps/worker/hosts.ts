@@ -14,7 +14,7 @@ import type { QueuePlan } from './queue-plan.js';
 export const SHUTDOWN_FORCE_MARGIN_MS = 5_000;
 
 /** A cancel is heard with the next heartbeat that reaches the server. */
-const HEARTBEAT_THROTTLE_MS = 500;
+const HEARTBEAT_THROTTLE_MS = 200;
 /** A crashed workflow worker stalls its workflows this long (10 s by default). */
 const STICKY_TIMEOUT = '1s';
 const BOOKKEEPING_CONCURRENCY = 20;
