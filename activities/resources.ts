@@ -17,15 +17,15 @@ export interface Resources {
 }
 
 /** Opens everything, and throws at boot what would otherwise fail a job: a wrong datasets' file, a source not set. */
-export function openResources(
+export async function openResources(
   settings: Settings,
   options: { readonly database: Database; readonly env?: NodeJS.ProcessEnv },
-): Resources {
+): Promise<Resources> {
   const datasets = loadDatasets(settings.datasetsFile);
   const sources = openSources(datasets, options.env);
   return {
     database: options.database,
-    artifacts: openArtifactStore(settings),
+    artifacts: await openArtifactStore(settings),
     datasets,
     sources,
     close: () => sources.close(),

@@ -1,9 +1,9 @@
 /** `export`: a CSV export from POST to SUCCEEDED, beside `psql \copy` of the same SQL and beside a cursor. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { OUTPUT_SETTINGS } from '../libs/datasets/sources.js';
+import { sha256OfFile } from '../libs/embedded/wheel.js';
 import type { BenchTools } from './support/bench.js';
 import { runExport } from './support/exports.js';
 import {
@@ -30,8 +30,9 @@ const CURSOR = fileURLToPath(new URL('./cursor.main.js', import.meta.url));
 const MS_PER_SECOND = 1_000;
 const BYTES_PER_MB = 1e6;
 /** What an export sets for its own session, so that the files are the same byte for byte. */
-const SESSION =
-  '-c datestyle=ISO,YMD -c intervalstyle=iso_8601 -c timezone=UTC -c bytea_output=hex -c extra_float_digits=1';
+const SESSION = Object.entries(OUTPUT_SETTINGS)
+  .map(([name, value]) => `-c ${name}=${value}`)
+  .join(' ');
 
 export async function benchExport(options: ExportOptions, tools: BenchTools): Promise<Report> {
   const { rows, rounds } = options;
@@ -154,7 +155,7 @@ async function measure(
     const ms = await work((started) => (pid = started));
     const processor = processorSeconds(run()) - processorBefore;
     const rss = memory.stop();
-    same?.(process, await sha256Of(file));
+    same?.(process, await sha256OfFile(file));
     return {
       value: (rows / ms) * MS_PER_SECOND,
       figures: {
@@ -168,12 +169,6 @@ async function measure(
     memory.stop();
     await rm(file, { force: true });
   }
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
-  return hash.digest('hex');
 }
 
 function explainMissing(error: unknown): never {

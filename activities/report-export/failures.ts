@@ -19,19 +19,11 @@ export function sourceFailure(error: unknown): unknown {
 export function storeFailure(error: unknown, whenUnknown: Certainty): unknown {
   if (error instanceof UploadAborted) return new Rejected('upload_closed', error.message, { cause: error });
   if (error instanceof PartMissing) return new Rejected('part_missing', error.message, { cause: error });
-  if (error instanceof StoreFailure) return serverFailure(error, whenUnknown);
   if (error instanceof SheetTooLarge) return new Rejected('file_too_large', error.message, { cause: error });
-  const code = codeOf(error) ?? '';
-  const message = `The artifact store answered ${code}`;
-  if (BUSY_STORE.has(code))
-    return new Transient('store_busy', message, { certainty: whenUnknown, cause: error });
-  if (CLOSED_STORE.has(code)) return new Denied('store_denied', message, { cause: error });
-  return error;
-}
-
-function serverFailure(error: StoreFailure, whenUnknown: Certainty): unknown {
-  const { message, verdict } = error;
-  switch (verdict) {
+  const failure = error instanceof StoreFailure ? error : fileSystemFailure(error);
+  if (!failure) return error;
+  const { message } = failure;
+  switch (failure.verdict) {
     case 'busy':
       return new Transient('store_busy', message, { certainty: whenUnknown, cause: error });
     case 'denied':
@@ -39,4 +31,11 @@ function serverFailure(error: StoreFailure, whenUnknown: Certainty): unknown {
     case 'refused':
       return new Rejected('store_refused', message, { cause: error });
   }
+}
+
+/** What the system's calls answer, as a store that is a server would say it. */
+function fileSystemFailure(error: unknown): StoreFailure | undefined {
+  const code = codeOf(error) ?? '';
+  if (BUSY_STORE.has(code)) return new StoreFailure('busy', code);
+  return CLOSED_STORE.has(code) ? new StoreFailure('denied', code) : undefined;
 }

@@ -63,7 +63,7 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
     engine: dependencies.engine ?? createEngine(temporal!),
     poke,
     codec: createCodec(secrets),
-    artifacts: openArtifactStore(settings),
+    artifacts: await openArtifactStore(settings),
     datasets: dependencies.datasets ?? loadDatasets(settings.datasetsFile),
     definitions: byKind(dependencies.definitions ?? allDefinitions),
   });

@@ -1,7 +1,8 @@
 /** The relay: carries what was accepted from the outbox to the engine, and sees to it that the two agree. */
+import type { ArtifactStore } from '../../libs/artifacts/artifact-store.js';
 import { openArtifactStore } from '../../libs/artifacts/open-artifact-store.js';
 import { sweepArtifacts } from '../../libs/artifacts/sweeper.js';
-import { readSettings, type Settings } from '../../libs/config/settings.js';
+import { readSettings } from '../../libs/config/settings.js';
 import { DISPATCH_LIMITS } from '../../libs/outbox/dispatcher.js';
 import { listenToOutbox } from '../../libs/outbox/listener.js';
 import { measureOutbox } from '../../libs/outbox/outbox.store.js';
@@ -42,6 +43,7 @@ export async function run(): Promise<void> {
   const cipher = createTenantCipher(database, settings.masterKey);
   // One attempt a call: the loop itself backs off.
   const engine = connectTemporal(settings, { cipher, database }, { attemptsMax: 1 });
+  const store = await openArtifactStore(settings);
   const metrics = createRelayMetrics(registry);
   const metricsServer = await serveMetrics(settings.metricsPort, settings.host);
 
@@ -55,7 +57,7 @@ export async function run(): Promise<void> {
     limits: DISPATCH_LIMITS,
   });
   const listener = listenToOutbox(settings.databaseUrl.relay, () => loop.wake(), logger);
-  const schedules = rounds({ settings, database, engine, metrics, logger }).map((round) =>
+  const schedules = rounds({ database, store, engine, metrics, logger }).map((round) =>
     startSchedule(round, logger),
   );
 
@@ -69,7 +71,7 @@ export async function run(): Promise<void> {
 }
 
 interface Parts {
-  readonly settings: Settings;
+  readonly store: ArtifactStore;
   readonly database: Database;
   readonly engine: EngineClient;
   readonly metrics: RelayMetrics;
@@ -77,8 +79,7 @@ interface Parts {
 }
 
 /** What comes round beside the loop. */
-function rounds({ settings, database, engine, metrics, logger }: Parts): Round[] {
-  const store = openArtifactStore(settings);
+function rounds({ database, store, engine, metrics, logger }: Parts): Round[] {
   let attributesKnown = false;
   return [
     {

@@ -53,7 +53,7 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
     name: `longhaul-worker ${queues.join(',')}`.slice(0, 63),
     onError: (error) => logger.debug({ err: error }, 'An idle database connection was lost'),
   });
-  const resources = openResources(settings, { database });
+  const resources = await openResources(settings, { database });
   close = () => closeAll(database, resources);
   const implementations = createActivities(resources);
   checkKinds(definitions, implementations);

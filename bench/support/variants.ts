@@ -1,15 +1,13 @@
 /** Every kind of file an export can be, from the definition itself: a new format is measured without a word here. */
+import { FORMATS } from '../../libs/datasets/formats.js';
 import { ReportExportInput } from '../../workflows/report-export.job.js';
 
 export interface Variant {
   /** `csv`, `csv+gzip`. */
   readonly name: string;
-  readonly format: string;
+  readonly format: keyof typeof FORMATS;
   readonly options: { readonly compression?: string };
 }
-
-/** Formats that a spreadsheet's limit keeps small, and that are one part. */
-const NOT_STREAMED = new Set(['xlsx']);
 
 /** All of them, or those whose names are given; throws for a name there is none of. */
 export function variantsOf(names: readonly string[] | undefined): Variant[] {
@@ -31,6 +29,7 @@ export function variantsOf(names: readonly string[] | undefined): Variant[] {
   return every.filter(({ name }) => names?.includes(name) ?? true);
 }
 
+/** Not those that a spreadsheet's limit keeps small. */
 export function isStreamed({ format }: Variant): boolean {
-  return !NOT_STREAMED.has(format);
+  return FORMATS[format].inParts;
 }

@@ -93,6 +93,9 @@ export class StoreFailure extends Error {
   }
 }
 
+/** How long a burnt key is remembered: longer than any job may be open, so that no writer of it can still be about. */
+export const TOMBSTONE_KEPT_MS = 14 * 86_400_000;
+
 const KEY_PATTERN = /^[A-Za-z0-9_-]{1,80}(\/[A-Za-z0-9_-]{1,80}){0,3}$/;
 const LOCATION_PATTERN = /^[A-Za-z0-9_-]{1,80}(\.[A-Za-z0-9_-]{1,80}){0,3}$/;
 

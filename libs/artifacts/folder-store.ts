@@ -17,6 +17,7 @@ import {
   isLocation,
   locationOf,
   PartMissing,
+  TOMBSTONE_KEPT_MS,
   UploadAborted,
   type ArtifactStore,
   type PublishedArtifact,
@@ -24,16 +25,13 @@ import {
   type SweepCount,
   type SweepOptions,
 } from './artifact-store.js';
-import { batchesOf } from './batches.js';
 import type { ByteRange } from './range.js';
 import { signUrl } from './signed-url.js';
+import { unwantedOf } from './unwanted.js';
 
 const HASH_CHUNK_BYTES = 1 << 20;
 const WRITE_BUFFER_BYTES = 1 << 20;
 const PART_DIGITS = 5;
-/** Longer than any job may be open: no writer of a burnt upload can still be about. */
-const TOMBSTONE_KEPT_MS = 14 * 86_400_000;
-const ASK_BATCH_MAX = 500;
 
 interface Manifest {
   readonly filename: string;
@@ -132,14 +130,8 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
 
   async function sweep({ olderThanMs, isLive }: SweepOptions): Promise<SweepCount> {
     const before = Date.now() - olderThanMs;
-    const unwanted = async (kind: 'uploads' | 'published'): Promise<string[]> => {
-      const dead: string[] = [];
-      for (const batch of batchesOf(await entriesOlderThan(join(root, kind), before), ASK_BATCH_MAX)) {
-        const live = await isLive(batch);
-        dead.push(...batch.filter((location) => !live.has(location)));
-      }
-      return dead;
-    };
+    const unwanted = async (kind: 'uploads' | 'published'): Promise<string[]> =>
+      unwantedOf(await entriesOlderThan(join(root, kind), before), isLive);
     const uploads = await unwanted('uploads');
     for (const location of uploads) await burn(location);
     const files = await unwanted('published');

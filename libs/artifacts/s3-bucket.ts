@@ -20,6 +20,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { S3Settings } from '../config/settings.js';
 import { StoreFailure } from './artifact-store.js';
+import { batchesOf } from './batches.js';
 import type { ByteRange } from './range.js';
 import { s3Answer, s3Failure } from './s3-failure.js';
 
@@ -134,7 +135,9 @@ export interface BucketOptions {
 /** Opens nothing yet: connections are made as they are needed, and let go when idle. */
 export function openBucket(settings: S3Settings, options: BucketOptions = {}): Bucket {
   const client = createClient(settings, settings.endpoint, options);
-  const publicClient = createClient(settings, settings.publicEndpoint ?? settings.endpoint, options);
+  const { publicEndpoint } = settings;
+  const publicClient =
+    publicEndpoint === undefined ? client : createClient(settings, publicEndpoint, options);
   const Bucket = settings.bucket;
   const at = (key: string): { Bucket: string; Key: string } => ({ Bucket, Key: key });
   const inUpload = ({ key, uploadId }: MultipartUpload) => ({ ...at(key), UploadId: uploadId });
@@ -233,8 +236,8 @@ export function openBucket(settings: S3Settings, options: BucketOptions = {}): B
     },
 
     async delete(keys) {
-      for (let from = 0; from < keys.length; from += DELETE_BATCH_MAX) {
-        const Objects = keys.slice(from, from + DELETE_BATCH_MAX).map((Key) => ({ Key }));
+      for (const batch of batchesOf(keys, DELETE_BATCH_MAX)) {
+        const Objects = batch.map((Key) => ({ Key }));
         const { Errors } = await client
           .send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
           .catch(rethrow);

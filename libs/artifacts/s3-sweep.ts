@@ -1,14 +1,10 @@
 /** Finds what nobody wants any more in a bucket: open uploads, leftovers of closed ones, unannounced files, old tombstones. */
-import type { SweepCount, SweepOptions } from './artifact-store.js';
-import { batchesOf } from './batches.js';
+import { TOMBSTONE_KEPT_MS, type SweepCount, type SweepOptions } from './artifact-store.js';
 import type { Bucket } from './s3-bucket.js';
 import { TOMBSTONE_BYTES, type S3Decisions } from './s3-decision.js';
 import type { S3Keys } from './s3-keys.js';
 import type { S3Remains } from './s3-remains.js';
-
-/** Longer than any job may be open: no writer of a burnt upload can still be about. */
-const TOMBSTONE_KEPT_MS = 14 * 86_400_000;
-const ASK_BATCH_MAX = 500;
+import { unwantedOf } from './unwanted.js';
 
 export interface SweepTools {
   readonly bucket: Bucket;
@@ -32,17 +28,9 @@ export async function sweepBucket(
 ): Promise<SweepCount> {
   const { keys, decisions, bucket } = tools;
   const before = tools.now() - olderThanMs;
-  const dead = async (locations: readonly string[]): Promise<Set<string>> => {
-    const found: string[] = [];
-    for (const batch of batchesOf(locations, ASK_BATCH_MAX)) {
-      const live = await isLive(batch);
-      found.push(...batch.filter((location) => !live.has(location)));
-    }
-    return new Set(found);
-  };
 
   const uploads = oldOnes(await uploadsSeen(tools), before);
-  const unwanted = await dead(uploads);
+  const unwanted = new Set(await unwantedOf(uploads, isLive));
   let dropped = 0;
   for (const location of uploads) {
     if (await closeUpload(tools, location, unwanted.has(location))) dropped += 1;
@@ -50,7 +38,7 @@ export async function sweepBucket(
 
   const files = await seenIn(tools, bucket.list(keys.files));
   const [tombstones, published] = await tellApart(decisions, files, oldOnes(files, before));
-  const orphans = await dead(published);
+  const orphans = await unwantedOf(published, isLive);
   const forgotten = tools.now() - TOMBSTONE_KEPT_MS;
   const outlived = tombstones.filter((location) => (files.get(location)?.at ?? Infinity) <= forgotten);
   for (const location of [...orphans, ...outlived]) await decisions.remove(location);
@@ -58,8 +46,8 @@ export async function sweepBucket(
   // A publisher that was killed before its commit, or that an abort came before.
   const manifests = oldOnes(await seenIn(tools, bucket.list(keys.manifests)), before);
   const strays = manifests.filter((location) => !files.has(location) || tombstones.includes(location));
-  for (const location of await dead(strays)) await tools.remains.dropManifests(location);
-  return { uploads: dropped, published: orphans.size };
+  for (const location of await unwantedOf(strays, isLive)) await tools.remains.dropManifests(location);
+  return { uploads: dropped, published: orphans.length };
 }
 
 /** Burns what nobody wants; of what is decided already, takes what a killed publisher or a late writer left. */
@@ -70,8 +58,7 @@ async function closeUpload(
 ): Promise<boolean> {
   const decision = await decisions.find(location);
   if (decision === undefined && !unwanted) return false;
-  if (decision === undefined) await burn(location);
-  else await remains.drop(location, decision === 'aborted' ? undefined : decision.manifest);
+  await (decision === undefined ? burn(location) : remains.drop(location));
   return true;
 }
 

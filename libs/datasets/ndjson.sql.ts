@@ -6,9 +6,9 @@
 import type { Dataset } from './datasets.js';
 import {
   columnSql,
-  fromSql,
-  orderSql,
+  copyLinesSql,
   quoted,
+  rowsSql,
   type DescribedColumn,
   type PartRows,
   type SelectionTenant,
@@ -23,10 +23,7 @@ const MAY_HOLD_JSON = new Set([114, 199, 2249, 2287]);
 /** From here on types are somebody's own: composites and their arrays may hold json, too. */
 const FIRST_CREATED_TYPE = 16_384;
 
-/**
- * `COPY (…) TO STDOUT` of one part. COPY's text format would double every backslash, so it is CSV of one column,
- * quoted and delimited by characters that JSON never has raw: nothing is ever quoted.
- */
+/** `COPY (…) TO STDOUT` of one part. */
 export function ndjsonPartSql(
   dataset: Dataset,
   selection: Selection,
@@ -34,9 +31,8 @@ export function ndjsonPartSql(
   part: PartRows,
 ): string {
   const columns = part.columns.map((column) => onOneLineSql(columnSql(dataset, column.name), column));
-  const select = `select ${columns.join(', ')} ${fromSql(dataset, selection, tenant, part.range)}`;
-  const lines = `select row_to_json(r) from (${select} ${orderSql(dataset, selection)}) r`;
-  return `copy (${lines}) to stdout with (format csv, quote E'\\x01', delimiter E'\\x02', encoding 'UTF8')`;
+  const rows = rowsSql(dataset, selection, tenant, columns, part.range);
+  return copyLinesSql(`select row_to_json(r) from (${rows}) r`);
 }
 
 /** Raw line ends in JSON are white space between tokens: inside strings they are escaped. */

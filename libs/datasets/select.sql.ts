@@ -82,6 +82,26 @@ export function orderSql(dataset: Dataset, selection: Selection): string {
   return `order by ${order.column === dataset.key ? first : `${first}, ${key}`}`;
 }
 
+/** The rows of a part in the file's order; `columns` are expressions. */
+export function rowsSql(
+  dataset: Dataset,
+  selection: Selection,
+  tenant: SelectionTenant,
+  columns: readonly string[],
+  range: KeyRange,
+): string {
+  return `select ${columns.join(', ')} ${fromSql(dataset, selection, tenant, range)} ${orderSql(dataset, selection)}`;
+}
+
+/**
+ * `COPY (…) TO STDOUT` of a query of one column, whose texts are the file's lines as they are: COPY's text format would
+ * double every backslash, so it is CSV, quoted and delimited by characters that neither JSON nor XML has raw, so that
+ * nothing is ever quoted.
+ */
+export function copyLinesSql(query: string): string {
+  return `copy (${query}) to stdout with (format csv, quote E'\\x01', delimiter E'\\x02', encoding 'UTF8')`;
+}
+
 /** A value as SQL: `'…'::type`. */
 export function literal(value: SelectionValue, type: ColumnType): string {
   const text = String(value);

@@ -10,8 +10,16 @@ const IDLE_TIMEOUT_MS = 30_000;
 const CLIENT_CHECK = '2s';
 
 /** How every value is written, whatever the source's defaults: the same bytes wherever the rows lie. */
-const OUTPUT_SETTINGS = `set local datestyle = 'ISO, YMD'; set local intervalstyle = 'iso_8601'; set local timezone = 'UTC';
-  set local bytea_output = 'hex'; set local extra_float_digits = 1; set local statement_timeout = 0`;
+export const OUTPUT_SETTINGS = {
+  datestyle: 'ISO,YMD',
+  intervalstyle: 'iso_8601',
+  timezone: 'UTC',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+} as const;
+const SESSION_SQL = Object.entries({ ...OUTPUT_SETTINGS, statement_timeout: '0' })
+  .map(([name, value]) => `set local ${name} = '${value}'`)
+  .join('; ');
 
 /**
  * `SET TRANSACTION SNAPSHOT` of one that is gone: invalid value (22023), undefined object (42704, from 17 on), or its
@@ -131,5 +139,5 @@ async function adopt(connection: pg.ClientBase, snapshot: string): Promise<void>
       throw new SnapshotGone(error);
     throw error;
   }
-  await connection.query(OUTPUT_SETTINGS);
+  await connection.query(SESSION_SQL);
 }

@@ -5,9 +5,9 @@
 import type { Dataset } from './datasets.js';
 import {
   columnSql,
-  fromSql,
-  orderSql,
+  copyLinesSql,
   quoted,
+  rowsSql,
   type DescribedColumn,
   type PartRows,
   type SelectionTenant,
@@ -44,12 +44,12 @@ export function xlsxRowsSql(
   tenant: SelectionTenant,
   part: PartRows,
 ): string {
-  const columns = part.columns.map(({ name }) => columnSql(dataset, name)).join(', ');
-  const ordered = `select ${columns} ${fromSql(dataset, selection, tenant, part.range)} ${orderSql(dataset, selection)}`;
+  const columns = part.columns.map(({ name }) => columnSql(dataset, name));
+  const ordered = rowsSql(dataset, selection, tenant, columns, part.range);
   const placed = `select o.*, (row_number() over () + 1)::text as ${PLACE} from (${ordered}) o`;
   const cells = part.columns.map((column, index) => cellSql(column, columnLetters(index)));
   const row = [`'<row r="' || r.${PLACE} || '">'`, ...cells, `'</row>'`].join(' || ');
-  return `copy (select ${row} from (${placed}) r) to stdout with (format csv, quote E'\\x01', delimiter E'\\x02', encoding 'UTF8')`;
+  return copyLinesSql(`select ${row} from (${placed}) r`);
 }
 
 /** Whether any cell of a row is longer than Excel takes; undefined when no column could be. */

@@ -72,7 +72,8 @@ async function python(args: string[], timeoutMs: number): Promise<void> {
   }
 }
 
-async function sha256OfFile(path: string): Promise<string> {
+/** Lower-case hex, in memory that stays flat. */
+export async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');

@@ -6,10 +6,10 @@ import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cacheFolder } from '../../libs/embedded/cache-folder.js';
 
 const run = promisify(execFile);
 const fuzz = (name: string): string => fileURLToPath(new URL(`../fuzz/${name}`, import.meta.url));
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/longhaul', import.meta.url));
 const INSTALL_TIMEOUT_MS = 240_000;
 
 export interface FuzzRun {
@@ -25,10 +25,11 @@ export async function installSchemathesis(): Promise<string> {
   const digest = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex');
-  const folder = join(CACHE, `schemathesis-${digest.slice(0, 12)}`);
+  const cache = cacheFolder();
+  const folder = join(cache, `schemathesis-${digest.slice(0, 12)}`);
   if (existsSync(folder)) return folder;
-  await mkdir(CACHE, { recursive: true });
-  const fresh = await mkdtemp(join(CACHE, 'schemathesis-'));
+  await mkdir(cache, { recursive: true });
+  const fresh = await mkdtemp(join(cache, 'schemathesis-'));
   try {
     const pip = [
       '-m',

@@ -112,7 +112,6 @@ function fromFramework(error: unknown, request: FastifyRequest): Problem | undef
   }
   if (error instanceof HttpException) {
     const status = error.getStatus();
-    if (status === 404) return notFound(request);
     if (status === 414) return new Problem('uri_too_long', 'A part of the path is longer than any of ours.');
     if (status >= 400 && status < 500) return new Problem('invalid_request', error.message, { cause: error });
   }
