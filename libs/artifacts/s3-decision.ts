@@ -16,14 +16,8 @@ export interface Manifest {
   readonly sha256: string;
 }
 
-export interface Published {
-  readonly artifact: PublishedArtifact;
-  /** The number of its manifest, if it has one. */
-  readonly manifest?: string;
-}
-
 export interface S3Decisions {
-  find(location: string): Promise<'aborted' | Published | undefined>;
+  find(location: string): Promise<'aborted' | PublishedArtifact | undefined>;
   /** Puts a tombstone where nothing is; answers whether there is one now. */
   bury(location: string): Promise<boolean>;
   /** Deletes file or tombstone, and all manifests. */
@@ -40,7 +34,7 @@ export function createS3Decisions(bucket: Bucket, keys: S3Keys): S3Decisions {
     if (!there) return undefined;
     const { [STATE]: state, [SHA256]: sha256, [MANIFEST]: manifest } = there.metadata;
     if (state === ABORTED) return ABORTED;
-    if (sha256 !== undefined) return { artifact: { location, bytes: there.bytes, sha256 } };
+    if (sha256 !== undefined) return { location, bytes: there.bytes, sha256 };
     if (manifest === undefined) throw new Error(`${keys.file(location)} was not written by this store`);
     const text = await bucket.readText(keys.manifest(location, manifest));
     // A file that is removed goes before its manifest; it was removed since we looked.
@@ -49,7 +43,7 @@ export function createS3Decisions(bucket: Bucket, keys: S3Keys): S3Decisions {
     if (known.bytes !== there.bytes) {
       throw new Error(`${keys.file(location)} has ${there.bytes} bytes; its manifest says ${known.bytes}`);
     }
-    return { artifact: { location, ...known }, manifest };
+    return { location, ...known };
   };
   return {
     find,

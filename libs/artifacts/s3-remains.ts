@@ -7,16 +7,18 @@ const ROUNDS_MAX = 5;
 
 export interface S3Remains {
   /**
-   * Ends every multipart upload of a closed key and deletes its parts, its mark and its manifests, except the one
-   * that is in use. Answers whether anything of the upload was there.
+   * Ends every multipart upload of a closed key and deletes its parts and its mark. Answers whether anything was
+   * there. Manifests stay: a publisher that lost may have been let in all the same, by a server that looks before it
+   * writes and does not keep the two together.
    */
-  drop(location: string, manifestKept?: string): Promise<boolean>;
+  drop(location: string): Promise<boolean>;
+  /** For a key that has no file. */
   dropManifests(location: string): Promise<void>;
 }
 
 export function createS3Remains(bucket: Bucket, keys: S3Keys): S3Remains {
   return {
-    async drop(location, manifestKept) {
+    async drop(location) {
       let found = false;
       for (let round = 0; round < ROUNDS_MAX; round += 1) {
         const [parts, files] = await Promise.all([
@@ -29,16 +31,13 @@ export function createS3Remains(bucket: Bucket, keys: S3Keys): S3Remains {
         if (parts + files + objects.length === 0) break;
         found = true;
       }
-      await dropManifests(location, manifestKept);
       return found;
     },
-    dropManifests,
-  };
 
-  async function dropManifests(location: string, numberKept?: string): Promise<void> {
-    const kept = numberKept === undefined ? undefined : keys.manifest(location, numberKept);
-    await bucket.delete((await all(keys.manifestsOf(location))).filter((key) => key !== kept));
-  }
+    async dropManifests(location) {
+      await bucket.delete(await all(keys.manifestsOf(location)));
+    },
+  };
 
   async function endUploads(prefix: string, isOurs: (key: string) => boolean): Promise<number> {
     let ended = 0;

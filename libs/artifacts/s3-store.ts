@@ -11,6 +11,7 @@ import {
   StoreFailure,
   UploadAborted,
   type ArtifactStore,
+  type PublishedArtifact,
   type PublishOptions,
 } from './artifact-store.js';
 import { attachment } from './attachment.js';
@@ -25,7 +26,7 @@ import {
   type ListedObject,
   type MultipartUpload,
 } from './s3-bucket.js';
-import { createS3Decisions, type Published, type S3Decisions } from './s3-decision.js';
+import { createS3Decisions, type S3Decisions } from './s3-decision.js';
 import { keysUnder, type S3Keys } from './s3-keys.js';
 import { createS3Remains } from './s3-remains.js';
 import { sweepBucket } from './s3-sweep.js';
@@ -73,8 +74,8 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
   }
 
   /** It is published whatever comes of this: the sweeper does what is not done here. */
-  async function tidy(location: string, { manifest }: Published): Promise<void> {
-    await remains.drop(location, manifest).catch(() => undefined);
+  async function tidy(location: string): Promise<void> {
+    await remains.drop(location).catch(() => undefined);
   }
 
   return {
@@ -130,14 +131,14 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
         const decision = await decisions.find(location);
         if (decision === 'aborted') throw new UploadAborted(key);
         if (decision) {
-          await tidy(location, decision);
-          return decision.artifact;
+          await tidy(location);
+          return decision;
         }
         try {
           const published = await publishOnce({ bucket, keys, decisions }, { key, location }, publication);
           if (!published) throw new SourceChanged(keys.file(location));
-          await tidy(location, published);
-          return published.artifact;
+          await tidy(location);
+          return published;
         } catch (error) {
           const mayGoWell = error instanceof SourceChanged || error instanceof MultipartGone;
           if (!mayGoWell) throw error;
@@ -148,7 +149,7 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
 
     async findPublished(key) {
       const decision = await decisions.find(locationOf(key));
-      return decision === 'aborted' ? undefined : decision?.artifact;
+      return decision === 'aborted' ? undefined : decision;
     },
 
     async remove(location) {
@@ -174,7 +175,7 @@ async function publishOnce(
   { bucket, keys, decisions }: Tools,
   { key, location }: { readonly key: string; readonly location: string },
   options: PublishOptions,
-): Promise<Published | undefined> {
+): Promise<PublishedArtifact | undefined> {
   const { parts: count, contentType, onBytes, signal = new AbortController().signal } = options;
   const sources = await listParts({ bucket, keys, decisions }, { key, location }, count);
   const bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
@@ -192,7 +193,7 @@ async function publishOnce(
       const sha256 = createHash('sha256').update(whole).digest('hex');
       const metadata = decisions.metadataOf({ sha256 });
       const put = await bucket.put(keys.file(location), whole, { ifAbsent: true, contentType, metadata });
-      return put === 'put' ? { artifact: { location, bytes, sha256 } } : undefined;
+      return put === 'put' ? { location, bytes, sha256 } : undefined;
     }
     const segments = planAssembly(sources.map((source) => source.bytes));
     const manifest = randomUUID();
@@ -206,7 +207,7 @@ async function publishOnce(
       await decisions.writeManifest(location, manifest, { bytes, sha256 });
       signal.throwIfAborted();
       outcome = await bucket.complete(upload, parts, { ifAbsent: true });
-      return outcome === 'completed' ? { artifact: { location, bytes, sha256 }, manifest } : undefined;
+      return outcome === 'completed' ? { location, bytes, sha256 } : undefined;
     } finally {
       // Not having told the server changes nothing: the sweeper will.
       if (outcome !== 'completed') await bucket.abandon(upload).catch(() => undefined);
