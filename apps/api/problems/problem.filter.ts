@@ -112,13 +112,14 @@ function fromFramework(error: unknown, request: FastifyRequest): Problem | undef
   }
   if (error instanceof HttpException) {
     const status = error.getStatus();
+    // A route took the path, and its handler found nothing there: `/jobs/`, `/docs/nope.js`.
+    if (status === 404) return notFound(request);
     if (status === 414) return new Problem('uri_too_long', 'A part of the path is longer than any of ours.');
     if (status >= 400 && status < 500) return new Problem('invalid_request', error.message, { cause: error });
   }
   return undefined;
 }
 
-/** 405 where the path exists with other methods, else 404. */
 /** 404, or 405 where the path is known: what to answer a request that no route takes. */
 export function notFound(request: FastifyRequest): Problem {
   const allowed = allowedMethods(request.server, pathOf(request));
