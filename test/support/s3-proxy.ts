@@ -9,16 +9,20 @@ export interface S3Proxy {
   close(): Promise<void>;
 }
 
-/** `lose` is asked when the server at `port` has carried a request out: whether its answer is kept back. */
+/**
+ * `lose` is asked when the server at `port` has carried a request out: whether its answer is kept back. `onBody` hears
+ * of each piece of a body that was passed on, with the request's name and the bytes of the body so far.
+ */
 export async function startS3Proxy(
   port: number,
   lose: (name: string, answered: readonly string[]) => boolean,
+  onBody: (name: string, bytes: number) => void = () => undefined,
 ): Promise<S3Proxy> {
   const answered: string[] = [];
   const server: Server = createServer((incoming, outgoing) => {
     const { method, url, headers } = incoming;
+    const name = nameOf(method ?? '', url ?? '');
     const forwarded = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
-      const name = nameOf(method ?? '', url ?? '');
       answered.push(name);
       if (lose(name, answered)) {
         answer.resume();
@@ -32,6 +36,8 @@ export async function startS3Proxy(
     forwarded.on('error', () => outgoing.destroy());
     incoming.on('error', () => forwarded.destroy());
     outgoing.on('error', () => undefined);
+    let bytes = 0;
+    incoming.on('data', (chunk: Buffer) => onBody(name, (bytes += chunk.length)));
     incoming.pipe(forwarded);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

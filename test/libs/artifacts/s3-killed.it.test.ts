@@ -1,4 +1,4 @@
-/** A process killed with SIGKILL after any of its requests: the sweeper finds whatever it left, and a repeat goes well. */
+/** A process killed with SIGKILL after any of its requests, or in the middle of a body: the sweeper finds whatever it left, and a repeat goes well. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -40,17 +40,26 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
   });
   afterAll(() => s3.close());
 
-  /** Runs the writer and kills it after so many requests; says what it had done, and whether it was killed. */
+  /** After so many requests, or when so many bytes of the body of the request of that name have passed. */
+  type Moment = number | { readonly request: string; readonly bytes: number };
+
+  /** Runs the writer and kills it then; says what it had done, and whether it was killed. */
   async function runKilled(
     settings: S3Settings,
     ending: string,
-    after: number,
+    moment: Moment,
   ): Promise<{ killed: boolean; requests: string[] }> {
     let kill = (): void => undefined;
-    const proxy = await startS3Proxy(s3.port, (_, { length }) => {
-      if (length === after) kill();
-      return length >= after;
-    });
+    const proxy = await startS3Proxy(
+      s3.port,
+      (_, { length }) => {
+        if (length === moment) kill();
+        return typeof moment === 'number' && length >= moment;
+      },
+      (request, bytes) => {
+        if (typeof moment === 'object' && request === moment.request && bytes >= moment.bytes) kill();
+      },
+    );
     const args = ['--input-type=module', '-e', WRITER, STORE];
     const own = JSON.stringify({ ...settings, endpoint: proxy.endpoint });
     const child = spawn(process.execPath, [...args, own, JSON.stringify(LENGTHS), ending], {
@@ -72,6 +81,18 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
     return [...Contents, ...Uploads.map(({ Key }) => ({ Key: `multipart ${Key}` }))].map(({ Key = '' }) =>
       Key.replace(prefix, ''),
     );
+  }
+
+  async function leavesNothing(settings: S3Settings, said: string): Promise<void> {
+    const store = createS3Store(settings);
+    await store.sweep({ ...EVERYTHING_IS_OLD, isLive: async () => new Set() });
+    const left = await leftIn(settings);
+    // At most a tombstone; a file that was published is nobody's, and gone.
+    expect(
+      left.filter((key) => key !== `files/${LOCATION}`),
+      said,
+    ).toEqual([]);
+    if (left.length > 0) expect(await store.findPublished(KEY), said).toBeUndefined();
   }
 
   /** Kills after the first request, and one later (or `step`), and so on, until it comes to its end; `check` looks at each. */
@@ -99,17 +120,7 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
   }
 
   test('a writer and publisher leaves nothing the sweeper does not find', async () => {
-    const requests = await killEverywhere('publish', async (settings, said) => {
-      const store = createS3Store(settings);
-      await store.sweep({ ...EVERYTHING_IS_OLD, isLive: async () => new Set() });
-      const left = await leftIn(settings);
-      // At most a tombstone; a file that was published is nobody's, and gone.
-      expect(
-        left.filter((key) => key !== `files/${LOCATION}`),
-        said,
-      ).toEqual([]);
-      if (left.length > 0) expect(await store.findPublished(KEY), said).toBeUndefined();
-    });
+    const requests = await killEverywhere('publish', leavesNothing);
     expect(requests).toEqual(
       expect.arrayContaining([
         'POST part-00000?uploads',
@@ -118,6 +129,21 @@ describe.skipIf(missing !== undefined)(`killed at S3${missing ? `: ${missing}` :
       ]),
     );
   }, 120_000);
+
+  test.each([
+    ['a piece of a large part', 'PUT part-00000?partNumber&uploadId', 3 << 20],
+    ['a small part', 'PUT part-00001?partNumber&uploadId', 1],
+    ['what is joined while it is published', `PUT ${LOCATION}?partNumber&uploadId`, 500],
+  ])(
+    'in the middle of sending %s it leaves nothing either',
+    async (_, request, bytes) => {
+      const settings = s3.settings();
+      const { killed, requests } = await runKilled(settings, 'publish', { request, bytes });
+      expect(killed).toBe(true);
+      await leavesNothing(settings, `killed after ${requests.join(', ')}`);
+    },
+    60_000,
+  );
 
   test('one that is repeated publishes the same file, and the sweeper leaves only that', async () => {
     const hash = createHash('sha256');
