@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, isAlive, newHome, removeHome, sha256, startTestStack } from '../support/stack.js';
-import type { RunFile, TestJob, TestStack } from '../support/stack.js';
+import type { RunFile, TestStack } from '../support/stack.js';
 
 const ROWS = 3_000_000;
 const LOAD_TIMEOUT_MS = 180_000;
@@ -24,12 +24,7 @@ afterAll(async () => {
 
 /** Submits an export of all flights and waits until it is under way, but not nearly done. */
 async function exportUnderWay(version: number): Promise<string> {
-  const response = await stack.call('/jobs', {
-    method: 'POST',
-    body: JSON.stringify({ kind: 'report.export', input: { dataset: 'flights', version, format: 'csv' } }),
-  });
-  expect(response.status).toBe(202);
-  const { id } = (await response.json()) as TestJob;
+  const id = await stack.submitExport({ dataset: 'flights', version, format: 'csv' });
   await eventually(
     'rows to advance',
     async () => {
@@ -43,18 +38,7 @@ async function exportUnderWay(version: number): Promise<string> {
 }
 
 async function endsCorrectly(id: string): Promise<string> {
-  let seen: TestJob | undefined;
-  await eventually(
-    'the export to end',
-    async () => {
-      seen = await stack.job(id);
-      return seen.finishedAt !== null;
-    },
-    EXPORT_TIMEOUT_MS,
-  ).catch((error: unknown) => {
-    throw new Error(`The export stays as it is: ${JSON.stringify(seen)}`, { cause: error });
-  });
-  expect(seen).toMatchObject({ status: 'SUCCEEDED', error: null });
+  expect(await stack.ended(id, EXPORT_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', error: null });
   const result = await stack.result(id);
   expect(sha256(result.file)).toBe(result.sha256);
   expect(result.rows).toBe(ROWS);

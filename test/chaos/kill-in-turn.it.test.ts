@@ -75,15 +75,7 @@ test(
 
     const checksums = new Set<string>();
     for (const id of ids) {
-      const job = await eventually(
-        `job ${id} to end`,
-        async () => {
-          const seen = await stack.job(id);
-          return seen.finishedAt === null ? undefined : seen;
-        },
-        DRAIN_TIMEOUT_MS,
-      );
-      expect(job).toMatchObject({ status: 'SUCCEEDED', error: null });
+      expect(await stack.ended(id, DRAIN_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', error: null });
       const result = await stack.result(id);
       expect(result.file.byteLength).toBe(result.bytes);
       expect(sha256(result.file)).toBe(result.sha256);

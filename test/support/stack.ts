@@ -41,6 +41,10 @@ export interface TestStack {
   /** Calls the API as the seeded tenant, wherever it is now. */
   call(path: string, init?: RequestInit): Promise<Response>;
   job(id: string): Promise<TestJob>;
+  /** Submits an export; the job's id. */
+  submitExport(input: object): Promise<string>;
+  /** The job as it ended; throws what it was last seen as when time is up. */
+  ended(id: string, timeoutMs: number): Promise<TestJob>;
   /** Downloads a job's result through its signed URL. */
   result(id: string): Promise<TestResult>;
 }
@@ -130,14 +134,29 @@ export async function startTestStack(home: string, env: Record<string, string> =
       },
     });
   };
+  const job = async (id: string): Promise<TestJob> => (await (await call(`/jobs/${id}`)).json()) as TestJob;
   return {
     home,
     process: child,
     run,
     output: () => output,
     call,
-    async job(id) {
-      return (await (await call(`/jobs/${id}`)).json()) as TestJob;
+    job,
+    async submitExport(input) {
+      const body = JSON.stringify({ kind: 'report.export', input });
+      const response = await call('/jobs', { method: 'POST', body });
+      if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
+      return ((await response.json()) as TestJob).id;
+    },
+    async ended(id, timeoutMs) {
+      let seen: TestJob | undefined;
+      const look = async (): Promise<TestJob | false> => {
+        seen = await job(id);
+        return seen.finishedAt !== null && seen;
+      };
+      return eventually(`job ${id} to end`, look, timeoutMs).catch((error: unknown) => {
+        throw new Error(`The job stays as it is: ${JSON.stringify(seen)}`, { cause: error });
+      });
     },
     async result(id) {
       const response = await call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } });

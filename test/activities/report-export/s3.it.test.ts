@@ -1,19 +1,17 @@
-/** An export of the stack as a user runs it, its artifacts in a real S3 server: what is downloaded is what was promised. */
+/** Exports of the stack as a user runs it, its artifacts in a real S3 server: what is downloaded is what was promised. */
+import { execFileSync } from 'node:child_process';
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { readSheet } from 'read-excel-file/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { s3Missing, startTestS3, type TestS3 } from '../../support/s3.js';
-import {
-  eventually,
-  newHome,
-  removeHome,
-  sha256,
-  startTestStack,
-  type TestJob,
-  type TestStack,
-} from '../../support/stack.js';
+import { newHome, removeHome, sha256, startTestStack, type TestStack } from '../../support/stack.js';
 
 const ENDED_TIMEOUT_MS = 120_000;
-const ROWS = 3_000_000;
+const ALL_ROWS = 3_000_000;
+/** More than one part's. */
+const MANY_ROWS = 600_000;
+const FEW_ROWS = 20_000;
+const TEXT_BYTES_MAX = 1 << 30;
 const missing = await s3Missing();
 
 describe.skipIf(missing !== undefined)(`exports in S3${missing ? `: ${missing}` : ''}`, () => {
@@ -39,46 +37,72 @@ describe.skipIf(missing !== undefined)(`exports in S3${missing ? `: ${missing}` 
     await s3.close();
   }, 60_000);
 
-  test(
-    'are downloaded from there, whole, under their name',
-    async () => {
-      const input = { dataset: 'flights', version: 1, format: 'csv' };
-      const posted = await stack.call('/jobs', {
-        method: 'POST',
-        body: JSON.stringify({ kind: 'report.export', input }),
-      });
-      const { id } = (await posted.json()) as TestJob;
-      const job = await eventually(
-        'the export to end',
-        async () => {
-          const seen = await stack.job(id);
-          return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(seen.status) && seen;
-        },
-        ENDED_TIMEOUT_MS,
-      );
-      expect(job).toMatchObject({ status: 'SUCCEEDED', error: null });
+  interface Case {
+    readonly name: string;
+    readonly rows: number;
+    readonly input: object;
+    readonly filename: string;
+    readonly contentType: string;
+    /** Rows in the file, as its own reader has them. */
+    readonly count: (file: Buffer) => number | Promise<number>;
+  }
+  const lines = (text: Uint8Array): number => text.reduce((sum, byte) => sum + (byte === 0x0a ? 1 : 0), 0);
+  const unpacked = (program: string, args: string[], input: Uint8Array): Buffer =>
+    execFileSync(program, args, { input, maxBuffer: TEXT_BYTES_MAX });
+
+  test.each<Case>([
+    {
+      name: 'CSV of three million rows',
+      rows: ALL_ROWS,
+      input: { format: 'csv' },
+      filename: 'flights-1.csv',
+      contentType: 'text/csv; charset=utf-8',
+      count: (file) => lines(file) - 1,
+    },
+    {
+      name: 'NDJSON in gzip, of parts below 5 MiB',
+      rows: MANY_ROWS,
+      input: { format: 'ndjson', compression: 'gzip', filter: { flight_id: { lte: MANY_ROWS } } },
+      filename: 'flights-1.ndjson.gz',
+      contentType: 'application/gzip',
+      count: (file) => lines(unpacked('gunzip', ['-c'], file)),
+    },
+    {
+      name: 'a workbook',
+      rows: FEW_ROWS,
+      input: { format: 'xlsx', filter: { flight_id: { lte: FEW_ROWS } } },
+      filename: 'flights-1.xlsx',
+      contentType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+      count: async (file) => (await readSheet(file)).length - 1,
+    },
+  ])(
+    'are downloaded from there, whole, under their name: $name',
+    async ({ rows, input, filename, contentType, count }) => {
+      const id = await stack.submitExport({ dataset: 'flights', version: 1, ...input });
+      expect(await stack.ended(id, ENDED_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', error: null });
 
       const answer = await stack.call(`/jobs/${id}/result`, { headers: { accept: 'application/json' } });
       const link = (await answer.json()) as { url: string; bytes: number; sha256: string; rows: number };
-      expect(link.rows).toBe(ROWS);
+      expect(link.rows).toBe(rows);
       expect(new URL(link.url).origin).toBe(s3.endpoint);
       const response = await fetch(link.url);
-      const file = new Uint8Array(await response.arrayBuffer());
+      const file = Buffer.from(await response.arrayBuffer());
       expect({ bytes: file.length, sha256: sha256(file) }).toEqual({
         bytes: link.bytes,
         sha256: link.sha256,
       });
+      expect(await count(file)).toBe(rows);
       expect(response.headers.get('content-disposition')).toBe(
-        `attachment; filename="flights-1.csv"; filename*=UTF-8''flights-1.csv`,
+        `attachment; filename="${filename}"; filename*=UTF-8''${filename}`,
       );
-      expect(response.headers.get('content-type')).toBe('text/csv; charset=utf-8');
+      expect(response.headers.get('content-type')).toBe(contentType);
+      expect(response.headers.get('content-encoding')).toBeNull();
 
       const { Contents = [] } = await s3.client.send(new ListObjectsV2Command({ Bucket: 'artifacts' }));
       const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: 'artifacts' }));
-      expect(Contents.map(({ Key }) => Key)).toEqual([
-        `reports/files/${id}.0`,
-        expect.stringMatching(`^reports/manifests/${id}.0/`),
-      ]);
+      const keys = Contents.map(({ Key = '' }) => Key);
+      expect(keys).toContain(`reports/files/${id}.0`);
+      expect(keys.filter((key) => !/^reports\/(files|manifests)\//.test(key))).toEqual([]);
       expect(Uploads).toEqual([]);
     },
     ENDED_TIMEOUT_MS + 30_000,
