@@ -4,6 +4,7 @@ import type { ArtifactStore } from '../../libs/artifacts/artifact-store.js';
 import type { Datasets } from '../../libs/datasets/datasets.js';
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { TenantCipher } from '../../libs/security/tenant-cipher.js';
+import type { AcceptanceGatherer } from '../../libs/store/acceptance.gatherer.js';
 import type { Database } from '../../libs/store/database.js';
 import type { Logger } from '../../libs/telemetry/logger.js';
 import type { Codec } from '../../libs/temporal/codec.js';
@@ -19,6 +20,7 @@ export class ApiResources {
   readonly settings: Settings;
   readonly log: Logger;
   readonly database: Database;
+  readonly acceptances: AcceptanceGatherer;
   readonly cipher: TenantCipher;
   readonly engine: Engine;
   readonly poke: Poke;
@@ -32,6 +34,7 @@ export class ApiResources {
     this.settings = parts.settings;
     this.log = parts.log;
     this.database = parts.database;
+    this.acceptances = parts.acceptances;
     this.cipher = parts.cipher;
     this.engine = parts.engine;
     this.poke = parts.poke;

@@ -8,6 +8,7 @@ import { openArtifactStore } from '../../libs/artifacts/open-artifact-store.js';
 import { loadDatasets, type Datasets } from '../../libs/datasets/datasets.js';
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
+import { createAcceptanceGatherer } from '../../libs/store/acceptance.gatherer.js';
 import { openDatabase } from '../../libs/store/database.js';
 import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
 import { createCodec } from '../../libs/temporal/codec.js';
@@ -50,6 +51,7 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
     name: 'longhaul-api',
     onError: (error) => log.debug({ err: error }, 'an idle connection was lost'),
   });
+  const acceptances = createAcceptanceGatherer(database);
   const cipher = createTenantCipher(database, settings.masterKey);
   const secrets = { cipher, database };
   // Readers wait 300 ms: a call that is repeated inside would only be late.
@@ -59,6 +61,7 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
     settings,
     log,
     database,
+    acceptances,
     cipher,
     engine: dependencies.engine ?? createEngine(temporal!),
     poke,
@@ -88,6 +91,8 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
     resources,
     close: async () => {
       await drain.finish(app.close(), DRAIN_GRACE_MS);
+      // A client that was cut off has no answer, but its job is in or not by now.
+      await acceptances.drain();
       await Promise.all([poke.close(), database.end(), temporal?.close()]);
     },
   };

@@ -82,6 +82,70 @@ export async function acceptJobs(database: Database, request: AcceptRequest): Pr
   return row.answer;
 }
 
+/** A request that makes one new job, or finds it there. */
+export interface SingleRequest extends AcceptRequest {
+  readonly jobs: readonly [AcceptedInput];
+}
+
+/** Whether a request may go with others: it never restarts a job, which would wait for that job's lock. */
+export function isSingle(request: AcceptRequest): request is SingleRequest {
+  const [job] = request.jobs;
+  return request.jobs.length === 1 && job !== undefined && 'kind' in job && !job.restart;
+}
+
+interface ManyAnswers {
+  readonly at: string;
+  readonly others: Readonly<Record<string, AcceptAnswer>>;
+}
+
+/**
+ * {@link acceptJobs} for many requests of one tenant in one transaction; answers in their order. `replayed: null` says
+ * nothing of its request: ask {@link acceptJobs}. A rival transaction is waited for 100 ms at most; whatever is thrown with
+ * an SQLSTATE, nothing of it was kept.
+ */
+export async function acceptMany(
+  database: Database,
+  tenantId: string,
+  requests: readonly SingleRequest[],
+): Promise<AcceptAnswer[]> {
+  const submissions = requests.map(({ route, idempotencyKey, fingerprint, jobs: [job] }) => ({
+    id: job.id,
+    route,
+    ...(idempotencyKey === undefined
+      ? {}
+      : { idempotency_key: idempotencyKey, fingerprint: toBytea(fingerprint) }),
+    kind: job.kind,
+    key: job.key,
+    input: toBytea(job.input),
+    digest: toBytea(job.digest),
+    deadline_ms: job.deadlineMs,
+    trace_parent: job.traceParent,
+  }));
+  const { rows } = await queryWithin<{ answer: ManyAnswers }>(database, ACCEPT_TIMEOUT_MS, {
+    name: 'accept_many',
+    text: 'select longhaul.accept_many($1::uuid, $2::json) as answer',
+    values: [tenantId, JSON.stringify(submissions)],
+  });
+  const [row] = rows;
+  if (!row) throw new Error('longhaul.accept_many answered no row');
+  const { at, others } = row.answer;
+  return requests.map(({ jobs: [job] }) => others[job.id] ?? acceptedAt(at, job));
+}
+
+function acceptedAt(at: string, { id, deadlineMs }: AcceptedInput): AcceptAnswer {
+  const deadlineAt = new Date(Date.parse(at) + deadlineMs).toISOString();
+  return {
+    replayed: false,
+    reused: false,
+    items: [{ outcome: 'accepted', jobId: id, createdAt: at, deadlineAt, attemptOf: null }],
+  };
+}
+
+/** As PostgreSQL reads it in a text. */
+function toBytea(bytes: Buffer): string {
+  return `\\x${bytes.toString('hex')}`;
+}
+
 /** Asks for a job's cancellation, decided under its row's lock. */
 export async function requestCancel(
   database: Database,

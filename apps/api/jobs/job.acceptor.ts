@@ -137,8 +137,9 @@ export class JobAcceptor {
   private async store(request: AcceptRequest): Promise<AcceptAnswer> {
     for (let tries = 1; ; tries += 1) {
       try {
-        const answer = await acceptJobs(this.resources.database, request);
-        // The first answer was swept between two looks of the function: now the key is free.
+        const { acceptances, database } = this.resources;
+        const answer = await (tries === 1 ? acceptances.accept(request) : acceptJobs(database, request));
+        // The first answer was swept between two looks of the function, or was about to be given: look again.
         if (answer.replayed !== null) return answer;
         if (tries >= DEADLOCK_TRIES_MAX) throw inFlight();
       } catch (error) {
