@@ -36,12 +36,18 @@ export interface SweepCount {
   readonly published: number;
 }
 
+/** The bytes of a part, in chunks. */
+export interface PartSource extends Readable {
+  /** Where it is there: hears of each chunk that was written down, whose memory may be used again. */
+  takeBack?(chunk: Buffer): void;
+}
+
 export interface ArtifactStore {
   readonly name: 'folder' | 's3';
   /** Makes room for parts; safe to repeat. Throws UploadAborted once the key is burnt or published. */
   openUpload(key: string): Promise<void>;
   /** Writes a part whole, or not at all; the last complete one stays. Throws UploadAborted on a burnt key. */
-  writePart(key: string, part: number, source: Readable, signal: AbortSignal): Promise<{ bytes: number }>;
+  writePart(key: string, part: number, source: PartSource, signal: AbortSignal): Promise<{ bytes: number }>;
   /** Burns the key: everything written is dropped, and no writer, however late, can write under it again. */
   abortUpload(key: string): Promise<'aborted' | 'absent'>;
   /** Makes the parts one file. A repeat finds what is there. Throws UploadAborted or PartMissing. */

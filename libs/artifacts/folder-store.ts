@@ -8,8 +8,18 @@
  *     trash/…                              on its way out
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream, type Stats } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createReadStream, type Stats } from 'node:fs';
+import {
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -20,6 +30,7 @@ import {
   TOMBSTONE_KEPT_MS,
   UploadAborted,
   type ArtifactStore,
+  type PartSource,
   type PublishedArtifact,
   type PublishOptions,
   type SweepCount,
@@ -30,7 +41,6 @@ import { signUrl } from './signed-url.js';
 import { unwantedOf } from './unwanted.js';
 
 const HASH_CHUNK_BYTES = 1 << 20;
-const WRITE_BUFFER_BYTES = 1 << 20;
 const PART_DIGITS = 5;
 
 interface Manifest {
@@ -181,11 +191,9 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
         throw new UploadAborted(key);
       }
       try {
-        // It closes the file, and flushes it to the disk first.
-        const sink = createWriteStream('', { fd: file, flush: true, highWaterMark: WRITE_BUFFER_BYTES });
-        await pipeline(source, sink, { signal });
+        const bytes = await writeDown(file, source, signal);
         await rename(temporary, join(folder, partName(part)));
-        return { bytes: sink.bytesWritten };
+        return { bytes };
       } catch (error) {
         await rm(temporary, { force: true });
         if (hasCode(error, 'ENOENT') && !(await exists(folder))) throw new UploadAborted(key);
@@ -218,6 +226,25 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
       return { stream: Readable.from(bytesOf(published(location), parts, wanted)), bytes, sha256 };
     },
   };
+}
+
+/** Writes all of the source, flushes it to the disk and closes the file. */
+async function writeDown(file: FileHandle, source: PartSource, signal: AbortSignal): Promise<number> {
+  let bytes = 0;
+  try {
+    const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+      for await (const chunk of chunks) {
+        await file.writeFile(chunk);
+        bytes += chunk.length;
+        source.takeBack?.(chunk);
+      }
+    };
+    await pipeline(source, write, { signal });
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return bytes;
 }
 
 function partName(part: number): string {

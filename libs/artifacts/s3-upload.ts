@@ -1,6 +1,6 @@
 /** Streams a source of unknown length into a multipart upload: bounded buffers, and parts that grow with the file. */
-import { addAbortSignal, type Readable } from 'node:stream';
-import { StoreFailure } from './artifact-store.js';
+import { addAbortSignal } from 'node:stream';
+import { StoreFailure, type PartSource } from './artifact-store.js';
 import { createLanes } from './lanes.js';
 import type { Bucket, MultipartUpload, UploadedPart } from './s3-bucket.js';
 
@@ -22,7 +22,7 @@ export function partBytes(part: number): number {
 export async function sendStream(
   bucket: Bucket,
   upload: MultipartUpload,
-  source: Readable,
+  source: PartSource,
   signal: AbortSignal,
 ): Promise<{ parts: UploadedPart[]; bytes: number }> {
   const stop = new AbortController();
@@ -67,6 +67,7 @@ export async function sendStream(
         bytes += copied;
         if (filled === buffer.length) await sendFilled();
       }
+      source.takeBack?.(given);
     }
     // An empty file is one empty part.
     if (filled > 0 || part === 1) await sendFilled();

@@ -14,6 +14,8 @@ const WORD_BYTES = 4;
 /** What one write of the reader's is worth; sockets deliver about 20 KiB at a time. */
 const BLOCK_BYTES = 1 << 18;
 const HIGH_WATER_BYTES = 4 * BLOCK_BYTES;
+/** Blocks that were taken back and wait to be filled again: those on their way, and one more. */
+const FREE_BLOCKS_MAX = HIGH_WATER_BYTES / BLOCK_BYTES + 1;
 
 /** Message types of the protocol (PostgreSQL manual, 55.7). */
 const COPY_DATA = 0x64;
@@ -36,13 +38,21 @@ export class CopyOut extends Readable implements pg.Submittable {
   #headerBytes = 0;
   #remaining = 0;
   #isData = false;
-  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #blockWords = wordsOf(this.#block);
   #blockBytes = 0;
+  #freeBlocks: Buffer[] = [];
 
   constructor(text: string) {
     super({ highWaterMark: HIGH_WATER_BYTES });
     this.#text = text;
+  }
+
+  /** Fills the block of this chunk again: whoever calls it has no more use for the chunk. It spares V8 the collecting. */
+  takeBack(chunk: Buffer): void {
+    const block = Buffer.from(chunk.buffer as ArrayBuffer);
+    if (block.length === BLOCK_BYTES && this.#freeBlocks.length < FREE_BLOCKS_MAX)
+      this.#freeBlocks.push(block);
   }
 
   submit(connection: pg.Connection): void {
@@ -150,7 +160,7 @@ export class CopyOut extends Readable implements pg.Submittable {
   #flush(): void {
     if (this.#blockBytes === 0) return;
     if (!this.push(this.#block.subarray(0, this.#blockBytes))) this.#socket?.pause();
-    this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    this.#block = this.#freeBlocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.#blockWords = wordsOf(this.#block);
     this.#blockBytes = 0;
   }

@@ -160,6 +160,19 @@ export function describeArtifactStore(setup: () => Promise<StoreUnderTest>, runs
       expect(await served(LOCATION)).toEqual(Buffer.from('whole'));
     });
 
+    test('gives a chunk back only when it has no more use for it', async () => {
+      const { store, served } = await setup();
+      const chunks = Array.from({ length: 20 }, (_, index) => Buffer.alloc(100_000, 97 + index));
+      const whole = Buffer.concat(chunks);
+      const source = Object.assign(Readable.from(chunks, { objectMode: false }), {
+        takeBack: (chunk: Buffer) => chunk.fill(0),
+      });
+      await store.openUpload(KEY);
+      expect(await store.writePart(KEY, 0, source, never)).toEqual({ bytes: whole.length });
+      await store.publish(KEY, { parts: 1, ...FILE });
+      expect((await served(LOCATION))?.equals(whole)).toBe(true);
+    });
+
     test('minds a source that broke before it was read', async () => {
       const { store, parts } = await setup();
       await store.openUpload(KEY);

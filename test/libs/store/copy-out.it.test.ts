@@ -120,6 +120,23 @@ describe.each([
     expect(ahead).toBeLessThan(4_000_000);
   });
 
+  test('fills the blocks again that it is given back', async () => {
+    const sql = `copy (select i, repeat(chr(97 + i % 26), 1000) from generate_series(1, 20000) i) to stdout`;
+    const expected = await hashOf(connection.query(new CopyOut(sql)));
+    const copy = connection.query(new CopyOut(sql));
+    const memory = new Set<ArrayBufferLike>();
+    const returning = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of copy as AsyncIterable<Buffer>) {
+        memory.add(chunk.buffer);
+        yield chunk;
+        chunk.fill(0);
+        copy.takeBack(chunk);
+      }
+    };
+    expect(await hashOf(returning())).toEqual(expected);
+    expect(memory.size).toBeLessThan(10);
+  });
+
   test('given up, it ends the server’s work too', async () => {
     const copy = connection.query(
       new CopyOut(`copy (select repeat('x', 1000) from generate_series(1, 10000000)) to stdout`),
