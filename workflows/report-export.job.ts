@@ -43,12 +43,12 @@ export const ReportExportInput = z
   .strictObject({
     dataset: DatasetName,
     version: z.int().positive().describe('Part of the natural key: raise it to have a fresh file.'),
-    format: z.enum(['csv', 'ndjson', 'xlsx']),
+    format: z.enum(['csv', 'ndjson', 'xlsx', 'parquet']),
     compression: z
       .enum(['gzip', 'zstd'])
       .optional()
       .describe(
-        'Not for xlsx. Of the file itself: it is stored, hashed and served compressed, e.g. as `flights-7.csv.gz`.',
+        'Not for xlsx. Of the file itself: it is stored, hashed and served compressed, e.g. as `flights-7.csv.gz`. For parquet it is the codec inside, snappy by default, and the name stays.',
       ),
     columns: z
       .array(ColumnName)

@@ -56,8 +56,9 @@ export function formatOf(input: ReportExportInput): Format {
   return FORMATS[input.format];
 }
 
+/** What the file is compressed by as a whole; some formats do that inside. */
 export function compressionOf(input: ReportExportInput): Compression | undefined {
-  return input.compression && COMPRESSIONS[input.compression];
+  return formatOf(input).packsInside ? undefined : input.compression && COMPRESSIONS[input.compression];
 }
 
 /** What the downloaded file is called, e.g. `flights-7.csv.gz`, and what it is. */

@@ -1,5 +1,6 @@
 /** Failures of sources and store, in the words of a saga. */
 import { PartMissing, StoreFailure, UploadAborted } from '../../libs/artifacts/artifact-store.js';
+import { ParquetRefusal } from '../../libs/datasets/parquet/refusal.js';
 import { SheetTooLarge } from '../../libs/datasets/xlsx.stream.js';
 import { SnapshotGone } from '../../libs/datasets/sources.js';
 import { Denied, HoldLost, Rejected, Transient, type Certainty } from '../../libs/saga/failure.js';
@@ -20,6 +21,8 @@ export function storeFailure(error: unknown, whenUnknown: Certainty): unknown {
   if (error instanceof UploadAborted) return new Rejected('upload_closed', error.message, { cause: error });
   if (error instanceof PartMissing) return new Rejected('part_missing', error.message, { cause: error });
   if (error instanceof SheetTooLarge) return new Rejected('file_too_large', error.message, { cause: error });
+  if (error instanceof ParquetRefusal)
+    return new Rejected('value_has_no_place', error.message, { cause: error });
   const failure = error instanceof StoreFailure ? error : fileSystemFailure(error);
   if (!failure) return error;
   const { message } = failure;

@@ -3,6 +3,7 @@ import type { PublishedArtifact } from '../../libs/artifacts/artifact-store.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { ProbeOutcome } from '../../libs/saga/implement.js';
 import type { Resources } from '../resources.js';
+import { closeFile } from './close.js';
 import { fileOf, uploadKeyOf, type Args, type Call, type Context, type Output } from './context.js';
 import { storeFailure } from './failures.js';
 
@@ -17,10 +18,12 @@ export async function publish(
       `The parts have ${rendered} rows, but the snapshot had ${rows}: the dataset's query does not answer the same twice.`,
     );
   }
+  const key = uploadKeyOf(context, plan);
   try {
+    const closed = await closeFile(artifacts, { key, parts }, context);
     return outputOf(
-      await artifacts.publish(uploadKeyOf(context, plan), {
-        parts,
+      await artifacts.publish(key, {
+        parts: closed,
         ...fileOf(context.input),
         signal: context.signal,
         onBytes: () => context.heartbeat(),

@@ -57,12 +57,12 @@ async function copyPart(
   const { input, signal } = context;
   const { fields } = await connection.query(describeSql(dataset, input, tenant));
   const format = formatOf(input);
+  const columns = (await format.describe?.(connection, fields)) ?? fields;
   const header = format.hasHeader && part === 0;
   const copy = connection.query(
-    new CopyOut(format.partSql(dataset, input, tenant, { columns: fields, range, header })),
+    new CopyOut(format.partSql(dataset, input, tenant, { columns, range, header })),
   );
-  const names = fields.map(({ name }) => name);
-  const packed = format.pack?.(copy, names) ?? copy;
+  const packed = format.pack?.(copy, columns, input.compression) ?? copy;
   const compression = compressionOf(input);
   const file = compression ? compressed(packed, compression) : packed;
   const rows = (): number => Math.max(0, copy.rows - (header ? 1 : 0));

@@ -36,6 +36,12 @@ export interface SweepCount {
   readonly published: number;
 }
 
+/** How a part ends, and how long it is. */
+export interface PartEnd {
+  readonly end: Buffer;
+  readonly bytes: number;
+}
+
 /** The bytes of a part, in chunks. */
 export interface PartSource extends Readable {
   /** Where it is there: hears of each chunk that was written down, whose memory may be used again. */
@@ -48,6 +54,11 @@ export interface ArtifactStore {
   openUpload(key: string): Promise<void>;
   /** Writes a part whole, or not at all; the last complete one stays. Throws UploadAborted on a burnt key. */
   writePart(key: string, part: number, source: PartSource, signal: AbortSignal): Promise<{ bytes: number }>;
+  /**
+   * How a complete part ends: its last bytes, all of them where there are fewer, and its length. Throws UploadAborted
+   * once the key is burnt or published, and PartMissing.
+   */
+  readPartEnd(key: string, part: number, bytesMax: number, signal: AbortSignal): Promise<PartEnd>;
   /** Burns the key: everything written is dropped, and no writer, however late, can write under it again. */
   abortUpload(key: string): Promise<'aborted' | 'absent'>;
   /** Makes the parts one file. A repeat finds what is there. Throws UploadAborted or PartMissing. */

@@ -201,6 +201,21 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
       }
     },
 
+    async readPartEnd(key, part, bytesMax, signal) {
+      signal.throwIfAborted();
+      const folder = upload(locationOf(key));
+      const file = await unlessAbsent(open(join(folder, partName(part)), 'r'));
+      if (!file) throw (await exists(folder)) ? new PartMissing(key, part) : new UploadAborted(key);
+      try {
+        const { size: bytes } = await file.stat();
+        const end = Buffer.alloc(Math.min(bytes, bytesMax));
+        await readAt(file, end, bytes - end.length);
+        return { end, bytes };
+      } finally {
+        await file.close();
+      }
+    },
+
     async abortUpload(key) {
       const location = locationOf(key);
       if (await exists(published(location))) return 'absent';
@@ -249,6 +264,15 @@ async function writeDown(file: FileHandle, source: PartSource, signal: AbortSign
 
 function partName(part: number): string {
   return `part-${String(part).padStart(PART_DIGITS, '0')}`;
+}
+
+/** Fills the buffer from the file, which is complete and does not change. */
+async function readAt(file: FileHandle, into: Buffer, from: number): Promise<void> {
+  for (let filled = 0; filled < into.length;) {
+    const { bytesRead } = await file.read(into, filled, into.length - filled, from + filled);
+    if (bytesRead === 0) throw new Error('a part is shorter than its length');
+    filled += bytesRead;
+  }
 }
 
 /** Reads every part once, in order: its length, and the checksum of all of them as they will be served. */

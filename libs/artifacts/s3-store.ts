@@ -121,6 +121,28 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
       }
     },
 
+    async readPartEnd(key, part, bytesMax, signal) {
+      const location = locationOf(key);
+      const target = keys.part(location, part);
+      for (let attempt = 1; ; attempt += 1) {
+        const source = await findObject(bucket, target);
+        if (!source) {
+          await refuseClosed(key, location);
+          throw new PartMissing(key, part);
+        }
+        const { bytes } = source;
+        const end = Buffer.alloc(Math.min(bytes, bytesMax));
+        if (end.length === 0) return { end, bytes };
+        try {
+          await bucket.readRange(source, { start: bytes - end.length, end: bytes - 1 }, end, signal);
+          return { end, bytes };
+        } catch (error) {
+          if (!(error instanceof SourceChanged)) throw error;
+          if (attempt === PUBLISH_TRIES_MAX) throw new StoreFailure('busy', error.name, { cause: error });
+        }
+      }
+    },
+
     async abortUpload(key) {
       return burn(locationOf(key));
     },
@@ -168,6 +190,11 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
       });
     },
   };
+}
+
+async function findObject(bucket: Bucket, key: string): Promise<ListedObject | undefined> {
+  for await (const object of bucket.list(key)) if (object.key === key) return object;
+  return undefined;
 }
 
 /** One try; undefined when somebody else decided meanwhile. */

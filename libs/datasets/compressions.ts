@@ -39,6 +39,8 @@ export const COMPRESSIONS = {
   },
 } as const satisfies Record<string, Compression>;
 
+export type CompressionName = keyof typeof COMPRESSIONS;
+
 /** A stream that knows how many bytes it gave. */
 export type CountedStream = Readable & { readonly bytes: number };
 

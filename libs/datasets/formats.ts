@@ -1,11 +1,18 @@
 /** The formats an export is written in. Whatever depends on the format is asked here, and nowhere else. */
 import type { Readable } from 'node:stream';
-import type { CountedStream } from './compressions.js';
+import type pg from 'pg';
+import type { CompressionName, CountedStream } from './compressions.js';
 import { csvPartSql } from './csv.sql.js';
 import type { Dataset } from './datasets.js';
 import { ndjsonPartSql } from './ndjson.sql.js';
+import type { PartEnds } from './parquet/close.js';
 import type { DescribedColumn, PartRows, SelectionTenant } from './select.sql.js';
 import type { Selection } from './selection.js';
+import { closeParquet } from './parquet/close.js';
+import { parquetColumnOf } from './parquet/parquet-column.js';
+import { parquetPart } from './parquet/part.stream.js';
+import { PARQUET_CODECS } from './parquet/codecs.js';
+import { describeNested, parquetPartSql } from './parquet.sql.js';
 import { CELL_TEXT_MAX, longestCellSql, xlsxRowsSql } from './xlsx.sql.js';
 import { workbook } from './xlsx.stream.js';
 
@@ -24,8 +31,21 @@ export interface Format {
     readonly max: number;
     sql(dataset: Dataset, columns: readonly DescribedColumn[]): string | undefined;
   };
-  /** Makes the file of what the server sends, where the two are not the same. */
-  readonly pack?: (rows: Readable, columns: readonly string[]) => CountedStream;
+  /** Whether a compression is used inside the file, by `pack`, instead of around it. */
+  readonly packsInside: boolean;
+  /** Asks the database what the format must know of the columns beyond their types' numbers. */
+  readonly describe?: (
+    connection: pg.ClientBase,
+    columns: readonly DescribedColumn[],
+  ) => Promise<readonly DescribedColumn[]>;
+  /** Makes the file, or the part, of what the server sends, where the two are not the same. */
+  readonly pack?: (
+    rows: Readable,
+    columns: readonly DescribedColumn[],
+    compression: CompressionName | undefined,
+  ) => CountedStream;
+  /** Makes one part more, behind the others, of how those end: what only the whole file can say. */
+  readonly close?: (partEnds: PartEnds) => Promise<Readable>;
   /** `COPY (…) TO STDOUT` of one part, a message a row. */
   partSql(
     dataset: Dataset,
@@ -42,6 +62,7 @@ export const FORMATS = {
     contentType: 'text/csv; charset=utf-8',
     hasHeader: true,
     inParts: true,
+    packsInside: false,
     partSql: csvPartSql,
   },
   ndjson: {
@@ -49,6 +70,7 @@ export const FORMATS = {
     contentType: 'application/x-ndjson',
     hasHeader: false,
     inParts: true,
+    packsInside: false,
     partSql: ndjsonPartSql,
   },
   xlsx: {
@@ -56,10 +78,30 @@ export const FORMATS = {
     contentType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
     hasHeader: false,
     inParts: false,
+    packsInside: false,
     // A sheet has 1,048,576 rows, of which the first names the columns.
     rowsMax: 1_048_575,
     longestCell: { max: CELL_TEXT_MAX, sql: longestCellSql },
-    pack: workbook,
+    pack: (rows, columns) =>
+      workbook(
+        rows,
+        columns.map(({ name }) => name),
+      ),
     partSql: xlsxRowsSql,
+  },
+  parquet: {
+    extension: 'parquet',
+    contentType: 'application/vnd.apache.parquet',
+    hasHeader: false,
+    inParts: true,
+    packsInside: true,
+    describe: describeNested,
+    pack: (rows, columns, compression) =>
+      parquetPart(rows, {
+        columns: columns.map((column) => parquetColumnOf(column)),
+        codec: PARQUET_CODECS[compression ?? 'none'],
+      }),
+    close: closeParquet,
+    partSql: parquetPartSql,
   },
 } as const satisfies Record<string, Format>;

@@ -25,6 +25,10 @@ export interface KeyRange {
 export interface DescribedColumn {
   readonly name: string;
   readonly dataTypeID: number;
+  /** A numeric's precision and scale, among others; -1: none declared. */
+  readonly dataTypeModifier?: number;
+  /** Whether its type is an array or a composite, where a format has asked. */
+  readonly nested?: boolean;
 }
 
 /** What one part of the file holds. */

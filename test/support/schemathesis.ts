@@ -1,16 +1,11 @@
 /** The fuzzer: schemathesis, from the package index by pip, kept beside the other downloads of the tests. */
-import { execFile, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { cacheFolder } from '../../libs/embedded/cache-folder.js';
+import { installPythonPackages } from './python-packages.js';
 
-const run = promisify(execFile);
 const fuzz = (name: string): string => fileURLToPath(new URL(`../fuzz/${name}`, import.meta.url));
-const INSTALL_TIMEOUT_MS = 240_000;
 
 export interface FuzzRun {
   readonly exitCode: number | null;
@@ -20,33 +15,8 @@ export interface FuzzRun {
 }
 
 /** Installs the pinned versions once; answers the folder. Throws with pip's own last words. */
-export async function installSchemathesis(): Promise<string> {
-  const requirements = fuzz('requirements.txt');
-  const digest = createHash('sha256')
-    .update(await readFile(requirements))
-    .digest('hex');
-  const cache = cacheFolder();
-  const folder = join(cache, `schemathesis-${digest.slice(0, 12)}`);
-  if (existsSync(folder)) return folder;
-  await mkdir(cache, { recursive: true });
-  const fresh = await mkdtemp(join(cache, 'schemathesis-'));
-  try {
-    const pip = [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '--root-user-action=ignore',
-    ];
-    await run('python3', [...pip, '--target', fresh, '-r', requirements], { timeout: INSTALL_TIMEOUT_MS });
-    await rename(fresh, folder);
-  } catch (error) {
-    await rm(fresh, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error;
-  }
-  return folder;
-}
+export const installSchemathesis = (): Promise<string> =>
+  installPythonPackages('schemathesis', fuzz('requirements.txt'));
 
 /** Holds an API against its own OpenAPI document with requests made up from it. Ends by itself in `timeoutMs`. */
 export async function fuzzApi(options: {

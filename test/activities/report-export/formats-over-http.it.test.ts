@@ -1,7 +1,10 @@
 /** Formats from end to end: asked for over HTTP, made by the stack's own processes, fetched by the signed URL. */
 import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDuckDb } from '../../support/duckdb.js';
 import {
   eventually,
   newHome,
@@ -50,6 +53,19 @@ async function factsOf(rows: number): Promise<unknown> {
   }
 }
 
+async function ended(accepted: Response): Promise<Awaited<ReturnType<TestStack['job']>>> {
+  expect(accepted.status).toBe(202);
+  const { id } = (await accepted.json()) as { id: string };
+  return eventually(
+    'the export to end',
+    async () => {
+      const job = await stack.job(id);
+      return job.finishedAt !== null && job;
+    },
+    LOAD_AND_EXPORT_MS,
+  );
+}
+
 interface Flight {
   readonly flight_id: number;
   readonly date: string;
@@ -68,17 +84,9 @@ test(
       compression: 'gzip',
       filter: { flight_id: { lte: ROWS } },
     });
-    expect(accepted.status).toBe(202);
-    const { id } = (await accepted.json()) as { id: string };
-    const done = await eventually(
-      'the export to end',
-      async () => {
-        const job = await stack.job(id);
-        return job.finishedAt !== null && job;
-      },
-      LOAD_AND_EXPORT_MS,
-    );
+    const done = await ended(accepted);
     expect(done).toMatchObject({ status: 'SUCCEEDED', error: null });
+    const { id } = done;
 
     const result = await stack.result(id);
     expect(result).toMatchObject({
@@ -116,6 +124,43 @@ test(
   LOAD_AND_EXPORT_MS,
 );
 
+test(
+  'Parquet is what the database has, to a reader that is none of ours',
+  async () => {
+    const filter = { flight_id: { lte: ROWS } };
+    const done = await ended(await submit({ dataset: 'flights', version: 1, format: 'parquet', filter }));
+    expect(done).toMatchObject({ status: 'SUCCEEDED', error: null });
+    const result = await stack.result(done.id);
+    expect(result).toMatchObject({
+      rows: ROWS,
+      bytes: result.file.length,
+      sha256: sha256(result.file),
+      filename: 'flights-1.parquet',
+      contentType: 'application/vnd.apache.parquet',
+    });
+    const path = join(home, 'flights.parquet');
+    await writeFile(path, result.file);
+    const duckdb = await openDuckDb();
+    try {
+      const [found] = await duckdb.ask(
+        `select count(*), sum(distance)::double, sum(delay)::double, count(distinct origin),
+           strftime(max("date"), '%Y-%m-%dT%H:%M:%S') from '${path}'`,
+      );
+      const [rows, distance, delay, origins, last] = found ?? [];
+      expect({
+        rows: Number(rows),
+        distance: Number(distance),
+        delay: Number(delay),
+        origins: Number(origins),
+        last,
+      }).toEqual(await factsOf(ROWS));
+    } finally {
+      await duckdb.close();
+    }
+  },
+  LOAD_AND_EXPORT_MS,
+);
+
 test('a format or compression that is none is refused, and told', async () => {
   const refused = await submit({ dataset: 'flights', version: 1, format: 'pdf', compression: 'rar' });
   expect(refused.status).toBe(422);
@@ -129,7 +174,7 @@ test('a format or compression that is none is refused, and told', async () => {
   const document = (await (await stack.call('/openapi.json')).json()) as object;
   const text = JSON.stringify(document);
   for (const told of [
-    '"enum":["csv","ndjson","xlsx"]',
+    '"enum":["csv","ndjson","xlsx","parquet"]',
     '"enum":["gzip","zstd"]',
     '"application/x-ndjson"',
     '"application/zstd"',

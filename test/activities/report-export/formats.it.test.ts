@@ -210,10 +210,7 @@ async function bytesOf(
   const stream = compression
     ? compressed(copy, COMPRESSIONS[compression])
     : format === 'xlsx'
-      ? FORMATS.xlsx.pack(
-          copy,
-          fields.map(({ name }) => name),
-        )
+      ? FORMATS.xlsx.pack(copy, fields)
       : copy;
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);

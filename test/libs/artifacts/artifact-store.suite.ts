@@ -134,6 +134,36 @@ export function describeArtifactStore(setup: () => Promise<StoreUnderTest>, runs
     });
   });
 
+  describe('reading how a part ends', () => {
+    test('answers its last bytes, or all there are, and its length', async () => {
+      const { store } = await setup();
+      await write(store, KEY, ['abcdef', '']);
+      const read = async (part: number, bytesMax: number) => {
+        const { end, bytes } = await store.readPartEnd(KEY, part, bytesMax, never);
+        return [end.toString(), bytes];
+      };
+      expect(await read(0, 2)).toEqual(['ef', 6]);
+      expect(await read(0, 6)).toEqual(['abcdef', 6]);
+      expect(await read(0, 100)).toEqual(['abcdef', 6]);
+      expect(await read(1, 100)).toEqual(['', 0]);
+      await store.writePart(KEY, 0, Readable.from(['written again']), never);
+      expect(await read(0, 5)).toEqual(['again', 13]);
+    });
+
+    test('tells a part that is not there from an upload that is closed', async () => {
+      const { store } = await setup();
+      await write(store, KEY, ['abc']);
+      const read = async (part: number) => store.readPartEnd(KEY, part, 8, never);
+      await expect(read(1)).rejects.toThrow(PartMissing);
+      await store.publish(KEY, { parts: 1, ...FILE });
+      await expect(read(0)).rejects.toThrow(UploadAborted);
+      const other = randomKey();
+      await write(store, other, ['abc']);
+      await store.abortUpload(other);
+      await expect(store.readPartEnd(other, 0, 8, never)).rejects.toThrow(UploadAborted);
+    });
+  });
+
   describe('writing a part', () => {
     test('replaces an earlier attempt whole', async () => {
       const { store, served } = await setup();

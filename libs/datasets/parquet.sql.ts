@@ -1,0 +1,40 @@
+/** The rows of a Parquet file as PostgreSQL sends them: in binary, each type in the form it is decoded from. */
+import type pg from 'pg';
+import type { Dataset } from './datasets.js';
+import { needsCategory, parquetColumnSql } from './parquet/parquet-column.js';
+import { rowsSql, type DescribedColumn, type PartRows, type SelectionTenant } from './select.sql.js';
+import type { Selection } from './selection.js';
+
+/** `COPY (…) TO STDOUT` of one part. */
+export function parquetPartSql(
+  dataset: Dataset,
+  selection: Selection,
+  tenant: SelectionTenant,
+  part: PartRows,
+): string {
+  const columns = part.columns.map((column) => parquetColumnSql(dataset, column));
+  return `copy (${rowsSql(dataset, selection, tenant, columns, part.range)}) to stdout with (format binary)`;
+}
+
+/** The columns, with those marked whose type is an array or a composite: the database is asked where an OID alone does not tell. */
+export async function describeNested(
+  connection: pg.ClientBase,
+  columns: readonly DescribedColumn[],
+): Promise<DescribedColumn[]> {
+  const asked = columns.filter((column) => needsCategory(column)).map(({ dataTypeID }) => dataTypeID);
+  const { rows } =
+    asked.length === 0
+      ? { rows: [] }
+      : await connection.query<{ oid: number }>(
+          // A for arrays, C for composites; record is a pseudo-type.
+          `select oid from pg_type where oid = any($1::oid[]) and (typcategory in ('A', 'C') or oid = 'record'::regtype)`,
+          [asked],
+        );
+  const nested = new Set(rows.map(({ oid }) => oid));
+  return columns.map(({ name, dataTypeID, dataTypeModifier }) => ({
+    name,
+    dataTypeID,
+    ...(dataTypeModifier === undefined ? {} : { dataTypeModifier }),
+    nested: nested.has(dataTypeID),
+  }));
+}
