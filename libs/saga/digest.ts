@@ -24,6 +24,16 @@ export function digest(value: unknown): string {
 
 /** UTF-8 by hand: TextEncoder is not promised in the sandbox. A lone surrogate becomes U+FFFD, as everywhere. */
 function utf8(text: string): Uint8Array {
+  const ascii = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x80) return utf8Wide(text);
+    ascii[at] = code;
+  }
+  return ascii;
+}
+
+function utf8Wide(text: string): Uint8Array {
   const bytes: number[] = [];
   for (const character of text.toWellFormed()) {
     const code = character.codePointAt(0) ?? 0;
@@ -43,7 +53,7 @@ function utf8(text: string): Uint8Array {
 
 /** SHA-256 as FIPS 180-4 writes it. */
 export function sha256Hex(message: Uint8Array): string {
-  const { initial, round } = constants();
+  const { initial, round } = (known ??= constants());
   const padded = new Uint8Array(((message.length + 8) >> 6) * 64 + 64);
   padded.set(message);
   padded[message.length] = 0x80;
@@ -51,42 +61,60 @@ export function sha256Hex(message: Uint8Array): string {
   view.setUint32(padded.length - 8, Math.floor(message.length / 0x20000000));
   view.setUint32(padded.length - 4, (message.length << 3) >>> 0);
 
-  const state = Uint32Array.from(initial);
-  const w = new Uint32Array(64);
-  const at = (words: Uint32Array, index: number): number => words[index] ?? 0;
-  const rotate = (word: number, by: number): number => (word >>> by) | (word << (32 - by));
+  const state = Int32Array.from(initial);
+  const w = new Int32Array(64);
   for (let block = 0; block < padded.length; block += 64) {
-    for (let t = 0; t < 64; t += 1) {
-      if (t < 16) {
-        w[t] = view.getUint32(block + t * 4);
-        continue;
-      }
-      const low = at(w, t - 15);
-      const high = at(w, t - 2);
+    for (let t = 0; t < 16; t += 1) w[t] = view.getInt32(block + t * 4);
+    for (let t = 16; t < 64; t += 1) {
+      const low = w[t - 15]!;
+      const high = w[t - 2]!;
       const s0 = rotate(low, 7) ^ rotate(low, 18) ^ (low >>> 3);
       const s1 = rotate(high, 17) ^ rotate(high, 19) ^ (high >>> 10);
-      w[t] = at(w, t - 16) + s0 + at(w, t - 7) + s1;
+      w[t] = w[t - 16]! + s0 + w[t - 7]! + s1;
     }
-    const v = Uint32Array.from(state);
+    let a = state[0]!;
+    let b = state[1]!;
+    let c = state[2]!;
+    let d = state[3]!;
+    let e = state[4]!;
+    let f = state[5]!;
+    let g = state[6]!;
+    let h = state[7]!;
     for (let t = 0; t < 64; t += 1) {
-      const e = at(v, 4);
-      const a = at(v, 0);
-      const choice = (e & at(v, 5)) ^ (~e & at(v, 6));
-      const one =
-        at(v, 7) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + choice + at(round, t) + at(w, t);
-      const majority = (a & at(v, 1)) ^ (a & at(v, 2)) ^ (at(v, 1) & at(v, 2));
+      const choice = (e & f) ^ (~e & g);
+      const one = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + choice + round[t]! + w[t]!;
+      const majority = (a & b) ^ (a & c) ^ (b & c);
       const two = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + majority;
-      v.copyWithin(1, 0, 7);
-      v[4] = at(v, 4) + one;
-      v[0] = one + two;
+      h = g;
+      g = f;
+      f = e;
+      e = (d + one) | 0;
+      d = c;
+      c = b;
+      b = a;
+      a = (one + two) | 0;
     }
-    for (let i = 0; i < 8; i += 1) state[i] = at(state, i) + at(v, i);
+    state[0]! += a;
+    state[1]! += b;
+    state[2]! += c;
+    state[3]! += d;
+    state[4]! += e;
+    state[5]! += f;
+    state[6]! += g;
+    state[7]! += h;
   }
-  return Array.from(state, (word) => word.toString(16).padStart(8, '0')).join('');
+  return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
+function rotate(word: number, by: number): number {
+  return (word >>> by) | (word << (32 - by));
+}
+
+/** Found once: they take longer than a short message. */
+let known: { readonly initial: Int32Array; readonly round: Int32Array } | undefined;
+
 /** The fractions of the square and cube roots of the first primes, computed as the standard defines them. */
-function constants(): { initial: Uint32Array; round: Uint32Array } {
+function constants(): { initial: Int32Array; round: Int32Array } {
   const initial: number[] = [];
   const round: number[] = [];
   for (let candidate = 2; round.length < 64; candidate += 1) {
@@ -96,5 +124,5 @@ function constants(): { initial: Uint32Array; round: Uint32Array } {
     if (initial.length < 8) initial.push(((candidate ** 0.5 % 1) * 0x100000000) >>> 0);
     round.push(((Math.cbrt(candidate) % 1) * 0x100000000) >>> 0);
   }
-  return { initial: Uint32Array.from(initial), round: Uint32Array.from(round) };
+  return { initial: Int32Array.from(initial), round: Int32Array.from(round) };
 }

@@ -1,12 +1,18 @@
 /** Reads a tenant's data keys and unwraps them; keeps a bounded number for a bounded time. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
+import { parse as parseUuid } from 'uuid';
 import { inTenant, type Database } from '../store/database.js';
 import { CipherError } from './cipher.error.js';
 import { deriveKey, masterKeyIdOf, unwrapKey } from './master-key.js';
 
+/** Of the format of sealed data. */
+export const SEALED_VERSION = 1;
+
 /** One data key, as the two keys derived from it. */
 export interface DataKey {
   readonly id: string;
+  /** What begins everything sealed with it: version and key id. */
+  readonly header: Buffer;
   readonly sealing: KeyObject;
   readonly digesting: KeyObject;
 }
@@ -49,12 +55,15 @@ export function createKeyRings(
   const ttlMs = options.ttlMs ?? TTL_MS;
   const tenantsMax = options.tenantsMax ?? TENANTS_MAX;
   const held = new Map<string, Held>();
+  /** Used last: it is at the end of the map already. */
+  let latest: string | undefined;
 
   const load = (tenantId: string): Promise<KeyRing> => {
     const ring = readKeyRing(database, masterKey, tenantId);
     const entry: Held = { ring, until: performance.now() + ttlMs };
     held.delete(tenantId);
     held.set(tenantId, entry);
+    latest = tenantId;
     const oldest = held.keys().next();
     if (held.size > tenantsMax && !oldest.done) held.delete(oldest.value);
     // A failed read is nobody's key ring: the next caller tries again.
@@ -66,8 +75,11 @@ export function createKeyRings(
     of: (tenantId, fresh = false) => {
       const entry = held.get(tenantId);
       if (!entry || fresh || entry.until <= performance.now()) return load(tenantId);
-      held.delete(tenantId);
-      held.set(tenantId, entry);
+      if (tenantId !== latest) {
+        held.delete(tenantId);
+        held.set(tenantId, entry);
+        latest = tenantId;
+      }
       return entry.ring;
     },
     forget: (tenantId) => {
@@ -104,6 +116,7 @@ async function readKeyRing(database: Database, masterKey: Uint8Array, tenantId: 
     const dataKey = unwrapKey(masterKey, row.wrapped, tenantId, row.id);
     keys.push({
       id: row.id,
+      header: Buffer.concat([Buffer.of(SEALED_VERSION), parseUuid(row.id)]),
       sealing: createSecretKey(deriveKey(dataKey, 'data-key/seal')),
       digesting: createSecretKey(deriveKey(dataKey, 'data-key/digest')),
     });

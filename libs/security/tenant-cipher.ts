@@ -5,11 +5,18 @@
  * Sealed: version (1) | key id (16) | iv (12) | tag (16) | ciphertext. The tag covers the header, the tenant and
  * the caller's `aad`, which names job and purpose: bytes moved to another row, job or tenant do not open.
  */
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
-import { parse as parseUuid, stringify as formatUuid } from 'uuid';
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { stringify as formatUuid } from 'uuid';
 import type { Database } from '../store/database.js';
 import { CipherError } from './cipher.error.js';
-import { createKeyRings, type DataKey, type KeyRing, type KeyRingOptions } from './key-ring.store.js';
+import {
+  createKeyRings,
+  SEALED_VERSION,
+  type DataKey,
+  type KeyRing,
+  type KeyRingOptions,
+} from './key-ring.store.js';
+import { takeRandomBytes } from './random-bytes.js';
 
 export interface TenantCipher {
   /** Seals under the tenant's newest key. `aad` says whose and what for, e.g. `tenant/job/input`. */
@@ -25,7 +32,6 @@ export interface TenantCipher {
   forget(tenantId?: string): void;
 }
 
-const VERSION = 1;
 const KEY_ID_AT = 1;
 const IV_AT = KEY_ID_AT + 16;
 const TAG_AT = IV_AT + 12;
@@ -59,7 +65,7 @@ export function createTenantCipher(
 
 /** Which data key sealed this. Throws CipherError `sealed_invalid` for what nobody sealed. */
 export function keyIdOf(sealed: Uint8Array): string {
-  if (sealed[0] !== VERSION || sealed.length < TEXT_AT) {
+  if (sealed[0] !== SEALED_VERSION || sealed.length < TEXT_AT) {
     throw new CipherError('sealed_invalid', 'This is not sealed data of a version known here.');
   }
   try {
@@ -97,12 +103,16 @@ function associatedData(header: Uint8Array, tenantId: string, aad: string): Buff
 }
 
 function seal(key: DataKey, tenantId: string, plain: Uint8Array, aad: string): Buffer {
-  const header = Buffer.concat([Buffer.of(VERSION), parseUuid(key.id)]);
-  const iv = randomBytes(TAG_AT - IV_AT);
+  const sealed = Buffer.allocUnsafe(TEXT_AT + plain.length);
+  key.header.copy(sealed);
+  const iv = takeRandomBytes(TAG_AT - IV_AT);
+  iv.copy(sealed, IV_AT);
   const cipher = createCipheriv('aes-256-gcm', key.sealing, iv);
-  cipher.setAAD(associatedData(header, tenantId, aad));
-  const text = Buffer.concat([cipher.update(plain), cipher.final()]);
-  return Buffer.concat([header, iv, cipher.getAuthTag(), text]);
+  cipher.setAAD(associatedData(key.header, tenantId, aad));
+  cipher.update(plain).copy(sealed, TEXT_AT);
+  cipher.final();
+  cipher.getAuthTag().copy(sealed, TAG_AT);
+  return sealed;
 }
 
 function open(key: DataKey, tenantId: string, sealed: Uint8Array, aad: string): Buffer {

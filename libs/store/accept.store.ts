@@ -25,7 +25,7 @@ export interface AcceptRequest {
   readonly tenantId: string;
   readonly route: string;
   readonly idempotencyKey: string | undefined;
-  /** Keyed digest of the whole body's canonical JSON. */
+  /** Keyed digest of the whole body's canonical JSON; of no use without an idempotency key. */
   readonly fingerprint: Buffer;
   readonly jobs: readonly (AcceptedInput | RefusedInput)[];
 }

@@ -93,11 +93,18 @@ export function createAcceptanceGatherer(database: Database): AcceptanceGatherer
       line.underWay += 1;
       const sent = send(tenantId, takeBatch(line)).then(() => {
         line.underWay -= 1;
-        call(tenantId, line);
+        callSoon(tenantId, line);
       });
       track(sent);
     }
     if (line.underWay === 0 && lines.get(tenantId) === line) lines.delete(tenantId);
+  };
+
+  /** What this turn of the event loop still reads from other sockets comes along. */
+  const callSoon = (tenantId: string, line: Line): void => {
+    if (line.called) return;
+    line.called = true;
+    setImmediate(call, tenantId, line);
   };
 
   const watch = (): void => {
@@ -120,11 +127,7 @@ export function createAcceptanceGatherer(database: Database): AcceptanceGatherer
       lines.set(tenantId, line);
       const { promise, resolve, reject } = Promise.withResolvers<AcceptAnswer>();
       line.waiting.push({ request, since: performance.now(), answer: resolve, fail: reject });
-      if (line.underWay < BATCHES_AT_ONCE && !line.called) {
-        // What this turn of the event loop still reads from other sockets comes along.
-        line.called = true;
-        setImmediate(call, tenantId, line);
-      }
+      if (line.underWay < BATCHES_AT_ONCE) callSoon(tenantId, line);
       patience ??= setTimeout(watch, WAIT_MAX_MS).unref();
       return promise;
     },

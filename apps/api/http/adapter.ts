@@ -87,6 +87,10 @@ export function installHooks(
     const status = String(reply.statusCode);
     requestSeconds.observe({ method: request.method, route, status }, reply.elapsedTime / MS_PER_SECOND);
     const level = reply.statusCode < 400 ? 'debug' : 'info';
+    if (!log.isLevelEnabled(level)) {
+      done();
+      return;
+    }
     log[level](
       {
         method: request.method,

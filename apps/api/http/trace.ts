@@ -1,6 +1,6 @@
 /** W3C trace context: the caller's trace is gone on with, or a new one is begun. */
 import type { FastifyRequest } from 'fastify';
-import { randomBytes } from 'node:crypto';
+import { takeRandomBytes } from '../../../libs/security/random-bytes.js';
 
 export interface Trace {
   /** 32 hex digits. */
@@ -16,8 +16,8 @@ const SAMPLED = '01';
 
 /** Reads `traceparent`; a missing or malformed one begins a new trace, as the recommendation says. */
 export function startTrace(traceparent: string | string[] | undefined): Trace {
-  const span = randomBytes(SPAN_BYTES).toString('hex');
-  const match = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent.trim()) : null;
+  if (typeof traceparent !== 'string') return beginTrace();
+  const match = TRACEPARENT.exec(traceparent.trim());
   const [, version, traceId, parent, flags, more] = match ?? [];
   const usable =
     traceId !== undefined &&
@@ -25,9 +25,15 @@ export function startTrace(traceparent: string | string[] | undefined): Trace {
     !(version === '00' && more !== undefined) &&
     !/^0+$/.test(traceId) &&
     !/^0+$/.test(parent ?? '0');
-  if (usable) return { traceId, traceParent: `00-${traceId}-${span}-${flags ?? SAMPLED}` };
-  const fresh = randomBytes(TRACE_BYTES).toString('hex');
-  return { traceId: fresh, traceParent: `00-${fresh}-${span}-${SAMPLED}` };
+  if (!usable) return beginTrace();
+  const span = takeRandomBytes(SPAN_BYTES).toString('hex');
+  return { traceId, traceParent: `00-${traceId}-${span}-${flags ?? SAMPLED}` };
+}
+
+function beginTrace(): Trace {
+  const hex = takeRandomBytes(TRACE_BYTES + SPAN_BYTES).toString('hex');
+  const traceId = hex.slice(0, TRACE_BYTES * 2);
+  return { traceId, traceParent: `00-${traceId}-${hex.slice(TRACE_BYTES * 2)}-${SAMPLED}` };
 }
 
 const traces = new WeakMap<object, Trace>();

@@ -1,6 +1,5 @@
 /** Accepts jobs: checks, seals, and hands over to the database in one round trip. */
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
 import { canonicalJson } from '../../../libs/saga/digest.js';
 import {
   acceptJobs,
@@ -18,6 +17,7 @@ import { check, distinct } from '../http/validate.js';
 import { isDatabaseBusy } from '../problems/database-errors.js';
 import { Problem, type FieldError, type ProblemBody } from '../problems/problem.js';
 import { Batch } from './job-requests.schema.js';
+import { makeJobId } from './job-id.js';
 import { JobReader } from './job.reader.js';
 import type { Job } from './job.schema.js';
 import { prepareSubmission, type Prepared, type SubmissionContext } from './submission.js';
@@ -45,6 +45,7 @@ const RETRY_AFTER_SECONDS = '1';
 const DEADLOCK_TRIES_MAX = 3;
 const TENANT_NAMES_MAX = 10_000;
 const LOCK_NOT_AVAILABLE = '55P03';
+const NO_FINGERPRINT = Buffer.alloc(0);
 
 @Injectable()
 export class JobAcceptor {
@@ -104,7 +105,10 @@ export class JobAcceptor {
       tenantId,
       route: submitter.route,
       idempotencyKey: submitter.idempotencyKey,
-      fingerprint: await this.resources.cipher.digest(tenantId, canonicalJson(body)),
+      fingerprint:
+        submitter.idempotencyKey === undefined
+          ? NO_FINGERPRINT
+          : await this.resources.cipher.digest(tenantId, canonicalJson(body)),
       jobs,
     });
     if (answer.reused) {
@@ -123,7 +127,7 @@ export class JobAcceptor {
   ): Promise<AcceptedInput | RefusedInput> {
     if ('code' in item) return { problem: item };
     const { cipher } = this.resources;
-    const id = uuidv7();
+    const id = makeJobId();
     const text = canonicalJson(item.input);
     const [input, digest] = await Promise.all([
       cipher.encrypt(tenantId, Buffer.from(text), `${tenantId}/${id}/input`),

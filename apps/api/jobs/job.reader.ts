@@ -15,8 +15,10 @@ import { isTerminal, type Job } from './job.schema.js';
 import {
   FIRST_REVISION,
   hashOf,
+  ownOfAccepted,
   sightOf,
   sightOfAccepted,
+  type AcceptedJob,
   type JobSight,
   type ViewContext,
 } from './job.view.js';
@@ -34,6 +36,9 @@ const OBSERVERS_AT_ONCE = 8;
 
 @Injectable()
 export class JobReader {
+  /** By kind, a job that was just accepted: such jobs differ in little. */
+  private readonly acceptedLike = new Map<string, Job>();
+
   constructor(
     private readonly resources: ApiResources,
     private readonly queries: StateQueries,
@@ -70,9 +75,11 @@ export class JobReader {
   }
 
   /** The representation of a job that was accepted a moment ago. */
-  accepted(job: Parameters<typeof sightOfAccepted>[0]): Job {
-    const sight = sightOfAccepted(job, this.contextOf(job.kind, null));
-    return toJob(sight, FIRST_REVISION);
+  accepted(job: AcceptedJob): Job {
+    const context = this.contextOf(job.kind, null);
+    const like = this.acceptedLike.get(job.kind) ?? toJob(sightOfAccepted(job, context), FIRST_REVISION);
+    this.acceptedLike.set(job.kind, like);
+    return { ...like, ...ownOfAccepted(job, context) };
   }
 
   /** What the workflow says. One not started yet, or ended, is not asked. */

@@ -57,18 +57,18 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
   };
 }
 
+/** A job as acceptance answers it. */
+export interface AcceptedJob {
+  readonly id: string;
+  readonly kind: string;
+  readonly key: string | null;
+  readonly createdAt: Date;
+  readonly deadlineAt: Date;
+  readonly attemptOf: string | null;
+}
+
 /** What a job just accepted looks like, without reading it back. Equal to {@link sightOf} of its row. */
-export function sightOfAccepted(
-  job: {
-    id: string;
-    kind: string;
-    key: string | null;
-    createdAt: Date;
-    deadlineAt: Date;
-    attemptOf: string | null;
-  },
-  context: ViewContext,
-): JobSight {
+export function sightOfAccepted(job: AcceptedJob, context: ViewContext): JobSight {
   return sightOf(
     {
       ...job,
@@ -94,6 +94,22 @@ export function sightOfAccepted(
     undefined,
     context,
   );
+}
+
+/** Of {@link sightOfAccepted}, what tells one job of a kind from another. */
+export function ownOfAccepted(
+  { id, key, createdAt, deadlineAt, attemptOf }: AcceptedJob,
+  context: ViewContext,
+): Pick<JobSight, 'id' | 'key' | 'createdAt' | 'deadlineAt' | 'asOf' | 'attemptOf' | 'links'> {
+  return {
+    id,
+    key,
+    createdAt: createdAt.toISOString(),
+    deadlineAt: deadlineAt.toISOString(),
+    asOf: context.now.toISOString(),
+    attemptOf,
+    links: linksOf(id, context),
+  };
 }
 
 export const FIRST_REVISION = 1;
