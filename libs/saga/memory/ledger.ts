@@ -102,17 +102,20 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     row.leaseUntil = undefined;
   };
 
+  /** Where the attempt before never reported: it may still act, and nobody knows whether it did. */
+  function supersede(row: EffectRow, claim: Claim): void {
+    if (row.leaseUntil === undefined || claim.attempt <= row.attempt) return;
+    quarantine(row);
+    row.doubt ||= claim.effect === 'keyed';
+  }
+
   function claimRow(claim: Claim): ClaimAnswer {
     if (end) return refused('job_ended');
     const row = rowOf(claim) ?? insert(claim, 'claimed');
     if (row.state === 'done') return { kind: 'done', outcome: row.outcome };
     if (row.state !== 'claimed') return refused('fenced');
     if (claim.attempt < row.attempt) return refused('superseded');
-    if (row.leaseUntil !== undefined && claim.attempt > row.attempt) {
-      // The attempt before never reported: it may still act, and nobody knows whether it did.
-      quarantine(row);
-      row.doubt ||= claim.effect === 'keyed';
-    }
+    supersede(row, claim);
     row.attempt = claim.attempt;
     row.leaseUntil = now() + claim.leaseMs;
     if (claim.stepKind === 'retriable') committed = true;
@@ -150,8 +153,10 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     fail: (claim, report: AttemptReport) =>
       locks.hold(keyOf(claim), async () => {
         const row = rowOf(claim) ?? insert(claim, 'claimed');
-        if (row.state !== 'claimed') return { doubt: row.doubt };
+        // Done by a record whose answer was lost, or by an earlier attempt: it has happened, whatever this one knows.
+        if (row.state !== 'claimed') return { doubt: row.doubt || row.state === 'done' };
         row.doubt ||= report.unknown && claim.effect !== 'none';
+        supersede(row, claim);
         if (row.attempt <= claim.attempt) {
           row.attempt = claim.attempt;
           row.leaseUntil = undefined;
@@ -212,9 +217,11 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
 
     failUndo: (claim, report) =>
       locks.hold(keyOf(claim), async () => {
-        const row = rowOf(claim) ?? insert(claim, 'claimed');
+        const row = rowOf(claim);
+        if (!row || row.state === 'undone' || row.state === 'kept') return;
         row.undoAttempt = claim.attempt;
-        row.leaseUntil = undefined;
+        // Where its beginning was not heard, the lease is still the step's.
+        if (row.state === 'undoing') row.leaseUntil = undefined;
         row.lastError = report.failure ?? row.lastError;
       }),
 

@@ -183,7 +183,34 @@ describe('a claim', () => {
   });
 });
 
+describe('a report', () => {
+  const failure = { class: 'transient', certainty: 'no', code: 'refused', message: '' } as const;
+
+  it('of failure leaves a doubt where the outcome is recorded: it has happened, though the answer was lost', async () => {
+    const { ledger, claim, effect } = await setup();
+    await ledger.claim(claim());
+    await ledger.complete(claim(), { id: 1 });
+    expect(await ledger.fail(claim(), { failure, unknown: true, isLast: true })).toEqual({ doubt: true });
+    expect(await effect()).toMatchObject({ state: 'done', outcome: { id: 1 } });
+  });
+
+  it('of an attempt whose claim was not heard keeps the lease of the one before, and its doubt', async () => {
+    const { ledger, claim, undo } = await setup();
+    await ledger.claim(claim({ leaseMs: 40_000 }));
+    const unheard = claim({ attempt: 2 });
+    expect(await ledger.fail(unheard, { failure, unknown: false, isLast: true })).toEqual({ doubt: true });
+    expect((await ledger.beginUndo(undo())).kind).toBe('wait');
+  });
+});
+
 describe('an undo', () => {
+  it('whose beginning was not heard leaves the step its lease', async () => {
+    const { ledger, claim, undo } = await setup();
+    await ledger.claim(claim({ leaseMs: 40_000 }));
+    await ledger.failUndo(undo(), { unknown: true, isLast: false, retryInMs: 1 });
+    expect((await ledger.beginUndo(undo({ attempt: 2 }))).kind).toBe('wait');
+  });
+
   it('of what never began succeeds, and fences it', async () => {
     const { ledger, claim, undo, effect, jobRow } = await setup();
     await ledger.claim(claim({ step: 'other', stepKind: 'readOnly', effect: 'none', undo: undefined }));
