@@ -12,6 +12,8 @@ export interface Resources {
   readonly artifacts: ArtifactStore;
   readonly datasets: Datasets;
   readonly sources: Sources;
+  /** Of an export: about how many. */
+  readonly rowsPerPart: number;
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }
@@ -28,6 +30,7 @@ export async function openResources(
     artifacts: await openArtifactStore(settings),
     datasets,
     sources,
+    rowsPerPart: settings.exportPartRows,
     close: () => sources.close(),
   };
 }

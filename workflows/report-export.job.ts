@@ -80,13 +80,16 @@ export type ReportExportInput = z.output<typeof ReportExportInput>;
 const Count = z.int().nonnegative();
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** `plan` numbers the upload: a start-over plans anew, and the burnt upload of the old plan stays burnt. */
-const Plan = z.strictObject({ plan: Count, parts: z.int().positive(), rows: Count });
+/**
+ * `plan` numbers the upload: a start-over plans anew, and the burnt upload of the old plan stays burnt. `rows` are there
+ * where planning had to count them.
+ */
+const Plan = z.strictObject({ plan: Count, parts: z.int().positive(), rows: Count.optional() });
 const PartOf = z.strictObject({ snapshot: z.string(), plan: Count, part: Count });
 const Part = z.strictObject({ rows: Count, bytes: Count });
 const Published = z.strictObject({ location: z.string(), bytes: Count, sha256: Sha256 });
 /** `rendered`: the rows of all parts, which must be as many as the snapshot had. */
-const Publication = Plan.extend({ rendered: Count });
+const Publication = Plan.extend({ rows: Count, rendered: Count });
 
 export const reportExport = defineJob({
   kind: 'report.export',
@@ -116,10 +119,19 @@ export const reportExport = defineJob({
       retry: RETRY,
     }),
     plan: readOnly({
-      summary: 'Count the rows and cut them into parts',
+      summary: 'Cut the rows into parts',
       pool: 'io',
       args: z.strictObject({ snapshot: z.string() }),
       output: Plan,
+      retry: RETRY,
+    }),
+    count: readOnly({
+      summary: 'Count the rows, beside the parts',
+      pool: 'io',
+      args: z.strictObject({ snapshot: z.string() }),
+      output: z.strictObject({ rows: Count }),
+      timeout: '30m',
+      longerBecause: 'The parts run meanwhile: nothing waits for it but the publication.',
       retry: RETRY,
     }),
     render: compensable({
@@ -163,9 +175,12 @@ export const reportExport = defineJob({
       undefined,
       { startOver: START_OVER_MAX },
       async ({ snapshot }) => {
-        const { plan, parts, rows } = await steps.plan({ snapshot });
+        const { plan, parts, rows: known } = await steps.plan({ snapshot });
         const partOf = (part: number) => ({ snapshot, plan, part });
-        const written = await saga.forEach('render', parts, partOf, { concurrency: PARTS_AT_ONCE_MAX });
+        const [written, rows] = await Promise.all([
+          saga.forEach('render', parts, partOf, { concurrency: PARTS_AT_ONCE_MAX }),
+          known ?? steps.count({ snapshot }).then((counted) => counted.rows),
+        ]);
         return { plan, parts, rows, rendered: written.reduce((sum, part) => sum + part.rows, 0) };
       },
     );

@@ -1,8 +1,11 @@
-/** Counts the rows of the snapshot and cuts them into parts, which it stores for the parts' workers. */
+/**
+ * Cuts the rows of the snapshot into parts, which it stores for the parts' workers. It counts them where they are few,
+ * and where the cut or the format needs to know; elsewhere they are counted beside the parts.
+ */
 import { Rejected } from '../../libs/saga/failure.js';
 import type { Resources } from '../resources.js';
 import { exportSourceOf, type Args, type Context, type Output } from './context.js';
-import { countKeys, cutParts } from './cut.js';
+import { countKeys, cutAtAGlance, cutParts } from './cut.js';
 import { storePlan } from './export-parts.store.js';
 import { sourceFailure } from './failures.js';
 import { refuseWhatNoFileHolds } from './limits.js';
@@ -15,8 +18,10 @@ export async function planParts(
   const { input, job, generation: plan } = context;
   const exported = await exportSourceOf(resources, context);
   const { dataset, source } = exported;
-  const { counted, ranges } = await source
+  const { rows, ranges } = await source
     .inSnapshot(snapshot, async (connection) => {
+      const glanced = await cutAtAGlance(connection, exported, input, resources.rowsPerPart);
+      if (glanced) return { rows: undefined, ranges: glanced };
       const counted = await countKeys(connection, exported, input);
       if (counted.keys < counted.rows) {
         throw new Rejected(
@@ -25,12 +30,13 @@ export async function planParts(
         );
       }
       await refuseWhatNoFileHolds(connection, exported, input, counted.rows);
-      return { counted, ranges: await cutParts(connection, exported, input, counted) };
+      const ranges = await cutParts(connection, exported, input, counted, resources.rowsPerPart);
+      return { rows: counted.rows, ranges };
     })
     .catch((error: unknown) => {
       throw sourceFailure(error);
     });
   await storePlan(resources.database, { jobId: job.id, tenantId: job.tenantId, plan }, ranges);
-  context.progress({ total: counted.rows, unit: 'rows' });
-  return { plan, parts: ranges.length, rows: counted.rows };
+  context.progress({ unit: 'rows', ...(rows === undefined ? {} : { total: rows }) });
+  return { plan, parts: ranges.length, ...(rows === undefined ? {} : { rows }) };
 }

@@ -4,6 +4,7 @@ import type { reportExport as definition } from '../../workflows/report-export.j
 import type { Resources } from '../resources.js';
 import { announce } from './announce.js';
 import { keepSnapshot } from './keep.js';
+import { countSnapshot } from './count.js';
 import { planParts } from './plan.js';
 import { findPublished, publish } from './publish.js';
 import { discardParts, renderPart } from './render.js';
@@ -13,6 +14,7 @@ export function reportExport(resources: Resources): Implementation<typeof defini
     steps: {
       keep: (_, context) => keepSnapshot(resources, context),
       plan: (args, context) => planParts(resources, args, context),
+      count: (args, context) => countSnapshot(resources, args, context),
       render: (args, context) => renderPart(resources, args, context),
       publish: (args, context) => publish(resources, args, context),
       announce: (args, context) => announce(resources, args, context),

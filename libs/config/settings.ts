@@ -61,6 +61,8 @@ const Variables = z.object({
   LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
   LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
   LONGHAUL_KEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
+  /** Rows of a part of an export, which a killed worker repeats. */
+  LONGHAUL_EXPORT_PART_ROWS: z.coerce.number().int().min(1_000).max(100_000_000).default(500000),
   /** After SIGTERM a worker's running activities may go on this long before they are told to end. */
   LONGHAUL_WORKER_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -123,6 +125,7 @@ export interface Settings {
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
+  readonly exportPartRows: number;
   readonly logLevel: string;
   readonly codecUiToken?: string | undefined;
 }
@@ -180,6 +183,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       io: e.LONGHAUL_IO_CONCURRENCY,
       keeper: e.LONGHAUL_KEEPER_CONCURRENCY,
     },
+    exportPartRows: e.LONGHAUL_EXPORT_PART_ROWS,
     logLevel: e.LOG_LEVEL,
     codecUiToken: e.LONGHAUL_CODEC_UI_TOKEN,
   };

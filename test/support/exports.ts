@@ -23,6 +23,8 @@ import { createRealClock } from './real-clock.js';
 export const TENANT_ID = '00000000-0000-7000-8000-000000000001';
 export const JOB_ID = '00000000-0000-7000-8000-000000000002';
 
+const ROWS_PER_PART = 250_000;
+
 export interface ExportBench {
   /** The source database, as its owner. */
   readonly source: pg.Pool;
@@ -58,6 +60,7 @@ export async function createExportBench(datasets: Record<string, object>): Promi
     artifacts: store,
     datasets: known,
     sources,
+    rowsPerPart: ROWS_PER_PART,
     close: () => sources.close(),
   };
   await owner.query(`insert into longhaul.tenants (id, name) values ($1, 'acme')`, [TENANT_ID]);

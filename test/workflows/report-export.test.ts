@@ -34,7 +34,10 @@ function setup(override: Partial<Steps> = {}) {
         await clock.sleep(30 * 60_000, context.signal);
       },
       async plan(_, context) {
-        return { plan: context.generation, parts: PARTS, rows: PARTS * 10 };
+        return { plan: context.generation, parts: PARTS };
+      },
+      async count() {
+        return { rows: PARTS * 10 };
       },
       async render({ plan, part, snapshot }, context) {
         renderingMost = Math.max(renderingMost, ++rendering);
@@ -99,6 +102,32 @@ describe('an export', () => {
     expect(most()).toBe(4);
   });
 
+  test('counts beside the parts, and only what the plan has not counted', async () => {
+    const begunAt: Record<string, number> = {};
+    const slow: ReturnType<typeof setup> = setup({
+      count: async () => {
+        begunAt['count'] = slow.clock.now();
+        await slow.clock.sleep(60_000, new AbortController().signal);
+        return { rows: PARTS * 10 };
+      },
+      publish: async ({ plan, parts, rows, rendered }) => {
+        begunAt['publish'] = slow.clock.now();
+        expect([rows, rendered]).toEqual([60, 60]);
+        return { location: `job.${plan}`, bytes: parts * 100, sha256: SHA };
+      },
+    });
+    expect((await slow.run()).end).toMatchObject({ status: 'SUCCEEDED', result: { rows: 60 } });
+    expect(slow.log.filter((line) => line.startsWith('render'))).toHaveLength(PARTS);
+    expect(begunAt['publish']! - begunAt['count']!).toBe(60_000);
+
+    const known = setup({
+      plan: async (_, { generation }) => ({ plan: generation, parts: PARTS, rows: PARTS * 10 }),
+    });
+    const { end, trace } = await known.run();
+    expect(end).toMatchObject({ status: 'SUCCEEDED', result: { rows: 60 } });
+    expect(count(trace, 'count')).toBe(0);
+  });
+
   test('repeats a part that broke, and only that', async () => {
     const broken = new Set([2, 4]);
     const flaky: ReturnType<typeof setup> = setup({
@@ -113,7 +142,7 @@ describe('an export', () => {
     expect(count(trace, 'render')).toBe(PARTS + 2);
   });
 
-  test.each(['keep', 'plan', 'render', 'publish'] as const)(
+  test.each(['keep', 'plan', 'count', 'render', 'publish'] as const)(
     'outlives a fail-over of twenty seconds in %s',
     async (step) => {
       const seeds = Array.from({ length: 20 }, (_, seed) => seed);

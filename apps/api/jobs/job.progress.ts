@@ -29,13 +29,18 @@ export function progressOf(
   const standing = rows.filter((row) => row.state !== 'undone' && row.progress !== null);
   const done = sumOf(standing, 'done');
   const total = totalOf(standing);
+  const unit = standing.findLast((row) => row.progress?.unit !== undefined)?.progress?.unit ?? null;
   const pace = paceOf(record, standing, done, total, options.now);
   return {
-    percent: percentOf(record, { done, total, ratio: ratioOfSteps(rows, definition) }, options.highWater),
+    percent: percentOf(
+      record,
+      { done, total, unit, ratio: ratioOfSteps(rows, definition) },
+      options.highWater,
+    ),
     message: messageOf(rows, options.message),
     done,
     total,
-    unit: standing.findLast((row) => row.progress?.unit !== undefined)?.progress?.unit ?? null,
+    unit,
     bytes: sumOf(standing, 'bytes'),
     ...pace,
   };
@@ -52,7 +57,7 @@ function totalOf(rows: readonly EffectRecord[]): number | null {
   return planned?.progress?.total ?? sumOf(rows, 'total');
 }
 
-/** For kinds that report no total: steps done, of those declared. */
+/** For kinds that report nothing by the unit: steps done, of those declared. */
 function ratioOfSteps(rows: readonly EffectRecord[], definition: AnyJobDefinition | undefined): number {
   const declared = Object.keys((definition?.steps ?? {}) as object).length;
   if (declared === 0) return 0;
@@ -63,12 +68,14 @@ function ratioOfSteps(rows: readonly EffectRecord[], definition: AnyJobDefinitio
 
 function percentOf(
   record: JobRecord,
-  measure: { done: number | null; total: number | null; ratio: number },
+  measure: { done: number | null; total: number | null; unit: string | null; ratio: number },
   highWater: number,
 ): number {
   if (record.status === 'SUCCEEDED') return 100;
   // Undoing is no progress: what was reached stays shown.
   if (record.phase === 'compensating' || isTerminal(record)) return highWater;
+  // What is told by the unit has a total: it is not known yet, and a guess could not be taken back.
+  if (measure.unit !== null && measure.total === null) return highWater;
   const ratio =
     measure.total !== null && measure.total > 0 ? (measure.done ?? 0) / measure.total : measure.ratio;
   const percent = Math.min(Math.floor(ratio * 1_000) / 10, PERCENT_MAX_RUNNING);

@@ -1,8 +1,8 @@
 /** However the keys lie, the parts hold every row once, in order, and none is much larger than asked for. */
 import fc from 'fast-check';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { countKeys, cutParts, uniformBounds } from '../../../activities/report-export/cut.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { countKeys, cutAtAGlance, cutParts, uniformBounds } from '../../../activities/report-export/cut.js';
 import { COLUMN_TYPES, type ColumnType } from '../../../libs/datasets/column-type.js';
 import { parseDatasets, type Dataset } from '../../../libs/datasets/datasets.js';
 import { fromSql, orderSql } from '../../../libs/datasets/select.sql.js';
@@ -118,6 +118,72 @@ test('a key that repeats loses no row', async () => {
     Array.from({ length: 100 }, (_, i) => String(i % 3)),
   );
   expect(parts.flat()).toHaveLength(100);
+});
+
+describe('at a glance', () => {
+  const selection = { dataset: 'keys', version: 1, format: 'csv' as const };
+  const COUNT = 30_000;
+  const PART = 1_000;
+
+  /** What the glance says of a table that was filled so, and the rows of each part. */
+  async function glance(
+    fill: string,
+    options: { type?: 'bigint' | 'text'; index?: boolean; format?: 'csv' | 'xlsx'; later?: string } = {},
+  ): Promise<number[] | undefined> {
+    const { type = 'bigint', index = true, format = 'csv', later = 'select' } = options;
+    const dataset = datasetOf(type);
+    const exported = { dataset, tenant: TENANT, source: undefined as unknown as Source };
+    const wanted = { ...selection, format };
+    await connection.query(`drop table if exists keys; create table keys (key ${type}); ${fill}`);
+    if (index) await connection.query('create index on keys (key)');
+    await connection.query('analyze keys');
+    await connection.query(later);
+    await connection.query('begin isolation level repeatable read, read only');
+    const ranges = await cutAtAGlance(connection, exported, wanted, PART);
+    // The transaction is fit for use, and without the glance's time limit.
+    const { rows } = await connection.query<{ statement_timeout: string }>('show statement_timeout');
+    expect(rows).toEqual([{ statement_timeout: '0' }]);
+    const parts: string[][] = [];
+    for (const range of ranges ?? []) {
+      const part = await connection.query<{ key: string }>(
+        `select key::text ${fromSql(dataset, wanted, TENANT, range)} ${orderSql(dataset, wanted)}`,
+      );
+      parts.push(part.rows.map(({ key }) => key));
+    }
+    const all = await connection.query<{ key: string }>('select key::text from keys order by keys.key');
+    await connection.query('commit');
+    if (ranges) expect(parts.flat()).toEqual(all.rows.map(({ key }) => key));
+    return ranges && parts.map(({ length }) => length);
+  }
+
+  const dense = `insert into keys select generate_series(1, ${COUNT})`;
+
+  test('cuts many whole numbers that lie densely, without counting them', async () => {
+    const parts = await glance(dense);
+    expect(parts).toHaveLength(COUNT / PART);
+    expect(Math.max(...(parts ?? []))).toBe(PART);
+  });
+
+  test.each([
+    ['far more', `insert into keys select generate_series(${COUNT + 1}, ${2 * COUNT - 1})`],
+    ['far fewer', 'delete from keys where key % 500 > 0'],
+    ['in one corner only', `delete from keys where key between 3000 and ${COUNT - 10}`],
+  ])('makes no part too large where there are %s than the planner thinks', async (_, later) => {
+    const parts = await glance(dense, { later });
+    expect(Math.max(...(parts ?? [Infinity]))).toBeLessThanOrEqual(2 * PART);
+  });
+
+  test.each([
+    ['few rows', 'insert into keys select generate_series(1, 1500)', {}],
+    ['no row', dense, { later: 'delete from keys' }],
+    ['keys far apart', `insert into keys select i * 3 from generate_series(1, ${COUNT}) i`, {}],
+    ['a row without a key', `${dense}; insert into keys values (null)`, {}],
+    ['no index', dense, { index: false }],
+    ['texts', dense, { type: 'text' }],
+    ['a format that has a limit', dense, { format: 'xlsx' }],
+  ] as const)('leaves %s to counting', async (_, fill, options) => {
+    expect(await glance(fill, options)).toBeUndefined();
+  });
 });
 
 test('uniform bounds stay within the whole range of 64 bits', () => {

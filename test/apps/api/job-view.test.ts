@@ -158,6 +158,13 @@ describe('progress', () => {
     });
   });
 
+  test('has no percentage while the whole is being counted beside the work', () => {
+    const [counting, ...parts] = running;
+    const effects = [{ ...counting!, state: 'claimed' as const, progress: { unit: 'rows' } }, ...parts];
+    const { progress } = sightOf(record({ effects }), answered({}), context);
+    expect(progress).toMatchObject({ percent: 0, done: 120, total: null, unit: 'rows', etaSeconds: null });
+  });
+
   test('keeps the high-water mark while compensating and after a failure', () => {
     const view = { phase: 'forward', percent: 80, asOf: now.toISOString() };
     expect(sightOf(record({ effects: running, view }), answered({}), context).progress.percent).toBe(80);

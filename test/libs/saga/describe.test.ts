@@ -24,6 +24,7 @@ test('tells steps with queue, times, undo and probe', () => {
   ).toEqual([
     ['keep', 'readOnly', 'reports-keeper', null, null, true],
     ['plan', 'readOnly', 'reports-io', null, null, false],
+    ['count', 'readOnly', 'reports-io', null, null, false],
     ['render', 'compensable', 'reports-cpu', 'discardParts', null, false],
     ['publish', 'pivot', 'reports-io', null, 'findPublished', false],
     ['announce', 'retriable', 'reports-io', null, null, false],
@@ -37,6 +38,6 @@ test('tells steps with queue, times, undo and probe', () => {
 test('draws a flowchart that names every step and undo', () => {
   const { diagram } = describeKind(reportExport);
   expect(diagram.split('\n')[0]).toBe('flowchart TD');
-  for (const word of ['keep', 'plan', 'render', 'publish', 'announce', 'discardParts'])
+  for (const word of ['keep', 'plan', 'count', 'render', 'publish', 'announce', 'discardParts'])
     expect(diagram).toContain(word);
 });
