@@ -5,9 +5,9 @@ create type longhaul.submission as (id uuid, route text, idempotency_key text, f
   input bytea, digest bytea, deadline_ms bigint, trace_parent text);
 
 -- What the answer to a new job is kept as under its idempotency key; the same as longhaul.accept keeps.
-create function longhaul.answer_accepted(job longhaul.submission) returns jsonb language sql stable as $$
-  select jsonb_build_object('outcome', 'accepted', 'status', 202, 'jobId', job.id, 'createdAt', now(),
-    'deadlineAt', now() + job.deadline_ms * interval '1 millisecond', 'attemptOf', null)
+create function longhaul.answer_accepted(job uuid, deadline_ms bigint) returns jsonb language sql stable as $$
+  select jsonb_build_object('outcome', 'accepted', 'status', 202, 'jobId', job, 'createdAt', now(),
+    'deadlineAt', now() + deadline_ms * interval '1 millisecond', 'attemptOf', null)
 $$;
 
 -- Answers {at, others}: `others` has an answer of longhaul.accept's form, by job id, for each that did not make a new job,
@@ -31,9 +31,9 @@ begin
   if exists (select from unnest(given) g where g.idempotency_key is not null) then
     with taken as (
       insert into longhaul.idempotency (tenant_id, route, key, fingerprint, response)
-        select tenant, g.route, g.idempotency_key, g.fingerprint, jsonb_build_array(longhaul.answer_accepted(g))
-        from unnest(given) g where g.idempotency_key is not null
-        order by g.route, g.idempotency_key
+        select tenant, g.route, g.idempotency_key, g.fingerprint, jsonb_build_array(longhaul.answer_accepted(g.id, g.deadline_ms))
+        from unnest(given) with ordinality g where g.idempotency_key is not null
+        order by g.route, g.idempotency_key, g.ordinality
         on conflict do nothing
         returning (response -> 0 ->> 'jobId')::uuid as id)
     select coalesce(array_agg(t.id), '{}') into firsts from taken t;
@@ -85,8 +85,8 @@ begin
   return jsonb_build_object('at', now(), 'others', others);
 end $$;
 
-revoke all on function longhaul.answer_accepted(longhaul.submission), longhaul.accept_many(uuid, json) from public;
-grant execute on function longhaul.answer_accepted(longhaul.submission), longhaul.accept_many(uuid, json) to longhaul_app;
+revoke all on function longhaul.answer_accepted(uuid, bigint), longhaul.accept_many(uuid, json) from public;
+grant execute on function longhaul.answer_accepted(uuid, bigint), longhaul.accept_many(uuid, json) to longhaul_app;
 
 -- Almost no job is an attempt of another: an index over all their nulls cost a tenth of accepting.
 alter table longhaul.jobs drop constraint jobs_attempt_of_key;
