@@ -1,12 +1,15 @@
 /** `accept`: `POST /jobs` at a given rate and at saturation, beside the bare database function and BullMQ. */
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { readDatabasePoolMax } from '../libs/config/settings.js';
 import { acceptJobs } from '../libs/store/accept.store.js';
 import { openDatabase } from '../libs/store/database.js';
+import { poissonArrivals, sendWhenDue } from './support/arrivals.js';
 import type { BenchTools } from './support/bench.js';
 import { startBullHandler, type BullHandler } from './support/bullmq.js';
-import { applyLoad } from './support/load.js';
-import { processesOf, watchMemory } from './support/memory.js';
+import { applyLoad, NUMBER, type Load } from './support/load.js';
+import { childrenOf, processesOf, watchMemory } from './support/memory.js';
+import { processorSecondsOf } from './support/processor-time.js';
 import { describeMachine, summarise, type Report } from './support/report.js';
 import { alternate, type Contender, type Sample } from './support/rounds.js';
 import { withStack, type StackUnderBench } from './support/stack.js';
@@ -19,14 +22,14 @@ export interface AcceptOptions {
   readonly rounds: number;
 }
 
-/** As many as the API opens (DATABASE_POOL_MAX). */
-const DATABASE_CONNECTIONS = 10;
 const BASELINE = 'longhaul.accept';
 const MS_PER_SECOND = 1_000;
+const MICROSECONDS_PER_SECOND = 1e6;
 /** About what the input of an export is, sealed. */
 const SEALED_BYTES = 120;
 const DIGEST_BYTES = 32;
 const DEADLINE_MS = 3_600_000;
+const BODY = `{"kind":"report.export","input":{"dataset":"birdstrikes","version":${NUMBER},"format":"csv"}}`;
 
 export async function benchAccept(options: AcceptOptions, tools: BenchTools): Promise<Report> {
   const startedAt = new Date().toISOString();
@@ -59,8 +62,9 @@ export async function benchAccept(options: AcceptOptions, tools: BenchTools): Pr
     baseline: BASELINE,
     contenders: summarise(measured, BASELINE),
     notes: [
-      `${connections} HTTP connections, ${seconds} s at saturation, then ${seconds} s at ${rate} requests/s; every answer was 202.`,
-      `${BASELINE}: the same function called by Node's pg on ${DATABASE_CONNECTIONS} connections, as many as the API has; no HTTP, no checks, nothing sealed.`,
+      `${connections} HTTP connections, ${seconds} s at saturation, then ${seconds} s at ${rate} requests/s that come as a Poisson process, each timed from when it was due; every answer was 202.`,
+      `${BASELINE}: the same function called by Node's pg, a job a call, by ${connections} callers on ${readDatabasePoolMax()} connections, as many as the API has; no HTTP, no checks, nothing sealed.`,
+      'CPU: milliseconds of processor time a job at saturation. "server" is the API, the handler, or the caller of the function; "store" is PostgreSQL or Redis; "load" is what makes the requests.',
       'Relay, workers and Temporal stood still: what is measured is accepting alone. The load came from the same machine.',
       hasBull
         ? 'BullMQ: a minimal Nest handler on Fastify, Redis with appendfsync always; it checks and encrypts nothing.'
@@ -78,13 +82,12 @@ function pauseEngine({ run }: StackUnderBench): () => void {
 }
 
 async function ours(stack: StackUnderBench, options: AcceptOptions): Promise<Sample> {
-  const { api, keys } = stack.run();
-  // One time after the other: the version is part of the natural key.
-  let version = Date.now() * MS_PER_SECOND;
+  const { api, keys, pids } = stack.run();
   return loaded(stack, options, {
     url: `${api}/jobs`,
     headers: { authorization: `Bearer ${keys.client}` },
-    body: () => bodyOf((version += 1)),
+    server: () => [pids.api ?? 0],
+    store: () => postgresOf(stack),
     processes: () =>
       processesOf(stack.run()).filter(([name]) => name === 'api' || name.startsWith('postgres')),
   });
@@ -95,11 +98,11 @@ async function bullmq(
   { url, pids }: BullHandler,
   options: AcceptOptions,
 ): Promise<Sample> {
-  let version = 0;
   return loaded(stack, options, {
     url,
     headers: {},
-    body: () => bodyOf((version += 1)),
+    server: () => [pids.handler],
+    store: () => [pids.redis],
     processes: () => [
       ['handler', pids.handler],
       ['redis', pids.redis],
@@ -107,8 +110,9 @@ async function bullmq(
   });
 }
 
-function bodyOf(version: number): string {
-  return JSON.stringify({ kind: 'report.export', input: { dataset: 'birdstrikes', version, format: 'csv' } });
+function postgresOf({ run }: StackUnderBench): number[] {
+  const { postgres } = run().pids;
+  return postgres === null ? [] : [postgres, ...childrenOf(postgres)];
 }
 
 async function loaded(
@@ -117,22 +121,32 @@ async function loaded(
   target: {
     readonly url: string;
     readonly headers: Readonly<Record<string, string>>;
-    readonly body: () => string;
+    readonly server: () => number[];
+    readonly store: () => number[];
     readonly processes: () => [string, number][];
   },
 ): Promise<Sample> {
-  const { url, headers, body, processes } = target;
+  const { url, headers, server, store, processes } = target;
+  // One time after the other: the version is part of the natural key.
+  const load = (): Load => ({
+    ...{ url, headers, body: BODY, firstNumber: Date.now() * MS_PER_SECOND },
+    ...{ connections, seconds },
+  });
   const memory = watchMemory(processes);
   try {
-    const full = await applyLoad({ url, headers, body, connections, seconds, signal });
-    const steady = await applyLoad({ url, headers, body, connections, seconds, rate, signal });
+    const [serverBefore, storeBefore] = [server(), store()].map(processorSecondsOf);
+    const full = await applyLoad(load(), signal);
+    const [serverAfter, storeAfter] = [server(), store()].map(processorSecondsOf);
+    const steady = await applyLoad({ ...load(), rate }, signal);
+    const perJob = (cpuSeconds: number): number => (cpuSeconds * MS_PER_SECOND) / full.requests;
     return {
       value: full.rate,
       figures: {
-        'p50 ms': full.p50Ms,
-        'p95 ms': full.p95Ms,
-        [`p50 ms at ${rate}/s`]: steady.p50Ms,
-        [`p95 ms at ${rate}/s`]: steady.p95Ms,
+        ...latencies(full, ''),
+        ...latencies(steady, ` at ${rate}/s`),
+        'CPU, server': perJob((serverAfter ?? 0) - (serverBefore ?? 0)),
+        'CPU, store': perJob((storeAfter ?? 0) - (storeBefore ?? 0)),
+        'CPU, load': perJob(full.cpuSeconds),
       },
       rss: memory.stop(),
     };
@@ -141,9 +155,18 @@ async function loaded(
   }
 }
 
-async function bare({ run, signal }: StackUnderBench, { seconds }: AcceptOptions): Promise<Sample> {
+function latencies(
+  { p50Ms, p95Ms, p99Ms }: { readonly p50Ms: number; readonly p95Ms: number; readonly p99Ms: number },
+  where: string,
+): Record<string, number> {
+  return { [`p50 ms${where}`]: p50Ms, [`p95 ms${where}`]: p95Ms, [`p99 ms${where}`]: p99Ms };
+}
+
+async function bare(stack: StackUnderBench, options: AcceptOptions): Promise<Sample> {
+  const { run, signal } = stack;
+  const { seconds, rate, connections } = options;
   const database = openDatabase(run().databaseUrl, 'app', {
-    max: DATABASE_CONNECTIONS,
+    max: readDatabasePoolMax(),
     name: 'longhaul-bench',
   });
   const latenciesMs: number[] = [];
@@ -155,41 +178,50 @@ async function bare({ run, signal }: StackUnderBench, { seconds }: AcceptOptions
     const tenantId = rows[0]?.tenant_id;
     if (tenantId === undefined) throw new Error("the demo tenant's key is not known");
     const sealed = { input: randomBytes(SEALED_BYTES), digest: randomBytes(DIGEST_BYTES) };
+    const acceptOne = async (): Promise<void> => {
+      const id = uuidv7();
+      const job = {
+        ...{ id, kind: 'report.export', key: id, ...sealed, deadlineMs: DEADLINE_MS, restart: false },
+        traceParent: `00-${id.replaceAll('-', '')}-0000000000000001-01`,
+      };
+      const request = { tenantId, route: '/jobs', idempotencyKey: undefined, fingerprint: sealed.digest };
+      await acceptJobs(database, { ...request, jobs: [job] });
+    };
+    // Each connection is opened, and plans, before anything counts.
+    await Promise.all(Array.from({ length: connections }, acceptOne));
+    const [storeBefore, callerBefore] = [processorSecondsOf(postgresOf(stack)), process.cpuUsage()];
     const startedAt = performance.now();
     const until = startedAt + seconds * MS_PER_SECOND;
     const caller = async (): Promise<void> => {
       while (performance.now() < until && !signal.aborted) {
-        const id = uuidv7();
         const from = performance.now();
-        await acceptJobs(database, {
-          tenantId,
-          route: '/jobs',
-          idempotencyKey: undefined,
-          fingerprint: sealed.digest,
-          jobs: [
-            {
-              id,
-              kind: 'report.export',
-              key: id,
-              ...sealed,
-              deadlineMs: DEADLINE_MS,
-              restart: false,
-              traceParent: `00-${id.replaceAll('-', '')}-0000000000000001-01`,
-            },
-          ],
-        });
+        await acceptOne();
         latenciesMs.push(performance.now() - from);
       }
     };
-    await Promise.all(Array.from({ length: DATABASE_CONNECTIONS }, caller));
+    await Promise.all(Array.from({ length: connections }, caller));
+    const tookMs = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(callerBefore);
+    const storeSeconds = processorSecondsOf(postgresOf(stack)) - storeBefore;
+    const steadyMs = await sendWhenDue(poissonArrivals(rate, seconds), acceptOne);
+    const perJob = (cpuSeconds: number): number => (cpuSeconds * MS_PER_SECOND) / latenciesMs.length;
     return {
-      value: latenciesMs.length / ((performance.now() - startedAt) / MS_PER_SECOND),
-      figures: { 'p50 ms': quantile(latenciesMs, 0.5), 'p95 ms': quantile(latenciesMs, 0.95) },
+      value: latenciesMs.length / (tookMs / MS_PER_SECOND),
+      figures: {
+        ...latencies(quantiles(latenciesMs), ''),
+        ...latencies(quantiles(steadyMs), ` at ${rate}/s`),
+        'CPU, server': perJob((user + system) / MICROSECONDS_PER_SECOND),
+        'CPU, store': perJob(storeSeconds),
+      },
       rss: {},
     };
   } finally {
     await database.end();
   }
+}
+
+function quantiles(ms: readonly number[]): { p50Ms: number; p95Ms: number; p99Ms: number } {
+  return { p50Ms: quantile(ms, 0.5), p95Ms: quantile(ms, 0.95), p99Ms: quantile(ms, 0.99) };
 }
 
 /** `lh_<env>_<id>_<secret>`. */

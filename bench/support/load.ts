@@ -1,68 +1,43 @@
-/** Requests over HTTP by autocannon: as many as are answered, or as many as are asked for. */
-import autocannon from 'autocannon';
-import { quantile } from './statistics.js';
+/** Load over HTTP from a process of its own, so that the one that measures does not slow it. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 export interface Load {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** A fresh body for each request. */
-  readonly body: () => string;
+  /** JSON; `NUMBER` in it is replaced by a number that counts up from `firstNumber`. */
+  readonly body: string;
+  readonly firstNumber: number;
   readonly connections: number;
   readonly seconds: number;
-  /** Requests a second over all connections; without it, as fast as they are answered. */
+  /** Requests a second, each when it is due; without it, as many as are answered. */
   readonly rate?: number;
-  readonly signal: AbortSignal;
 }
 
 export interface LoadResult {
+  readonly requests: number;
   /** Answers a second. */
   readonly rate: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
+  readonly p99Ms: number;
+  /** Of the process that made the load. */
+  readonly cpuSeconds: number;
 }
 
+export const NUMBER = 'NUMBER';
+const PROGRAM = fileURLToPath(new URL('../load.main.js', import.meta.url));
+
 /** Throws unless every answer was 202. */
-export async function applyLoad({
-  url,
-  headers,
-  body,
-  connections,
-  seconds,
-  rate,
-  signal,
-}: Load): Promise<LoadResult> {
-  const latenciesMs: number[] = [];
-  const startedAt = performance.now();
-  let lastAt = startedAt;
-  const others = new Map<number, number>();
-  const { errors } = await new Promise<autocannon.Result>((resolve, reject) => {
-    const running = autocannon(
-      {
-        url,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        connections,
-        duration: seconds,
-        ...(rate === undefined ? {} : { overallRate: rate }),
-        requests: [{ setupRequest: (request) => ({ ...request, body: body() }) }],
-      },
-      (error: Error | null, result) => (error ? reject(error) : resolve(result)),
-    );
-    running.on('response', (_client, status, _bytes, ms) => {
-      lastAt = performance.now();
-      latenciesMs.push(ms);
-      if (status !== 202) others.set(status, (others.get(status) ?? 0) + 1);
-    });
-    signal.addEventListener('abort', () => running.stop(), { once: true });
+export async function applyLoad(load: Load, signal: AbortSignal): Promise<LoadResult> {
+  const child = spawn(process.execPath, [PROGRAM, JSON.stringify(load)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
   });
-  signal.throwIfAborted();
-  if (others.size > 0 || errors > 0) {
-    const answers = [...others].map(([status, count]) => `${count} × ${status}`).join(', ');
-    throw new Error(`${url}: expected 202 only, got ${answers || 'none else'} and ${errors} errors`);
-  }
-  return {
-    rate: latenciesMs.length / ((lastAt - startedAt) / 1_000),
-    p50Ms: quantile(latenciesMs, 0.5),
-    p95Ms: quantile(latenciesMs, 0.95),
-  };
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (text: Buffer) => (said.stdout += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (said.stderr += text.toString()));
+  const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+  if (code !== 0) throw new Error(`The load on ${load.url} ended with ${String(code)}:\n${said.stderr}`);
+  return JSON.parse(said.stdout) as LoadResult;
 }

@@ -19,6 +19,11 @@ export function processorSeconds({ pids }: RunFile): number {
   return [...ours, ...database, ...ended].reduce((sum, ticks) => sum + ticks, 0) / TICKS_A_SECOND;
 }
 
+/** Seconds so far of these processes. */
+export function processorSecondsOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + ticksOf(pid, OWN), 0) / TICKS_A_SECOND;
+}
+
 function ticksOf(pid: number | null, fields: readonly number[]): number {
   const stat = pid === null ? undefined : readStat(pid);
   const numbers = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];

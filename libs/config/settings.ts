@@ -149,6 +149,11 @@ function s3Of(e: z.output<typeof Environment>): S3Settings | undefined {
   };
 }
 
+/** How many connections a process with this environment may hold. */
+export function readDatabasePoolMax(env: NodeJS.ProcessEnv = process.env): number {
+  return Variables.shape.DATABASE_POOL_MAX.parse(env['DATABASE_POOL_MAX']);
+}
+
 /** Reads the settings; throws one Error that names every variable that is missing or wrong. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const parsed = Environment.safeParse(env);
