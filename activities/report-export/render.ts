@@ -67,7 +67,6 @@ async function copyPart(
   const file = compression ? compressed(packed, compression) : packed;
   const rows = (): number => Math.max(0, copy.rows - (header ? 1 : 0));
   const reporting = setInterval(() => {
-    context.heartbeat();
     context.progress({ done: rows(), bytes: file.bytes, unit: 'rows' });
   }, REPORT_MS);
   try {

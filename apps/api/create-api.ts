@@ -10,6 +10,7 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
 import { createAcceptanceGatherer } from '../../libs/store/acceptance.gatherer.js';
 import { openDatabase } from '../../libs/store/database.js';
+import { listenToJobEnds } from '../../libs/store/job-ends.js';
 import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
 import { createCodec } from '../../libs/temporal/codec.js';
 import { connectTemporal } from '../../libs/temporal/connection.js';
@@ -21,6 +22,7 @@ import { createEngine, type Engine } from './engine/engine.js';
 import { createAdapter, installHooks } from './http/adapter.js';
 import { trackRequests } from './http/drain.js';
 import { toNestLogger } from './http/nest-log.js';
+import { JobWatcher } from './jobs/job.watcher.js';
 import { serveOpenApi } from './openapi/document.js';
 import { createOutboxPoke } from './outbox.poke.js';
 
@@ -83,6 +85,8 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
   });
   holder.authenticator = app.get(Authenticator);
   serveOpenApi(app, resources);
+  const watcher = app.get(JobWatcher);
+  const ends = listenToJobEnds(settings.databaseUrl.app, (jobId) => watcher.lookNow(jobId), log);
   const drain = trackRequests(app.getHttpServer());
   await app.listen({ port: settings.port, host: settings.host });
   const { port } = app.getHttpServer().address() as AddressInfo;
@@ -93,7 +97,7 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
       await drain.finish(app.close(), DRAIN_GRACE_MS);
       // A client that was cut off has no answer, but its job is in or not by now.
       await acceptances.drain();
-      await Promise.all([poke.close(), database.end(), temporal?.close()]);
+      await Promise.all([poke.close(), ends.close(), database.end(), temporal?.close()]);
     },
   };
 }

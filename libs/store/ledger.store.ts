@@ -14,6 +14,7 @@ import type {
   UndoClaim,
 } from '../saga/ledger.js';
 import { inTransaction, type Connection, type Database } from './database.js';
+import { tellJobEnd } from './job-ends.js';
 import { toStepFailure } from './postgres-failure.js';
 
 /** How a client's data is sealed before it is stored: the result, here. */
@@ -117,7 +118,9 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       const { result, ...ending } = end.status === 'SUCCEEDED' ? end : { ...end, result: undefined };
       const sealed = result === undefined ? null : await seal(job, 'result', result);
       const values = [job.tenantId, job.id, told(ending), sealed];
-      return { recorded: await call<boolean>(database, 'finish_job', values) };
+      const recorded = await call<boolean>(database, 'finish_job', values);
+      if (recorded) tellJobEnd(database, job.id);
+      return { recorded };
     },
   };
 

@@ -27,6 +27,8 @@ export class JobWatcher implements OnModuleDestroy {
   private readonly watched = new Map<string, Watched>();
   private readonly closing = new AbortController();
   private looking: Promise<void> | undefined;
+  private isCalled = false;
+  private call: (() => void) | undefined;
   private lastFailureLoggedAt = -Infinity;
 
   constructor(
@@ -80,6 +82,13 @@ export class JobWatcher implements OnModuleDestroy {
     }
   }
 
+  /** Looks at once, if anybody follows this job: it is said to have ended. */
+  lookNow(jobId: string): void {
+    if (!this.watched.has(jobId)) return;
+    this.isCalled = true;
+    this.call?.();
+  }
+
   async onModuleDestroy(): Promise<void> {
     this.closing.abort();
     this.watched.clear();
@@ -89,11 +98,20 @@ export class JobWatcher implements OnModuleDestroy {
   private async lookWhileFollowed(): Promise<void> {
     while (this.watched.size > 0 && !this.closing.signal.aborted) {
       const began = performance.now();
+      this.isCalled = false;
       await this.look().catch((error: unknown) => this.logFailure(error));
       const rest = Math.max(0, LOOK_EVERY_MS - (performance.now() - began));
-      await delay(rest, undefined, { signal: this.closing.signal }).catch(ignoreAbort);
+      if (!this.isCalled) await this.pause(rest);
     }
     this.looking = undefined;
+  }
+
+  private async pause(ms: number): Promise<void> {
+    const called = new AbortController();
+    this.call = () => called.abort();
+    const signal = AbortSignal.any([this.closing.signal, called.signal]);
+    await delay(ms, undefined, { signal }).catch(ignoreAbort);
+    this.call = undefined;
   }
 
   private async look(): Promise<void> {

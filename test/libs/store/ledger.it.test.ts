@@ -3,7 +3,10 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { Claim, UndoClaim } from '../../../libs/saga/ledger.js';
 import { openDatabase, type Database } from '../../../libs/store/database.js';
+import { listenToJobEnds } from '../../../libs/store/job-ends.js';
 import { createLedgerStore } from '../../../libs/store/ledger.store.js';
+import { createLogger } from '../../../libs/telemetry/logger.js';
+import { eventually } from '../../support/stack.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database.js';
 
 let server: TestDatabase;
@@ -161,6 +164,23 @@ describe('a claim', () => {
     expect(await ledger.claim(claim())).toEqual({ kind: 'refused', why: 'job_ended' });
     expect(await ledger.finish(job, end)).toEqual({ recorded: false });
     expect(await jobRow()).toMatchObject({ status: 'SUCCEEDED', phase: 'done' });
+  });
+
+  it('is told to those who listen for ends', async () => {
+    const heard: string[] = [];
+    const listener = listenToJobEnds(server.url, (id) => heard.push(id), createLogger('test', 'silent'));
+    const ended: string[] = [];
+    try {
+      await eventually('an end to be heard', async () => {
+        const { ledger, job } = await setup();
+        await ledger.finish(job, { status: 'SUCCEEDED', result: {}, skipped: [] });
+        ended.push(job.id);
+        return heard.length > 0;
+      });
+    } finally {
+      await listener.close();
+    }
+    expect(ended).toEqual(expect.arrayContaining(heard));
   });
 
   it('of another tenant’s job is refused', async () => {
