@@ -23,7 +23,7 @@ const LOOKS_AT_ONCE = 8;
 
 /** Reads how every part ends, and answers the bytes that go behind them all. */
 export async function closeParquet(ends: PartEnds): Promise<Readable> {
-  const parts: JoinedPart[] = [];
+  const parts: (JoinedPart & { readonly footer: Footer })[] = [];
   let at = 0;
   for (let first = 0; first < ends.parts; first += LOOKS_AT_ONCE) {
     const many = Math.min(LOOKS_AT_ONCE, ends.parts - first);

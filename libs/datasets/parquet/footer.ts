@@ -5,10 +5,11 @@
  * (Thrift's compact protocol; parquet.thrift of parquet-format 2.)
  */
 
-const MAGIC = Buffer.from('PAR1');
+/** What a file of this format begins and ends with. */
+export const PARQUET_MAGIC = Buffer.from('PAR1');
 const LENGTH_BYTES = 4;
 /** What a file of this format ends with, behind the footer itself. */
-export const TAIL_BYTES = LENGTH_BYTES + MAGIC.length;
+export const TAIL_BYTES = LENGTH_BYTES + PARQUET_MAGIC.length;
 /** No file this program writes comes near. */
 const FOOTER_BYTES_MAX = 512 << 20;
 
@@ -57,7 +58,8 @@ export interface Footer {
 /** How long the footer is of a file that ends with these bytes. Throws for what is no Parquet file. */
 export function footerBytesOf(end: Buffer): number {
   const at = end.length - TAIL_BYTES;
-  if (at < 0 || !end.subarray(at + LENGTH_BYTES).equals(MAGIC)) throw new Error('expected a Parquet file');
+  if (at < 0 || !end.subarray(at + LENGTH_BYTES).equals(PARQUET_MAGIC))
+    throw new Error('expected a Parquet file');
   const bytes = end.readUInt32LE(at);
   if (bytes > FOOTER_BYTES_MAX) throw new RangeError(`a footer of ${bytes} bytes`);
   return bytes;
@@ -164,7 +166,7 @@ export function parseFooter(bytes: Buffer): Footer {
 }
 
 /** The row groups with every offset `by` further. */
-export function shiftGroups({ groupBytes, groups }: Footer, by: number): Buffer {
+export function shiftGroups({ groupBytes, groups }: JoinedPart['footer'], by: number): Buffer {
   if (by === 0) return groupBytes;
   const reader = new Reader(groupBytes);
   const written = Buffer.allocUnsafe(groupBytes.length * GROWTH_MAX);
@@ -205,7 +207,7 @@ export function shiftGroups({ groupBytes, groups }: Footer, by: number): Buffer 
 }
 
 export interface JoinedPart {
-  readonly footer: Footer;
+  readonly footer: Pick<Footer, 'rows' | 'groups' | 'groupBytes'>;
   /** The part's first byte in the file. */
   readonly at: number;
 }
@@ -232,7 +234,7 @@ export function* joinFooters(parts: readonly JoinedPart[], head: Buffer, rest: B
   yield counted(rest);
   const tail = Buffer.alloc(1 + TAIL_BYTES);
   tail.writeUInt32LE(bytes + 1, 1);
-  MAGIC.copy(tail, 1 + LENGTH_BYTES);
+  PARQUET_MAGIC.copy(tail, 1 + LENGTH_BYTES);
   yield tail;
 }
 

@@ -100,8 +100,10 @@ export function parquetColumnSql(dataset: Dataset, column: DescribedColumn): str
   return `${sql}::text as ${quoted(name)}`;
 }
 
-/** How many bytes hold so many decimal digits and a sign. */
-function decimalBytes(digits: number): number {
+/** How many bytes a decimal of so many digits takes: those of an integer, or as few as hold it with its sign. */
+export function decimalLength(digits: number): number {
+  if (digits <= INT32_DIGITS_MAX) return Int32Array.BYTES_PER_ELEMENT;
+  if (digits <= INT64_DIGITS_MAX) return BigInt64Array.BYTES_PER_ELEMENT;
   return Math.ceil((digits * Math.log2(10) + 1) / 8);
 }
 
@@ -126,9 +128,14 @@ function physicalOf({ kind, precision }: ParquetColumn): Pick<SchemaElement, 'ty
     case 'uuid':
       return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: UUID_BYTES };
     case 'decimal':
-      if (precision <= INT32_DIGITS_MAX) return { type: 'INT32' };
-      if (precision <= INT64_DIGITS_MAX) return { type: 'INT64' };
-      return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: decimalBytes(precision) };
+      switch (decimalLength(precision)) {
+        case Int32Array.BYTES_PER_ELEMENT:
+          return { type: 'INT32' };
+        case BigInt64Array.BYTES_PER_ELEMENT:
+          return { type: 'INT64' };
+        default:
+          return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: decimalLength(precision) };
+      }
     case 'bytes':
     case 'text':
     case 'json':
@@ -136,7 +143,7 @@ function physicalOf({ kind, precision }: ParquetColumn): Pick<SchemaElement, 'ty
   }
 }
 
-/** What the writer encodes by: values are given to it in their physical form. */
+/** By what the statistics are written: the values are in their physical form. */
 export function encodedElement(column: ParquetColumn): SchemaElement {
   const physical = physicalOf(column);
   const element: SchemaElement = { name: column.name, repetition_type: 'OPTIONAL', ...physical };
@@ -198,7 +205,7 @@ export function schemaElements(columns: readonly ParquetColumn[]): SchemaElement
   ];
 }
 
-/** The schema the writer encodes by. */
+/** The schema the statistics are written by. */
 export function encodedElements(columns: readonly ParquetColumn[]): SchemaElement[] {
   return [{ name: 'schema', num_children: columns.length }, ...columns.map(encodedElement)];
 }

@@ -10,14 +10,16 @@ import type { PartAnswer, PartOutcome, PartRequest, PartTask } from './part.thre
 import type { PartWriterOptions } from './part-writer.js';
 import { ParquetRefusal } from './refusal.js';
 
-/** More parts than threads wait for each other, which bounds memory, too. */
-const THREADS_MAX = 4;
+/** Two keep up with four parts of PostgreSQL’s, and hold 60 MB each; parts beyond wait for each other. */
+const THREADS_MAX = 2;
 /** A thread keeps what it has compiled, and some memory: it goes when nobody asks for Parquet any more. */
 const THREAD_IDLE_MS = 10_000;
 /** What a thread allocates is short-lived; more room for it makes the process larger, not quicker. */
 const YOUNG_GENERATION_MB = 16;
 /** Blocks of the COPY on their way to the thread. */
 const REQUESTS_AHEAD_MAX = 3;
+/** As large as those blocks. */
+const REQUEST_BYTES = 1 << 18;
 
 let threads: Promise<Piscina> | undefined;
 
@@ -35,13 +37,16 @@ async function openThreads(): Promise<Piscina> {
   });
 }
 
+/** A COPY's bytes; one that fills its blocks again is told of each that is done with. */
+export type PartRows = Readable & { takeBack?(chunk: Buffer): void };
+
 /** The rows of a binary COPY as a Parquet file. Fails with ParquetRefusal for rows it has no place for. */
-export function parquetPart(rows: Readable, options: PartWriterOptions): CountedStream {
+export function parquetPart(rows: PartRows, options: PartWriterOptions): CountedStream {
   const counted = new ByteCounter();
   // Its reader is told of every failure: the pipeline destroys the last stream with the error.
   pipeline(
     rows,
-    (source: AsyncIterable<Uint8Array>) => written(source, options),
+    (source: AsyncIterable<Buffer>) => written(source, options, (chunk) => rows.takeBack?.(chunk)),
     counted,
     () => undefined,
   );
@@ -49,18 +54,18 @@ export function parquetPart(rows: Readable, options: PartWriterOptions): Counted
 }
 
 async function* written(
-  rows: AsyncIterable<Uint8Array>,
+  rows: AsyncIterable<Buffer>,
   options: PartWriterOptions,
+  takeBack: (chunk: Buffer) => void,
 ): AsyncGenerator<Uint8Array> {
   const part = await openConversation(options);
   try {
     for await (const chunk of rows) {
-      // A copy: the stream may use its block again, and this one is given away.
-      const copy = new Uint8Array(chunk);
-      part.post(copy, [copy.buffer]);
+      part.post(chunk);
+      takeBack(chunk);
       yield* await part.answers(REQUESTS_AHEAD_MAX);
     }
-    part.post('end', []);
+    part.post('end');
     yield* await part.answers(0);
     await part.outcome;
   } finally {
@@ -69,7 +74,8 @@ async function* written(
 }
 
 interface Conversation {
-  post(request: PartRequest, given: ArrayBuffer[]): void;
+  /** Copies what it is given. */
+  post(request: Buffer | 'end'): void;
   /** Waits until at most so many requests are unanswered; what has been answered so far. */
   answers(aheadMax: number): Promise<Uint8Array[]>;
   readonly outcome: Promise<void>;
@@ -84,9 +90,12 @@ async function openConversation(options: PartWriterOptions): Promise<Conversatio
   let unanswered = 0;
   let pieces: Uint8Array[] = [];
   let heard = Promise.withResolvers<void>();
+  // Buffers go there and back: new ones would only be collected, by two heaps that both see no need to.
+  const free: ArrayBuffer[] = [];
   port.on('message', (answer: PartAnswer) => {
     unanswered -= 1;
-    pieces.push(...answer);
+    pieces.push(...answer.pieces);
+    if (answer.buffer) free.push(answer.buffer);
     heard.resolve();
   });
   const outcome = run.then(({ refused }) => {
@@ -100,9 +109,17 @@ async function openConversation(options: PartWriterOptions): Promise<Conversatio
   });
   return {
     outcome,
-    post(request, given) {
+    post(request) {
       unanswered += 1;
-      port.postMessage(request, given);
+      if (request === 'end') {
+        port.postMessage(request satisfies PartRequest);
+        return;
+      }
+      const known = free.pop();
+      const fits = known !== undefined && known.byteLength >= request.length;
+      const buffer = fits ? known : new ArrayBuffer(Math.max(REQUEST_BYTES, request.length));
+      new Uint8Array(buffer).set(request);
+      port.postMessage({ buffer, bytes: request.length } satisfies PartRequest, [buffer]);
     },
     async answers(aheadMax) {
       while (unanswered > aheadMax) {

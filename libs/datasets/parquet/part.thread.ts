@@ -7,25 +7,31 @@ export interface PartTask extends PartWriterOptions {
   readonly port: MessagePort;
 }
 
-/** To the thread: the COPY's next bytes, or that there are no more. */
-export type PartRequest = Uint8Array<ArrayBuffer> | 'end';
-/** Back, one for each request: what can be written. */
-export type PartAnswer = Uint8Array<ArrayBuffer>[];
+/** To the thread: the COPY's next bytes, which lie at the beginning of a buffer; or that there are no more. */
+export type PartRequest = { readonly buffer: ArrayBuffer; readonly bytes: number } | 'end';
+/** Back, one for each request: what can be written, and the buffer, to be filled again. */
+export interface PartAnswer {
+  readonly pieces: Uint8Array<ArrayBuffer>[];
+  readonly buffer?: ArrayBuffer;
+}
 /** How a task ends: well (or given up by the other side), or with what no Parquet file holds. */
 export type PartOutcome = { readonly refused?: string };
 
 /** Ends with the file, or when the port is closed. Throws what should not happen. */
 export default async function writePart({ port, ...options }: PartTask): Promise<PartOutcome> {
   const part = openPart(options);
+  const answerTo = (request: PartRequest): PartAnswer => {
+    if (request === 'end') return { pieces: part.end() };
+    const { buffer, bytes } = request;
+    return { pieces: part.push(new Uint8Array(buffer, 0, bytes)), buffer };
+  };
   const { promise, resolve, reject } = Promise.withResolvers<PartOutcome>();
   port.on('close', () => resolve({}));
   port.on('message', (request: PartRequest) => {
     try {
-      const answer: PartAnswer = request === 'end' ? part.end() : part.push(request);
-      port.postMessage(
-        answer,
-        answer.map(({ buffer }) => buffer),
-      );
+      const answer = answerTo(request);
+      const given = answer.pieces.map(({ buffer }) => buffer);
+      port.postMessage(answer, answer.buffer ? [...given, answer.buffer] : given);
       if (request === 'end') resolve({});
     } catch (error) {
       if (error instanceof ParquetRefusal) resolve({ refused: error.message });

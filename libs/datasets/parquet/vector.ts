@@ -1,7 +1,9 @@
-/** Column vectors: the values of one row group as they come, in as few bytes as they need. */
-import type { DecodedArray } from 'hyparquet';
+/**
+ * Column vectors: the values of one row group as they come, in the very bytes they have in a page, without those that
+ * are NULL. A vector keeps its memory from group to group: no row costs an object.
+ */
 import { unscaledNumeric } from './numeric.js';
-import type { ParquetColumn } from './parquet-column.js';
+import { decimalLength, type ParquetColumn } from './parquet-column.js';
 import { ParquetRefusal } from './refusal.js';
 
 /** 2000-01-01, from which PostgreSQL counts, in the days and microseconds of 1970, from which Parquet does. */
@@ -15,42 +17,60 @@ const MICROS_MAX = INT64_MAX - EPOCH_MICROS - 1n;
 const ROWS_FIRST = 1_024;
 const TEXT_BYTES_FIRST = 4_096;
 const LENGTH_BYTES = 4;
-/** Places of the cache that makes equal bytes one object: a power of two. */
-const CACHE_PLACES = 4_096;
+const UUID_BYTES = 16;
 /** Below this length a loop beats the call of `set`. */
 const LOOP_BYTES_MAX = 32;
-/** What a bigint of a large decimal takes, roughly. */
-const UNSCALED_BYTES = 32;
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
 
-export interface Vector {
-  /** Adds the value that lies there; answers what it costs in memory. */
-  append(view: DataView, bytes: Uint8Array, at: number, length: number): number;
-  appendNull(): void;
-  /** The values as the writer takes them, and how they are best encoded; valid until `clear`. */
-  take(): { readonly data: DecodedArray; readonly encoding?: 'PLAIN' };
-  clear(): void;
+/** The smallest and the largest value, as the library's statistics take them; undefined where there is none. */
+export interface Bounds {
+  readonly min: number | bigint | boolean | Uint8Array | undefined;
+  readonly max: number | bigint | boolean | Uint8Array | undefined;
 }
 
+/** Values that are all of one length. */
+export interface FixedValues {
+  readonly kind: 'fixed';
+  readonly width: number;
+  readonly count: number;
+  /** One behind the other, as they lie in a page. */
+  bytes(): Uint8Array;
+  bounds(): Bounds;
+}
+
+/** Values of any length. */
+export interface ByteValues {
+  readonly kind: 'bytes';
+  readonly count: number;
+  readonly content: Uint8Array;
+  /** Where each ends in the content; it begins where the one before ends. */
+  readonly ends: Int32Array;
+}
+
+/** Values of a bit; here they take a byte. */
+export interface BitValues {
+  readonly kind: 'bits';
+  readonly count: number;
+  readonly bits: Uint8Array;
+}
+
+export type Values = FixedValues | ByteValues | BitValues;
+
 /** Which rows have a value. */
-class Presence {
+export class Presence {
   rows = 0;
   nulls = 0;
-  #present = new Uint8Array(ROWS_FIRST);
+  #levels = new Uint8Array(ROWS_FIRST);
 
-  /** Notes a row; answers its number. */
-  add(present: boolean): number {
-    const row = this.rows;
-    if (row === this.#present.length) this.#present = grown(this.#present, Uint8Array);
-    this.#present[row] = present ? 1 : 0;
+  add(present: boolean): void {
+    if (this.rows === this.#levels.length) this.#levels = grown(this.#levels);
+    this.#levels[this.rows] = present ? 1 : 0;
     if (!present) this.nulls += 1;
-    this.rows = row + 1;
-    return row;
+    this.rows += 1;
   }
 
-  has(row: number): boolean {
-    return this.#present[row] === 1;
+  /** 1 for a row with a value, 0 for one without: Parquet's definition levels. */
+  levels(): Uint8Array {
+    return this.#levels.subarray(0, this.rows);
   }
 
   clear(): void {
@@ -59,80 +79,177 @@ class Presence {
   }
 }
 
-type Numbers = Int32Array | Float32Array | Float64Array | BigInt64Array;
+export interface Vector {
+  readonly presence: Presence;
+  readonly values: Values;
+  /** Adds the value that lies there; answers what it costs in memory. */
+  append(view: DataView, bytes: Uint8Array, at: number, length: number): number;
+  appendNull(): void;
+  clear(): void;
+}
 
-function grown<T extends Uint8Array | Numbers>(array: T, Kind: new (length: number) => T): T {
-  const larger = new Kind(array.length * 2);
-  (larger as Uint8Array).set(array as Uint8Array);
+function grown(array: Uint8Array, bytesMin = 0): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(array.length * 2, bytesMin));
+  larger.set(array);
   return larger;
 }
 
-/** A vector of numbers in an array of their own type. */
-function numbers<T extends Numbers>(
-  Kind: new (length: number) => T,
+type NumberArray = Int32Array | Float32Array | Float64Array | BigInt64Array;
+
+/** A vector of numbers in an array of their own type, which is how this machine and a page have them. */
+function numbers<T extends NumberArray>(
+  Kind: { new (length: number): T; readonly BYTES_PER_ELEMENT: number },
   read: (view: DataView, at: number) => T[number],
 ): Vector {
   const presence = new Presence();
-  let values = new Kind(ROWS_FIRST);
-  const bytes = values.BYTES_PER_ELEMENT;
-  const isFloat = values instanceof Float64Array || values instanceof Float32Array;
-  let negativeZero = false;
-  const place = (present: boolean): number => {
-    const row = presence.add(present);
-    if (row === values.length) values = grown(values, Kind);
-    return row;
-  };
+  const width = Kind.BYTES_PER_ELEMENT;
+  let array = new Kind(ROWS_FIRST);
+  let count = 0;
   return {
+    presence,
+    values: {
+      kind: 'fixed',
+      width,
+      get count() {
+        return count;
+      },
+      bytes: () => new Uint8Array(array.buffer, 0, count * width),
+      bounds: () => boundsOf(array.subarray(0, count)),
+    },
     append(view, _, at) {
-      const value = read(view, at);
-      if (isFloat && Object.is(value, -0)) negativeZero = true;
-      const row = place(true);
-      values[row] = value;
-      return bytes;
+      if (count === array.length) {
+        const larger = new Kind(array.length * 2);
+        larger.set(array as never);
+        array = larger;
+      }
+      array[count] = read(view, at);
+      count += 1;
+      presence.add(true);
+      return width;
     },
-    appendNull() {
-      place(false);
-    },
-    take() {
-      const data = values.subarray(0, presence.rows);
-      // A dictionary is made with a Map, to which the two zeros are one.
-      const encoding = negativeZero ? ({ encoding: 'PLAIN' } as const) : {};
-      if (presence.nulls === 0) return { data, ...encoding };
-      const known = Array.from<unknown, unknown>(data as Iterable<unknown>, (value, row) =>
-        presence.has(row) ? value : null,
-      );
-      return { data: known, ...encoding };
-    },
+    appendNull: () => presence.add(false),
     clear() {
       presence.clear();
-      negativeZero = false;
+      count = 0;
+    },
+  };
+}
+
+/** NaN is no bound; a bound that is zero may be either zero (parquet.thrift, Statistics). */
+function boundsOf(array: NumberArray): Bounds {
+  let min: number | bigint | undefined;
+  let max: number | bigint | undefined;
+  for (const value of array) {
+    if (min === undefined || max === undefined) {
+      // Equal to itself: not NaN.
+      if (value === value) [min, max] = [value, value];
+    } else if (value < min) min = value;
+    else if (value > max) max = value;
+  }
+  return { min: min === 0 ? -0 : min, max: max === 0 ? 0 : max };
+}
+
+/** A vector of values of one length that are no number of the machine's; `write` puts one at the place. */
+function fixed(
+  width: number,
+  write: (target: Uint8Array, to: number, view: DataView, bytes: Uint8Array, at: number) => void,
+  bounds: (content: Uint8Array) => Bounds,
+): Vector {
+  const presence = new Presence();
+  let content = new Uint8Array(width * ROWS_FIRST);
+  let count = 0;
+  const bytes = (): Uint8Array => content.subarray(0, count * width);
+  return {
+    presence,
+    values: {
+      kind: 'fixed',
+      width,
+      get count() {
+        return count;
+      },
+      bytes,
+      bounds: () => bounds(bytes()),
+    },
+    append(view, source, at) {
+      if (count * width === content.length) content = grown(content);
+      write(content, count * width, view, source, at);
+      count += 1;
+      presence.add(true);
+      return width;
+    },
+    appendNull: () => presence.add(false),
+    clear() {
+      presence.clear();
+      count = 0;
+    },
+  };
+}
+
+function uuids(): Vector {
+  return fixed(
+    UUID_BYTES,
+    (target, to, _, bytes, at) => {
+      for (let i = 0; i < UUID_BYTES; i += 1) target[to + i] = bytes[at + i] ?? 0;
+    },
+    (content) => byteBounds(content, content.length / UUID_BYTES, (index) => (index + 1) * UUID_BYTES),
+  );
+}
+
+/** Decimals too long for 64 bits: two's complement, the highest byte first. */
+function largeDecimals(precision: number, read: (view: DataView, at: number) => bigint): Vector {
+  const width = decimalLength(precision);
+  let min: bigint | undefined;
+  let max: bigint | undefined;
+  const vector = fixed(
+    width,
+    (target, to, view, _, at) => {
+      const value = read(view, at);
+      if (min === undefined || value < min) min = value;
+      if (max === undefined || value > max) max = value;
+      let left = value;
+      for (let place = to + width - 1; place >= to; place -= 1) {
+        target[place] = Number(left & 0xffn);
+        left >>= 8n;
+      }
+    },
+    () => ({ min, max }),
+  );
+  return {
+    ...vector,
+    clear() {
+      vector.clear();
+      min = max = undefined;
     },
   };
 }
 
 function booleans(): Vector {
   const presence = new Presence();
-  let values = new Uint8Array(ROWS_FIRST);
-  const place = (present: boolean): number => {
-    const row = presence.add(present);
-    if (row === values.length) values = grown(values, Uint8Array);
-    return row;
-  };
+  let bits = new Uint8Array(ROWS_FIRST);
+  let count = 0;
   return {
+    presence,
+    values: {
+      kind: 'bits',
+      get count() {
+        return count;
+      },
+      get bits() {
+        return bits.subarray(0, count);
+      },
+    },
     append(view, _, at) {
-      const row = place(true);
-      values[row] = view.getUint8(at);
+      if (count === bits.length) bits = grown(bits);
+      bits[count] = view.getUint8(at);
+      count += 1;
+      presence.add(true);
       return 1;
     },
-    appendNull() {
-      place(false);
+    appendNull: () => presence.add(false),
+    clear() {
+      presence.clear();
+      count = 0;
     },
-    take: () => ({
-      data: Array.from(values.subarray(0, presence.rows), (value, row) =>
-        presence.has(row) ? value === 1 : null,
-      ),
-    }),
-    clear: () => presence.clear(),
   };
 }
 
@@ -141,84 +258,67 @@ function byteStrings(): Vector {
   const presence = new Presence();
   let content = new Uint8Array(TEXT_BYTES_FIRST);
   let ends = new Int32Array(ROWS_FIRST);
+  let count = 0;
   let filled = 0;
-  const end = (present: boolean): void => {
-    const row = presence.add(present);
-    if (row === ends.length) ends = grown(ends, Int32Array);
-    ends[row] = filled;
-  };
   return {
+    presence,
+    values: {
+      kind: 'bytes',
+      get count() {
+        return count;
+      },
+      get content() {
+        return content;
+      },
+      get ends() {
+        return ends;
+      },
+    },
     append(_, bytes, at, length) {
-      if (filled + length > content.length) {
-        const larger = new Uint8Array(Math.max(content.length * 2, filled + length));
-        larger.set(content.subarray(0, filled));
-        content = larger;
-      }
+      if (filled + length > content.length) content = grown(content, filled + length);
       if (length < LOOP_BYTES_MAX)
         for (let i = 0; i < length; i += 1) content[filled + i] = bytes[at + i] ?? 0;
       else content.set(bytes.subarray(at, at + length), filled);
       filled += length;
-      end(true);
+      if (count === ends.length) {
+        const larger = new Int32Array(ends.length * 2);
+        larger.set(ends);
+        ends = larger;
+      }
+      ends[count] = filled;
+      count += 1;
+      presence.add(true);
       return length + LENGTH_BYTES;
     },
-    appendNull() {
-      end(false);
-    },
-    take() {
-      const data = new Array<Uint8Array | null>(presence.rows);
-      const cache = new Array<Uint8Array | undefined>(CACHE_PLACES);
-      let from = 0;
-      for (let row = 0; row < presence.rows; row += 1) {
-        const to = ends[row] ?? 0;
-        data[row] = presence.has(row) ? oneObject(cache, content, from, to) : null;
-        from = to;
-      }
-      return { data };
-    },
+    appendNull: () => presence.add(false),
     clear() {
       presence.clear();
+      count = 0;
       filled = 0;
     },
   };
 }
 
-/** Equal bytes as one object as a rule: an object each would cost more than what is in it. */
-function oneObject(
-  cache: (Uint8Array | undefined)[],
-  content: Uint8Array,
-  from: number,
-  to: number,
-): Uint8Array {
-  let hash = FNV_OFFSET;
-  for (let at = from; at < to; at += 1) hash = Math.imul(hash ^ (content[at] ?? 0), FNV_PRIME);
-  const place = (hash ^ (hash >>> 15)) & (CACHE_PLACES - 1);
-  const known = cache[place];
-  if (known !== undefined && known.length === to - from) {
-    let at = from;
-    while (at < to && known[at - from] === content[at]) at += 1;
-    if (at === to) return known;
+/** The bounds of byte strings that lie one behind the other, by their unsigned bytes. */
+export function byteBounds(content: Uint8Array, count: number, endOf: (index: number) => number): Bounds {
+  if (count === 0) return { min: undefined, max: undefined };
+  let [minFrom, minTo, maxFrom, maxTo, from] = [0, endOf(0), 0, endOf(0), 0];
+  for (let index = 0; index < count; index += 1) {
+    const to = endOf(index);
+    if (isLess(content, from, to, minFrom, minTo)) [minFrom, minTo] = [from, to];
+    else if (isLess(content, maxFrom, maxTo, from, to)) [maxFrom, maxTo] = [from, to];
+    from = to;
   }
-  const fresh = content.subarray(from, to);
-  cache[place] = fresh;
-  return fresh;
+  return { min: content.slice(minFrom, minTo), max: content.slice(maxFrom, maxTo) };
 }
 
-/** A vector of decimals too long for 64 bits. */
-function largeDecimals(read: (view: DataView, at: number) => bigint): Vector {
-  const values: (bigint | null)[] = [];
-  return {
-    append(view, _, at) {
-      values.push(read(view, at));
-      return UNSCALED_BYTES;
-    },
-    appendNull() {
-      values.push(null);
-    },
-    take: () => ({ data: values.slice() }),
-    clear() {
-      values.length = 0;
-    },
-  };
+function isLess(content: Uint8Array, from: number, to: number, otherFrom: number, otherTo: number): boolean {
+  const length = Math.min(to - from, otherTo - otherFrom);
+  for (let i = 0; i < length; i += 1) {
+    const difference = (content[from + i] ?? 0) - (content[otherFrom + i] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return to - from < otherTo - otherFrom;
 }
 
 /** An empty vector for the column. Appending throws ParquetRefusal for a value the column's type has not. */
@@ -232,6 +332,7 @@ export function vectorOf(column: ParquetColumn): Vector {
     case 'int4':
       return numbers(Int32Array, (view, at) => view.getInt32(at));
     case 'int8':
+    case 'time':
       return numbers(BigInt64Array, (view, at) => view.getBigInt64(at));
     case 'oid':
       return numbers(BigInt64Array, (view, at) => BigInt(view.getUint32(at)));
@@ -239,14 +340,13 @@ export function vectorOf(column: ParquetColumn): Vector {
       return numbers(Float32Array, (view, at) => view.getFloat32(at));
     case 'float8':
       return numbers(Float64Array, (view, at) => view.getFloat64(at));
-    case 'time':
-      return numbers(BigInt64Array, (view, at) => view.getBigInt64(at));
     case 'date':
       return numbers(Int32Array, (view, at) => dateOf(view.getInt32(at)));
     case 'timestamp':
     case 'timestamptz':
       return numbers(BigInt64Array, (view, at) => microsOf(view.getBigInt64(at), name));
     case 'uuid':
+      return uuids();
     case 'bytes':
     case 'text':
     case 'json':
@@ -260,8 +360,14 @@ export function vectorOf(column: ParquetColumn): Vector {
           `Column "${name}" has a number that DECIMAL(${precision}, ${scale}) does not hold, such as NaN. Ask for CSV, or leave the column out.`,
         );
       };
-      if (precision <= 9) return numbers(Int32Array, (view, at) => Number(read(view, at)));
-      return precision <= 18 ? numbers(BigInt64Array, read) : largeDecimals(read);
+      switch (decimalLength(precision)) {
+        case Int32Array.BYTES_PER_ELEMENT:
+          return numbers(Int32Array, (view, at) => Number(read(view, at)));
+        case BigInt64Array.BYTES_PER_ELEMENT:
+          return numbers(BigInt64Array, read);
+        default:
+          return largeDecimals(precision, read);
+      }
     }
   }
 }
