@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createApi } from '../../../apps/api/create-api.js';
+import type { Job } from '../../../apps/api/jobs/job.schema.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { eventually } from '../../support/stack.js';
-import { countRows, FakeWorker, freshNote, startTestApi, type TestApi } from './support.js';
+import { notes } from './kinds.js';
+import { countRows, datasets, FakeWorker, freshNote, startTestApi, type TestApi } from './support.js';
 
 let t: TestApi;
 let worker: FakeWorker;
@@ -192,6 +195,35 @@ describe('the natural key', () => {
     const first = await post(note);
     const second = await post({ ...note, input: { ...note.input, version: 1, text: '' } });
     expect(second.json).toMatchObject({ id: first.json.id, duplicate: true });
+  });
+
+  test('of forty at once at two processes makes one job, whatever came in the same batch', async () => {
+    const other = await createApi(
+      { ...t.settings, port: 0 },
+      { definitions: [notes], datasets, engine: t.engine },
+    );
+    const note = freshNote();
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async (_, place) => {
+        // Beside it, one that no other has: a batch that is refused as a whole would lose it.
+        const body = JSON.stringify(place % 2 === 0 ? note : freshNote());
+        const headers = { authorization: `Bearer ${t.acme.key}`, 'content-type': 'application/json' };
+        const answer = await fetch(`${place % 4 < 2 ? t.url : other.url}/jobs`, {
+          method: 'POST',
+          headers,
+          body,
+        });
+        return { same: place % 2 === 0, status: answer.status, job: (await answer.json()) as Job };
+      }),
+    );
+    await other.close();
+    const [same = [], single = []] = [true, false].map((which) =>
+      answers.filter((one) => one.same === which),
+    );
+    expect(new Set(same.map(({ job }) => job.id)).size).toBe(1);
+    expect(same.map(({ status }) => status).toSorted()).toEqual([...Array<number>(19).fill(200), 202]);
+    expect(new Set(single.map(({ status }) => status))).toEqual(new Set([202]));
+    expect(new Set(single.map(({ job }) => job.id)).size).toBe(20);
   });
 
   test('with another input is a conflict that names the job', async () => {
