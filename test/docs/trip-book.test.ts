@@ -1,5 +1,6 @@
 /** What the README says of its smallest job. */
 import { expect, it } from 'vitest';
+import { explore } from '../../libs/saga/explore.js';
 import { Rejected, Transient } from '../../libs/saga/failure.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import { runInMemory } from '../../libs/saga/memory.js';
@@ -71,4 +72,10 @@ it('sends the ticket in the end once the charge went through, and never charges 
   const { end } = await run(fakes);
   expect(end).toMatchObject({ status: 'SUCCEEDED' });
   expect([fakes.seats.size, fakes.charges.size, fakes.tickets.size]).toEqual([1, 1, 1]);
+});
+
+it('keeps every rule whatever fails once, and whenever somebody cancels', async () => {
+  const outputs = { reserve: () => null, charge: () => 'ch_1', ticket: () => null };
+  const { schedules } = await explore(tripBook, { input: tripBook.example, outputs }, { departuresMax: 1 });
+  expect(schedules).toBeGreaterThan(50);
 });

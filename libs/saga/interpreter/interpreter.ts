@@ -21,6 +21,8 @@ export interface Interpretation {
   readonly state: SagaState;
   /** A wish to end; repeats and late ones are no-ops (S7). */
   cancel(wish: CancelWish): void;
+  /** An operator's decision on the park of this number; false when that is not the present one. */
+  decide(park: number, decision: 'retry'): boolean;
   /** Runs it; resolves after the terminal record is written, rejects when the saga's own code has a programming error. */
   run(): Promise<SagaEnd>;
 }
@@ -33,6 +35,7 @@ export function interpret(definition: AnyJobDefinition, start: SagaStart, runtim
       return run.state;
     },
     cancel: (wish) => run.cancel(wish),
+    decide: (park, decision) => run.parking.decide(park, decision),
     run: () => execute(run, Date.parse(start.deadlineAt)),
   };
 }

@@ -23,9 +23,18 @@ interface Alarm {
   readonly fire: () => void;
 }
 
-/** A clock that starts at `startMs` (milliseconds since 1970). */
-export function createVirtualClock(startMs = Date.UTC(2026, 0, 1)): VirtualClock {
-  let nowMs = startMs;
+const START_MS = Date.UTC(2026, 0, 1);
+
+/**
+ * Every microtask runs before the event loop's check phase: after it, nothing goes on by itself. Where nothing but
+ * microtasks is waited for, `process.nextTick` is as good, and quicker: it comes when there are no more of them.
+ */
+export type Pause = () => Promise<unknown>;
+export const afterMicrotasks: Pause = () => new Promise((resolve) => process.nextTick(resolve));
+
+/** A clock that starts at 2026-01-01. */
+export function createVirtualClock(pause: Pause = setImmediate): VirtualClock {
+  let nowMs = START_MS;
   let orders = 0;
   const alarms = new Set<Alarm>();
 
@@ -57,8 +66,7 @@ export function createVirtualClock(startMs = Date.UTC(2026, 0, 1)): VirtualClock
       }),
     async run(isOver, realMs = 0) {
       for (let advances = 0; advances < ADVANCES_MAX; advances++) {
-        // Every microtask runs before the event loop's check phase: after it, nothing goes on by itself.
-        await setImmediate();
+        await pause();
         if (realMs > 0) await setTimeout(realMs);
         if (isOver()) return;
         const alarm = next();

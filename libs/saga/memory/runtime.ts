@@ -1,5 +1,6 @@
 /** The runtime in memory: what a Temporal server does for a series of attempts, on a virtual clock. */
 import { attempt } from '../attempt/attempt.js';
+import { backoffMs } from '../backoff.js';
 import { travelled } from '../attempt/context.js';
 import type { Host, Kind, World } from '../attempt/world.js';
 import type { JobRef } from '../implement.js';
@@ -16,6 +17,16 @@ export interface MemoryRuntimeOptions {
   /** For the interpreter's own waits. */
   readonly random: () => number;
   readonly changed: (state: SagaState) => void;
+  /** Where an attempt runs, if its worker can be lost. */
+  readonly hosting?: (request: Request) => Hosting;
+}
+
+/** A worker, for one attempt. */
+export interface Hosting {
+  /** What the attempt reaches of the world; nothing any more once it is lost. */
+  readonly world: World;
+  /** Resolves when the worker is lost: the attempt will never report. */
+  readonly lost: Promise<'lost'>;
 }
 
 export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
@@ -44,17 +55,17 @@ function startSeries(call: Call, options: MemoryRuntimeOptions): Running {
   const { promise: ready, resolve: onReady } = Promise.withResolvers<unknown>();
   const request = travelled(call.request) as Request;
   return {
-    settled: runSeries(request, controller.signal, onReady, options),
+    settled: runSeries({ ...call, request }, controller.signal, onReady, options),
     ready,
     cancel: () => controller.abort(),
   };
 }
 
 async function runSeries(
-  request: Request,
+  { request, step }: Call,
   signal: AbortSignal,
   onReady: (output: unknown) => void,
-  { kind, world, clock }: MemoryRuntimeOptions,
+  { kind, world: ordinary, clock, hosting }: MemoryRuntimeOptions,
 ): Promise<Settled> {
   for (let number = 1; ; number++) {
     const host: Host = {
@@ -67,7 +78,19 @@ async function runSeries(
     // The scheduling takes a turn, as it does through a server: nothing acts in the very moment it is asked for.
     await Promise.resolve();
     if (signal.aborted) return { kind: 'cancelled', doubt: false, attempts: request.before + number - 1 };
-    const verdict = await attempt(kind, request, host, world);
+    const worker = hosting?.(request);
+    const reporting = attempt(kind, request, host, worker?.world ?? ordinary);
+    const verdict = await (worker ? Promise.race([reporting, worker.lost]) : reporting);
+    if (verdict === 'lost') {
+      await clock.sleep(step.heartbeatMs);
+      const isDoubtful = step.effect !== 'none';
+      // As on a server: who was asked to end and is lost is not tried again.
+      if (signal.aborted || number >= request.attemptsMax) return workerLost(isDoubtful);
+      const { retry, undoRetry } = step;
+      await clock.sleep(backoffMs(request.role === 'undo' ? undoRetry : retry, number, 1), signal);
+      if (signal.aborted) return { kind: 'cancelled', doubt: isDoubtful };
+      continue;
+    }
     switch (verdict.kind) {
       case 'done':
         return verdict;
@@ -88,4 +111,15 @@ async function runSeries(
       }
     }
   }
+}
+
+/** How the server ends a series whose last attempt never reported. */
+function workerLost(isDoubtful: boolean): Settled {
+  const certainty = isDoubtful ? 'unknown' : 'no';
+  const message = 'No attempt reported in time; its worker is lost or too slow.';
+  return {
+    kind: 'failed',
+    failure: { class: 'transient', certainty, code: 'worker_lost', message },
+    doubt: isDoubtful,
+  };
 }

@@ -1,0 +1,146 @@
+/**
+ * `explore`: every schedule of failures of a saga, up to a bound, run in memory against a world that keeps the truth.
+ * Fewer departures are tried before more, so what it finds cannot be told more shortly.
+ */
+import type { z } from 'zod';
+import type { AnyJobDefinition, AnyStep, ArgsOf, OutputOf } from './define.js';
+import {
+  Choices,
+  departuresOf,
+  STRAIGHT,
+  type Budget,
+  type Departure,
+  type Schedule,
+} from './explore/choices.js';
+import { createInspector, type Violation } from './explore/invariants.js';
+import { runSchedule, type FakeOutput, type Subject } from './explore/run-schedule.js';
+import { createStory } from './explore/story.js';
+
+export type { Budget, Departure } from './explore/choices.js';
+
+/** An input, and what each step answers to it when it goes well. A step that answers nothing may be left out. */
+export interface Fakes<D extends AnyJobDefinition> {
+  readonly input: z.input<D['input']>;
+  readonly outputs: {
+    readonly [N in keyof D['steps']]?: (
+      args: ArgsOf<D['steps'][N]>,
+      context: { item: number | undefined; generation: number },
+    ) => OutputOf<D['steps'][N]>;
+  };
+}
+
+export interface ExploreOptions {
+  /** What one schedule may use up. Default: two faults, one cancel, the deadline, two decisions. */
+  readonly budget?: Partial<Budget>;
+  /** Departures of all kinds in one schedule. Default: 3. */
+  readonly departuresMax?: number;
+  /** Of each step and undo: more attempts only repeat what two show. */
+  readonly attemptsMax?: number;
+  /** Runs this one alone. */
+  readonly replay?: readonly Departure[];
+}
+
+export interface Exploration {
+  readonly schedules: number;
+  readonly elapsedMs: number;
+}
+
+/** A schedule in which an invariant does not hold; none with fewer departures does that. */
+export class SagaViolation extends Error {
+  readonly invariant: string;
+  /** For {@link ExploreOptions.replay}. */
+  readonly choices: readonly Departure[];
+  readonly story: readonly string[];
+  /** How many were run until it was found. */
+  readonly schedules: number;
+
+  constructor(
+    kind: string,
+    { invariant, detail }: Violation,
+    found: { choices: readonly Departure[]; story: readonly string[]; schedules: number },
+  ) {
+    const replay = `replay: ${JSON.stringify(found.choices)}`;
+    super([`${kind} violates ${invariant}: ${detail}`, ...found.story, replay].join('\n'));
+    this.name = 'SagaViolation';
+    this.invariant = invariant;
+    this.choices = found.choices;
+    this.story = found.story;
+    this.schedules = found.schedules;
+  }
+}
+
+const BUDGET: Budget = { faults: 2, cancels: 1, deadlines: 1, decisions: 2 };
+const DEPARTURES_MAX = 3;
+const ATTEMPTS_MAX = 2;
+
+/** Runs every schedule within the bound. Throws {@link SagaViolation} at the first that breaks a rule. */
+export async function explore<D extends AnyJobDefinition>(
+  definition: D,
+  fakes: Fakes<D>,
+  options: ExploreOptions = {},
+): Promise<Exploration> {
+  const { departuresMax = DEPARTURES_MAX, attemptsMax = ATTEMPTS_MAX, replay } = options;
+  const budget = { ...BUDGET, ...options.budget };
+  const subject: Subject = {
+    definition: impatient(definition, attemptsMax),
+    input: (definition.input as z.ZodType).parse(fakes.input),
+    outputs: fakes.outputs as Readonly<Record<string, FakeOutput>>,
+  };
+  const startedAt = performance.now();
+  const { stackTraceLimit } = Error;
+  // Most errors here are thrown on purpose, and nobody asks where.
+  Error.stackTraceLimit = 0;
+  try {
+    let schedules = 0;
+    let level: Schedule[] = [replay ? scheduleOf(replay) : STRAIGHT];
+    for (let depth = 0; level.length > 0; depth += 1) {
+      const next: Schedule[] = [];
+      for (const schedule of level) {
+        const choices = new Choices(schedule, budget);
+        const violation = await inspect(subject, choices);
+        schedules += 1;
+        if (violation) {
+          const story = await tellOf(subject, new Choices(schedule, budget));
+          throw new SagaViolation(definition.kind, violation, {
+            choices: departuresOf(schedule),
+            story,
+            schedules,
+          });
+        }
+        if (depth < departuresMax && !replay) next.push(...choices.children());
+      }
+      level = next;
+    }
+    return { schedules, elapsedMs: performance.now() - startedAt };
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+async function inspect(subject: Subject, choices: Choices): Promise<Violation | undefined> {
+  const inspector = createInspector(subject.definition);
+  return inspector.check(await runSchedule(subject, choices, inspector.tell));
+}
+
+async function tellOf(subject: Subject, choices: Choices): Promise<readonly string[]> {
+  const story = createStory();
+  choices.onDeparture = story.depart;
+  await runSchedule(subject, choices, story.tell);
+  return story.lines;
+}
+
+function scheduleOf(departures: readonly Departure[]): Schedule {
+  return departures.reduce((parent: Schedule, departure) => ({ parent, departure }), STRAIGHT);
+}
+
+function impatient(definition: AnyJobDefinition, attempts: number): AnyJobDefinition {
+  const atMost = (policy: AnyStep['retry']) => ({
+    ...policy,
+    attempts: Math.min(attempts, policy.attempts),
+  });
+  const steps = Object.entries(definition.steps as Readonly<Record<string, AnyStep>>).map(([name, step]) => [
+    name,
+    { ...step, retry: atMost(step.retry), undoRetry: atMost(step.undoRetry) },
+  ]);
+  return { ...definition, steps: Object.fromEntries(steps) as Readonly<Record<string, AnyStep>> };
+}

@@ -1,0 +1,57 @@
+/** What can go wrong at each place, by what is done there. The first option of each list is that nothing does. */
+import type { Step } from '../define.js';
+import type { Option } from './choices.js';
+
+const fault = (name: string): Option => ({ name, costs: 'faults' });
+
+const WELL: Option = { name: 'goes well' };
+export const REJECTS = fault('is rejected');
+export const FAILS = fault('fails, and certainly did nothing');
+export const UNHEARD = fault('is not heard, and nobody knows that');
+export const ANSWER_LOST = fault('takes effect, and the answer is lost');
+export const LATE = fault('hangs, and takes effect late');
+export const BUG = fault('has a bug');
+export const WORKER_LOST = fault('is lost with its worker');
+export const WORKER_LOST_AFTER = fault('takes effect, and its worker is lost');
+export const WORKER_LATE = fault('is lost with its worker, and takes effect late');
+export const PROBE_FAILS = fault('cannot be told');
+export const AWAY = fault('the ledger does not hear it');
+export const KEPT = fault('the ledger keeps it, and the answer is lost');
+export const RECORD_WORKER_LOST = fault('the worker is lost before');
+export const KEPT_WORKER_LOST = fault('the worker is lost after it');
+
+const READ = [WELL, REJECTS, FAILS, BUG, WORKER_LOST];
+const OWN = [WELL, REJECTS, FAILS, BUG, WORKER_LOST];
+const CALL = [
+  WELL,
+  REJECTS,
+  FAILS,
+  UNHEARD,
+  ANSWER_LOST,
+  LATE,
+  BUG,
+  WORKER_LOST,
+  WORKER_LOST_AFTER,
+  WORKER_LATE,
+];
+const UNDO = [WELL, REJECTS, FAILS, UNHEARD, ANSWER_LOST, BUG, WORKER_LOST, WORKER_LOST_AFTER];
+
+export function stepFaults({ effect }: Step): readonly Option[] {
+  return effect === 'none' ? READ : effect === 'own' ? OWN : CALL;
+}
+export const UNDO_FAULTS: readonly Option[] = UNDO;
+export const PROBE_FAULTS: readonly Option[] = [WELL, PROBE_FAILS, WORKER_LOST];
+/** Before anything is done: what is not kept is asked again. */
+export const CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT];
+export const RECORD_FAULTS: readonly Option[] = [WELL, AWAY, KEPT, RECORD_WORKER_LOST, KEPT_WORKER_LOST];
+export const REPORT_FAULTS: readonly Option[] = [WELL, AWAY];
+
+export const NOT_YET: Option = { name: 'not yet' };
+export const NOW: Option = { name: 'now' };
+
+export const NOTHING: Option = { name: 'nothing' };
+export const CANCEL: Option = { name: 'somebody cancels', costs: 'cancels' };
+export const DEADLINE: Option = { name: 'the deadline passes', costs: 'deadlines' };
+export const HOLD_LOST: Option = { name: 'the holder is lost', costs: 'faults' };
+export const LEFT_PARKED: Option = { name: 'nobody decides' };
+export const RETRY: Option = { name: 'an operator decides: retry', costs: 'decisions' };

@@ -1,0 +1,436 @@
+/** Runs one schedule of a saga in memory, against a world that does as the schedule chooses. */
+import { leaseMsOf } from '../attempt/limits.js';
+import type { AttemptEvent, Kind, World } from '../attempt/world.js';
+import type { AnyJobDefinition, Step } from '../define.js';
+import { Rejected, Transient } from '../failure.js';
+import type { CallContext, StepContext, UndoContext } from '../implement.js';
+import { interpret } from '../interpreter/interpreter.js';
+import type { Ledger } from '../ledger.js';
+import { afterMicrotasks, createVirtualClock } from '../memory/clock.js';
+import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from '../memory/ledger.js';
+import { createMemoryRuntime, type Hosting } from '../memory/runtime.js';
+import { itemOf, type EffectRef, type Request, type SagaEnd } from '../protocol.js';
+import type { Runtime } from '../runtime.js';
+import type { SagaState } from '../state.js';
+import type { Choices, Option } from './choices.js';
+import * as F from './faults.js';
+import { createTruth, factNameOf, type Truth } from './truth.js';
+
+/** What a step answers when it goes well. */
+export type FakeOutput = (
+  args: unknown,
+  context: { item: number | undefined; generation: number },
+) => unknown;
+
+/** What is explored: a definition, made ready once for many schedules. */
+export interface Subject {
+  readonly definition: AnyJobDefinition;
+  readonly input: unknown;
+  readonly outputs: Readonly<Record<string, FakeOutput>>;
+}
+
+export type RunEvent =
+  | { readonly kind: 'attempt'; readonly event: AttemptEvent }
+  | { readonly kind: 'start'; readonly request: Request; readonly state: SagaState }
+  | { readonly kind: 'truth'; readonly what: 'applied' | 'undone'; readonly ref: EffectRef }
+  | { readonly kind: 'state'; readonly state: SagaState; readonly during: 'cancel' | 'deadline' | undefined }
+  | { readonly kind: 'finish'; readonly end: SagaEnd };
+
+export interface ScheduleRun {
+  readonly end: SagaEnd | undefined;
+  readonly error: unknown;
+  readonly state: SagaState;
+  readonly truth: Truth;
+  readonly ledger: MemoryLedger;
+}
+
+interface Late {
+  readonly key: string;
+  readonly ref: EffectRef;
+}
+
+/** Where an attempt runs. */
+interface Worker {
+  readonly lose: () => void;
+  readonly lost: Promise<'lost'>;
+  readonly isLost: () => boolean;
+}
+
+const JOB = { id: 'job', tenantId: 'tenant' };
+const WORK_MS = 1;
+/** Each its own: a promise that is waited for and never settles would remember everybody who waits. */
+const never = (): Promise<never> => new Promise(() => undefined);
+const HALF = (): number => 0.5;
+const PARKS_MAX = 20;
+
+export async function runSchedule(
+  { definition, input, outputs }: Subject,
+  choices: Choices,
+  tell: (event: RunEvent) => void,
+): Promise<ScheduleRun> {
+  const clock = createVirtualClock(afterMicrotasks);
+  const job = { ...JOB, kind: definition.kind };
+  const late = new Set<Late>();
+  let isEnded = false;
+  let isCancelled = false;
+  let isOverdue = false;
+  let during: 'cancel' | 'deadline' | undefined;
+  let passDeadline: () => void = () => undefined;
+  /** Of attempts in the air, by their names: how they are lost. */
+  const losing = new Map<string, () => void>();
+  let holder: string | undefined;
+
+  const truth = createTruth(({ what, fact }) => tell({ kind: 'truth', what, ref: fact }));
+  const ledger = createMemoryLedger({ now: () => clock.now(), openTransaction });
+  const base: World = {
+    ledger,
+    now: () => clock.now(),
+    random: HALF,
+    timer: (ms, fire) => clock.timer(ms, fire),
+    loadInput: async () => input,
+    classify: (error) => error,
+    observe: (event) => {
+      tell({ kind: 'attempt', event });
+      interfere(() => `${event.role} ${factNameOf(event)} #${event.attempt} ${event.what}`);
+    },
+  };
+  const kind = implement();
+  const runtime = createMemoryRuntime({
+    kind,
+    job,
+    world: base,
+    clock,
+    random: HALF,
+    hosting,
+    changed: (state) => tell({ kind: 'state', state, during }),
+  });
+  let timers = 0;
+  const watched: Runtime = {
+    ...runtime,
+    timer(ms) {
+      timers += 1;
+      if (timers > 1) return runtime.timer(ms);
+      // The deadline, armed first: it passes when the schedule says so.
+      const { promise: elapsed, resolve } = Promise.withResolvers<void>();
+      passDeadline = resolve;
+      return { elapsed, cancel: () => undefined };
+    },
+    start(call) {
+      tell({ kind: 'start', request: call.request, state: saga.state });
+      return runtime.start(call);
+    },
+    async finish(end) {
+      await runtime.finish(end);
+      isEnded = true;
+      tell({ kind: 'finish', end });
+    },
+  };
+  const deadlineAt = new Date(clock.now() + definition.deadlineMs).toISOString();
+  const start = { jobId: JOB.id, tenantId: JOB.tenantId, kind: definition.kind, deadlineAt };
+  const saga = interpret(definition, start, watched);
+
+  let end: SagaEnd | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  saga.run().then(
+    (record) => (end = record),
+    (error: unknown) => (failure = { error }),
+  );
+  const isSettled = (): boolean => end !== undefined || failure !== undefined;
+  let isLeftParked = false;
+  for (let parks = 0; parks <= PARKS_MAX; parks += 1) {
+    await clock.run(() => isSettled() || saga.state.park !== undefined);
+    const { park } = saga.state;
+    if (isSettled() || !park) break;
+    const decision = choices.choose(
+      () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${park.step}`,
+      [F.LEFT_PARKED, F.RETRY, ...(isCancelled ? [] : [F.CANCEL]), ...(isOverdue ? [] : [F.DEADLINE])],
+    );
+    isLeftParked = decision === F.LEFT_PARKED;
+    if (isLeftParked) break;
+    if (decision === F.RETRY) saga.decide(park.number, 'retry');
+    else await intervene(decision);
+    if (saga.state.park?.number === park.number) await clock.run(() => true);
+  }
+  // What is late comes, whoever has ended.
+  if (late.size > 0 && !isLeftParked) await clock.run(() => late.size === 0);
+  return { end, error: failure?.error, state: saga.state, truth, ledger };
+
+  /** Whatever may come from outside at any moment. */
+  function interfere(where: () => string): void {
+    if (isEnded) return;
+    const options = [F.NOTHING];
+    if (!isCancelled && choices.has('cancels')) options.push(F.CANCEL);
+    if (!isOverdue && choices.has('deadlines')) options.push(F.DEADLINE);
+    if (holder !== undefined && losing.has(holder)) options.push(F.HOLD_LOST);
+    if (options.length === 1) return;
+    const chosen = choices.choose(where, options);
+    if (chosen === F.HOLD_LOST) losing.get(holder!)?.();
+    else if (chosen !== F.NOTHING) void intervene(chosen);
+  }
+
+  async function intervene(what: Option): Promise<void> {
+    if (what === F.CANCEL) {
+      isCancelled = true;
+      during = 'cancel';
+      saga.cancel({});
+      during = undefined;
+      return;
+    }
+    isOverdue = true;
+    during = 'deadline';
+    passDeadline();
+    await Promise.resolve();
+    await Promise.resolve();
+    during = undefined;
+  }
+
+  function hosting(request: Request): Hosting {
+    const { promise: lost, resolve } = Promise.withResolvers<'lost'>();
+    let isLost = false;
+    const name = `${request.role} ${factNameOf(request)}`;
+    const lose = (): void => {
+      isLost = true;
+      losing.delete(name);
+      resolve('lost');
+    };
+    losing.set(name, lose);
+    const world: World = {
+      ...base,
+      timer: (ms, fire) => clock.timer(ms, () => (isLost ? undefined : fire())),
+      observe: (event) => (isLost ? undefined : base.observe(event)),
+      ledger: withFaults(ledger, name, { lose, lost, isLost: () => isLost }),
+    };
+    return { world, lost };
+  }
+
+  function withFaults(whole: Ledger, name: string, { lose, lost, isLost }: Worker): Ledger {
+    const away = (): Promise<never> =>
+      Promise.reject(new Transient('ledger_away', 'The ledger is away', { certainty: 'unknown' }));
+    async function through<R>(what: string, options: readonly Option[], work: () => Promise<R>): Promise<R> {
+      if (isLost()) return never();
+      const chosen = choices.choose(() => `${name}: ${what}`, options);
+      if (chosen === F.AWAY) return away();
+      if (chosen === F.RECORD_WORKER_LOST) {
+        lose();
+        return never();
+      }
+      const answer = await work();
+      if (isLost()) return never();
+      if (chosen === F.KEPT) return away();
+      if (chosen === F.KEPT_WORKER_LOST) {
+        lose();
+        return never();
+      }
+      return answer;
+    }
+    /** A database ends the transaction of a connection that is gone. */
+    const connected =
+      <A extends unknown[], R>(work: (...given: A) => Promise<R>) =>
+      (...given: A): Promise<R> => {
+        const gone = lost.then((): never => {
+          throw new Transient('connection_lost', 'The connection is gone', { certainty: 'unknown' });
+        });
+        return Promise.race([work(...given), gone]);
+      };
+    return {
+      progress: (claim, progress) => whole.progress(claim, progress),
+      park: (about, letter) => whole.park(about, letter),
+      finish: (about, record) => whole.finish(about, record),
+      claim: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.claim(claim)),
+      complete: (claim, outcome, progress) =>
+        through('record', F.RECORD_FAULTS, () => whole.complete(claim, outcome, progress)),
+      fail: (claim, report) => through('report', F.REPORT_FAULTS, () => whole.fail(claim, report)),
+      transact: (claim, work) =>
+        through('transaction', F.RECORD_FAULTS, () => whole.transact(claim, connected(work))),
+      beginUndo: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.beginUndo(claim)),
+      completeUndo: (claim) => through('record', F.RECORD_FAULTS, () => whole.completeUndo(claim)),
+      failUndo: (claim, report) => through('report', F.REPORT_FAULTS, () => whole.failUndo(claim, report)),
+      transactUndo: (claim, work) =>
+        through('transaction', F.RECORD_FAULTS, () => whole.transactUndo(claim, connected(work))),
+      beginSettle: (claim, canAsk) =>
+        through('claim', F.CLAIM_FAULTS, () => whole.beginSettle(claim, canAsk)),
+      completeSettle: (ref, settlement) =>
+        through('record', F.RECORD_FAULTS, () => whole.completeSettle(ref, settlement)),
+    };
+  }
+
+  function implement(): Kind {
+    const steps: Record<string, Kind['steps'][string]> = {};
+    const undos: Record<string, Kind['undos'][string]> = {};
+    const probes: Record<string, Kind['probes'][string]> = {};
+    for (const [name, step] of Object.entries(definition.steps as Readonly<Record<string, Step>>)) {
+      const answer = (args: unknown, { item, generation }: CallContext<unknown>): unknown =>
+        outputs[name]?.(args, { item, generation });
+      steps[name] = (args, context) =>
+        step.holds
+          ? hold(name, context, () => answer(args, context))
+          : work(name, step, context, () => answer(args, context));
+      if (step.undo !== undefined) undos[step.undo] = (_, context) => takeBack(name, step, context);
+      if (step.probe !== undefined) {
+        probes[step.probe] = (args, context) => look(name, context, () => answer(args, context));
+      }
+    }
+    return { definition, steps, undos, probes };
+  }
+
+  async function work(
+    name: string,
+    step: Step,
+    context: StepContext<unknown, Step>,
+    answer: () => unknown,
+  ): Promise<unknown> {
+    const ref = refOf(name, context);
+    const label = `step ${factNameOf(ref)}`;
+    await clock.sleep(WORK_MS, context.signal);
+    comeLate(context.key);
+    if (context.signal.aborted) throw told('it was told to end', step.effect === 'none' ? 'no' : 'unknown');
+    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.stepFaults(step));
+    switch (chosen) {
+      case F.REJECTS:
+        throw new Rejected('rejected', 'A business no');
+      case F.FAILS:
+        throw told('it failed', 'no');
+      case F.UNHEARD:
+        throw told('no answer', 'unknown');
+      case F.BUG:
+        throw new TypeError('undefined is not a function');
+      case F.WORKER_LOST:
+        return lost(label);
+      case F.LATE:
+        return comingLate(context.key, ref, step);
+      case F.WORKER_LATE:
+        void comingLate(context.key, ref, step);
+        return lost(label);
+    }
+    if (step.effect === 'own') await context.tx.query('apply', [context.key, ref]);
+    else if (step.effect !== 'none') {
+      if (truth.apply(context.key, ref) === 'burnt') throw new Rejected('key_burnt', 'The key is burnt');
+      interfere(() => `${label} #${context.attempt} has taken effect`);
+      if (chosen === F.ANSWER_LOST) throw told('no answer', 'unknown');
+      if (chosen === F.WORKER_LOST_AFTER) return lost(label);
+    }
+    return answer();
+  }
+
+  async function hold(
+    name: string,
+    context: StepContext<unknown, Step>,
+    answer: () => unknown,
+  ): Promise<void> {
+    const label = `step ${factNameOf(refOf(name, context))}`;
+    const chosen = choices.choose(
+      () => `${label} #${context.attempt}`,
+      [F.NOTHING, F.REJECTS, F.FAILS, F.BUG, F.WORKER_LOST],
+    );
+    if (chosen === F.REJECTS) throw new Rejected('rejected', 'A business no');
+    if (chosen === F.FAILS) throw told('it failed', 'no');
+    if (chosen === F.BUG) throw new TypeError('undefined is not a function');
+    if (chosen === F.WORKER_LOST) return lost(label);
+    await context.ready(answer());
+    holder = label;
+    await new Promise<void>((resolve) => {
+      if (context.signal.aborted) resolve();
+      context.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    holder = undefined;
+  }
+
+  async function takeBack(
+    name: string,
+    step: Step,
+    context: UndoContext<unknown>,
+  ): Promise<'undone' | 'noop'> {
+    const label = `undo ${factNameOf(refOf(name, context))}`;
+    await clock.sleep(WORK_MS, context.signal);
+    comeLate(context.key);
+    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.UNDO_FAULTS);
+    switch (chosen) {
+      case F.REJECTS:
+        throw new Rejected('rejected', 'A business no');
+      case F.FAILS:
+        throw told('it failed', 'no');
+      case F.UNHEARD:
+        throw told('no answer', 'unknown');
+      case F.BUG:
+        throw new TypeError('undefined is not a function');
+      case F.WORKER_LOST:
+        return lost(label);
+    }
+    if (step.effect === 'own') {
+      await context.tx.query('reverse', [context.key]);
+      return 'undone';
+    }
+    const outcome = truth.reverse(context.key, step.undoFence === 'key');
+    interfere(() => `${label} #${context.attempt} has taken effect`);
+    if (chosen === F.ANSWER_LOST) throw told('no answer', 'unknown');
+    if (chosen === F.WORKER_LOST_AFTER) return lost(label);
+    return outcome;
+  }
+
+  async function look(
+    name: string,
+    context: CallContext<unknown>,
+    answer: () => unknown,
+  ): Promise<{ happened: true; output: unknown } | { happened: false }> {
+    const label = `settle ${factNameOf(refOf(name, context))}`;
+    await clock.sleep(WORK_MS, context.signal);
+    comeLate(context.key);
+    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.PROBE_FAULTS);
+    if (chosen === F.PROBE_FAILS) throw told('no answer', 'unknown');
+    if (chosen === F.WORKER_LOST) return lost(label);
+    return truth.isLive(context.key) ? { happened: true, output: answer() } : { happened: false };
+  }
+
+  /** The attempt of this name is never heard of again. */
+  function lost(label: string): Promise<never> {
+    losing.get(label)?.();
+    return never();
+  }
+
+  /** It takes effect at some moment before its lease is over, as whoever calls out must see to. */
+  function comingLate(key: string, ref: EffectRef, step: Step): Promise<never> {
+    const one = { key, ref };
+    late.add(one);
+    clock.timer(leaseMsOf(step.timeoutMs) - WORK_MS - 1, () => arrive(one));
+    return never();
+  }
+
+  function arrive(one: Late): void {
+    if (!late.delete(one)) return;
+    truth.apply(one.key, one.ref);
+  }
+
+  /** Before anything is done under a key, what is late there may come. */
+  function comeLate(key: string): void {
+    for (const one of late) {
+      if (one.key !== key) continue;
+      if (choices.choose(() => `the late ${factNameOf(one.ref)} comes`, [F.NOT_YET, F.NOW]) === F.NOW)
+        arrive(one);
+    }
+  }
+
+  function openTransaction(): MemoryTransaction {
+    const todo: (() => void)[] = [];
+    return {
+      tx: {
+        async query(text: string, values: readonly unknown[] = []) {
+          const [key, ref] = values as [string, EffectRef];
+          todo.push(() => (text === 'apply' ? truth.apply(key, ref) : truth.reverse(key, true)));
+          return { rows: [], rowCount: 0 };
+        },
+      },
+      commit: () => {
+        for (const work of todo) work();
+      },
+      rollback: () => undefined,
+    };
+  }
+}
+
+function refOf(step: string, { item, generation }: CallContext<unknown>): EffectRef {
+  return { step, ...itemOf({ item }), generation };
+}
+
+function told(message: string, certainty: 'no' | 'unknown'): Transient {
+  return new Transient('down', message, { certainty });
+}

@@ -1,0 +1,27 @@
+/** Every schedule of failures of an export, up to a bound. Deeper: EXPLORE_DEPARTURES=3. */
+import { expect, test } from 'vitest';
+import { explore } from '../../libs/saga/explore.js';
+import { reportExport } from '../../workflows/report-export.job.js';
+
+const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
+const PARTS = 2;
+const ROWS_OF_PART = 5;
+
+test('an export keeps every rule in every schedule', async () => {
+  const { schedules } = await explore(
+    reportExport,
+    {
+      input: { dataset: 'flights', version: 1, format: 'csv' },
+      outputs: {
+        keep: (_, { generation }) => ({ snapshot: `s${generation}` }),
+        plan: (_, { generation }) => ({ plan: generation, parts: PARTS, rows: PARTS * ROWS_OF_PART }),
+        render: () => ({ rows: ROWS_OF_PART, bytes: 100 }),
+        publish: () => ({ location: 'here', bytes: 200, sha256: 'a'.repeat(64) }),
+        announce: () => ({ filename: 'a.csv', contentType: 'text/csv', expiresAt: '2026-01-02T00:00:00Z' }),
+      },
+    },
+    { departuresMax },
+  );
+  console.log(`explored report.export: ${schedules} schedules, up to ${departuresMax} departures each`);
+  expect(schedules).toBeGreaterThan(5_000);
+}, 600_000);
