@@ -128,8 +128,9 @@ export async function acceptMany(
   });
   const [row] = rows;
   if (!row) throw new Error('longhaul.accept_many answered no row');
-  const { at, others } = row.answer;
-  return requests.map(({ jobs: [job] }) => others[job.id] ?? acceptedAt(at, job));
+  const { at } = row.answer;
+  const others = new Map(Object.entries(row.answer.others));
+  return requests.map(({ jobs: [job] }) => others.get(job.id) ?? acceptedAt(at, job));
 }
 
 function acceptedAt(at: string, { id, deadlineMs }: AcceptedInput): AcceptAnswer {

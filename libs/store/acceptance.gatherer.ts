@@ -24,6 +24,8 @@ export interface AcceptanceGatherer {
 
 /** Of one tenant: the database works on one while the answers to the other are sent and the next is gathered. */
 const BATCHES_AT_ONCE = 2;
+/** Turns of the event loop that a batch waits for at most, as long as each brings more requests. */
+const TURNS_MAX = 4;
 const BATCH_REQUESTS_MAX = 100;
 const BATCH_BYTES_MAX = 1_048_576;
 /** As long as anybody waits for a connection. */
@@ -100,11 +102,17 @@ export function createAcceptanceGatherer(database: Database): AcceptanceGatherer
     if (line.underWay === 0 && lines.get(tenantId) === line) lines.delete(tenantId);
   };
 
-  /** What this turn of the event loop still reads from other sockets comes along. */
+  /** What this turn of the event loop still reads from other sockets comes along, and the next turn's where there was any. */
   const callSoon = (tenantId: string, line: Line): void => {
     if (line.called) return;
     line.called = true;
-    setImmediate(call, tenantId, line);
+    const look = (seen: number, turns: number): void => {
+      const { length } = line.waiting;
+      if (length > seen && length < BATCH_REQUESTS_MAX && turns < TURNS_MAX)
+        setImmediate(look, length, turns + 1);
+      else call(tenantId, line);
+    };
+    setImmediate(look, 0, 0);
   };
 
   const watch = (): void => {

@@ -46,18 +46,22 @@ const jobOf = (answer: AcceptAnswer): string | undefined => {
 };
 /** The event loop goes round once. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** It goes round more often than the gatherer waits for it. */
+const turns = async (): Promise<void> => {
+  for (let round = 0; round < 10; round += 1) await turn();
+};
 
 describe('the gatherer', () => {
   test('sends a lone request at once, and gathers what comes while two batches are under way', async () => {
     const { database, calls } = createSlowDatabase();
     const gatherer = createAcceptanceGatherer(database);
     const answers = ['a'].map((id) => gatherer.accept(requestOf(id)));
-    await turn();
+    await turns();
     for (const id of ['b', 'c']) answers.push(gatherer.accept(requestOf(id)));
-    await turn();
+    await turns();
     for (const id of ['d', 'e', 'f']) {
       answers.push(gatherer.accept(requestOf(id)));
-      await turn();
+      await turns();
     }
     expect(calls.map(({ ids }) => ids)).toEqual([['a'], ['b', 'c']]);
     calls[0]?.answer();
@@ -67,15 +71,28 @@ describe('the gatherer', () => {
     expect((await Promise.all(answers)).map(jobOf)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   });
 
+  test('waits for the next turn of the event loop while each brings more, but not for ever', async () => {
+    const { database, calls } = createSlowDatabase();
+    const gatherer = createAcceptanceGatherer(database);
+    for (let place = 0; place < 20; place += 1) {
+      void gatherer.accept(requestOf(String(place)));
+      await turn();
+    }
+    const [first, second] = calls.map(({ ids }) => ids.length);
+    expect(first).toBeGreaterThan(2);
+    expect(first).toBeLessThan(8);
+    expect(second).toBeGreaterThan(2);
+  });
+
   test('keeps tenants apart', async () => {
     const { database, calls } = createSlowDatabase();
     const gatherer = createAcceptanceGatherer(database);
     for (const id of ['a', 'b', 'c']) {
       void gatherer.accept(requestOf(id));
-      await turn();
+      await turns();
     }
     void gatherer.accept(requestOf('x', 'rival'));
-    await turn();
+    await turns();
     expect(calls.map(({ ids }) => ids)).toEqual([['a'], ['b'], ['x']]);
   });
 
@@ -83,12 +100,12 @@ describe('the gatherer', () => {
     const { database, calls } = createSlowDatabase();
     const gatherer = createAcceptanceGatherer(database);
     for (let place = 0; place < 150; place += 1) void gatherer.accept(requestOf(`few-${place}`));
-    await turn();
+    await turns();
     expect(calls.map(({ ids }) => ids.length)).toEqual([100, 50]);
     for (let place = 0; place < 3; place += 1) {
       void gatherer.accept(requestOf(`large-${place}`, 'rival', 600_000));
     }
-    await turn();
+    await turns();
     expect(calls.slice(2).map(({ ids }) => ids)).toEqual([['large-0'], ['large-1']]);
   });
 
@@ -96,7 +113,7 @@ describe('the gatherer', () => {
     const { database, calls } = createSlowDatabase();
     const gatherer = createAcceptanceGatherer(database);
     const answers = ['a', 'b'].map((id) => gatherer.accept(requestOf(id)));
-    await turn();
+    await turns();
     const lost = new Error('Connection terminated unexpectedly');
     calls[0]?.fail(lost);
     expect(await Promise.allSettled(answers)).toEqual([
@@ -112,8 +129,8 @@ describe('the gatherer', () => {
     const answers = ['a', 'b', 'c', 'd'].map((id) => gatherer.accept(requestOf(id)));
     let drained = false;
     const draining = gatherer.drain().then(() => (drained = true));
-    await turn();
-    await turn();
+    await turns();
+    await turns();
     expect(drained).toBe(false);
     for (const { answer } of calls) answer();
     await draining;
