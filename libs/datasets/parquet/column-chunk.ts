@@ -28,17 +28,18 @@ interface PageRows {
 
 export interface ChunkWriter {
   /** Writes the column's values, and answers what the footer says of them. */
-  write(writer: ByteWriter, element: SchemaElement, vector: Vector): ColumnChunk;
+  write(writer: ByteWriter, element: SchemaElement, vector: Vector, codec: ParquetCodec): ColumnChunk;
 }
 
 /** Memory for one column after the other. */
-export function createChunkWriter(codec: ParquetCodec): ChunkWriter {
+export function createChunkWriter(): ChunkWriter {
   const dictionaries = createDictionaryMaker();
   const page = new ByteWriter(PAGE_BYTES_MAX);
 
   /** Writes what `page` holds; answers its length with its header, before compression. */
   function writePage(
     writer: ByteWriter,
+    codec: ParquetCodec,
     header: Omit<Parameters<typeof writePageHeader>[1], 'uncompressed_page_size' | 'compressed_page_size'>,
   ): number {
     const bytes = page.getBytes();
@@ -70,16 +71,19 @@ export function createChunkWriter(codec: ParquetCodec): ChunkWriter {
   }
 
   return {
-    write(writer, element, vector) {
+    write(writer, element, vector, codec) {
       const { presence, values } = vector;
       const { type } = element;
       if (!type) throw new TypeError(`column ${element.name} has no type`);
+      // A page that failed in the middle left something behind.
+      page.index = 0;
+      page.offset = 0;
       const begin = writer.offset;
       const dictionary = values.kind === 'bits' ? undefined : dictionaries.make(values);
       let uncompressed = 0;
       if (dictionary && values.kind !== 'bits') {
         appendPlain(page, values, dictionary.size, (index) => dictionary.firsts[index] ?? 0);
-        uncompressed += writePage(writer, {
+        uncompressed += writePage(writer, codec, {
           type: 'DICTIONARY_PAGE',
           dictionary_page_header: { num_values: dictionary.size, encoding: 'PLAIN' },
         });
@@ -96,7 +100,7 @@ export function createChunkWriter(codec: ParquetCodec): ChunkWriter {
         else if (values.kind === 'fixed')
           page.appendBytes(values.bytes().subarray(rows.from * values.width, rows.to * values.width));
         else appendPlain(page, values, rows.to - rows.from, (index) => rows.from + index);
-        uncompressed += writePage(writer, {
+        uncompressed += writePage(writer, codec, {
           type: 'DATA_PAGE',
           data_page_header: {
             num_values: rows.toRow - rows.fromRow,

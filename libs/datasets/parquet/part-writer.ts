@@ -7,10 +7,10 @@ import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
 import { readBinaryCopy } from './binary-copy.js';
 import type { ParquetCodec } from './codecs.js';
-import { createChunkWriter } from './column-chunk.js';
+import { createChunkWriter, type ChunkWriter } from './column-chunk.js';
 import { joinFooters, parseFooter, PARQUET_MAGIC, type Footer } from './footer.js';
 import { encodedElements, schemaElements, type ParquetColumn } from './parquet-column.js';
-import { vectorOf } from './vector.js';
+import { vectorOf, type Vector } from './vector.js';
 
 /** Half a part's rows, so that its groups are of about one size; as many as DuckDB and Arrow make by themselves. */
 export const GROUP_ROWS_MAX = 131_072;
@@ -18,6 +18,7 @@ export const GROUP_ROWS_MAX = 131_072;
 export const GROUP_BYTES_MAX = 16 << 20;
 const CREATED_BY = 'longhaul version 0.1.0 (build hyparquet-writer)';
 const FORMAT_VERSION = 2;
+const WRITER_BYTES_FIRST = 1 << 20;
 /** What the library writes behind a footer: its length. */
 const LENGTH_BYTES = 4;
 
@@ -35,13 +36,30 @@ export interface PartWriter {
   end(): Uint8Array<ArrayBuffer>[];
 }
 
-/** Opens a part: a Parquet file of its own. */
-export function openPart(options: PartWriterOptions): PartWriter {
+/** What parts of the same columns use one after the other: collecting it would be left for later than is good. */
+export interface PartMemory {
+  readonly vectors: readonly Vector[];
+  readonly chunks: ChunkWriter;
+  readonly writer: ByteWriter;
+}
+
+export function createPartMemory(columns: readonly ParquetColumn[]): PartMemory {
+  return {
+    vectors: columns.map((column) => vectorOf(column)),
+    chunks: createChunkWriter(),
+    writer: new ByteWriter(WRITER_BYTES_FIRST),
+  };
+}
+
+/** Opens a part: a Parquet file of its own. No other may be open in the same memory. */
+export function openPart(options: PartWriterOptions, memory = createPartMemory(options.columns)): PartWriter {
   const { columns, codec, groupRowsMax = GROUP_ROWS_MAX, groupBytesMax = GROUP_BYTES_MAX } = options;
-  const vectors = columns.map((column) => vectorOf(column));
+  const { vectors, chunks, writer } = memory;
   const [, ...elements] = encodedElements(columns);
-  const chunks = createChunkWriter(codec);
-  const writer = new ByteWriter(1 << 16);
+  // The part before may have been given up in the middle.
+  for (const vector of vectors) vector.clear();
+  writer.index = 0;
+  writer.offset = 0;
   const groups: RowGroup[] = [];
   let written: Uint8Array<ArrayBuffer>[] = [];
   let rows = 0;
@@ -59,7 +77,7 @@ export function openPart(options: PartWriterOptions): PartWriter {
     const written = vectors.map((vector, index): ColumnChunk => {
       const element = elements[index];
       if (!element) throw new RangeError(`there is no column ${index}`);
-      return chunks.write(writer, element, vector);
+      return chunks.write(writer, element, vector, codec);
     });
     const uncompressed = written.reduce(
       (sum, { meta_data }) => sum + (meta_data?.total_uncompressed_size ?? 0n),

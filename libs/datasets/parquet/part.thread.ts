@@ -1,6 +1,6 @@
 /** What runs on a thread of the pool: one part, spoken about over a port until it is whole. */
 import type { MessagePort } from 'node:worker_threads';
-import { openPart, type PartWriterOptions } from './part-writer.js';
+import { createPartMemory, openPart, type PartMemory, type PartWriterOptions } from './part-writer.js';
 import { ParquetRefusal } from './refusal.js';
 
 export interface PartTask extends PartWriterOptions {
@@ -17,9 +17,18 @@ export interface PartAnswer {
 /** How a task ends: well (or given up by the other side), or with what no Parquet file holds. */
 export type PartOutcome = { readonly refused?: string };
 
+/** Of the parts before: those of one export have the same columns. */
+let memory: { readonly columns: string; readonly parts: PartMemory } | undefined;
+
+function memoryFor(options: PartWriterOptions): PartMemory {
+  const columns = JSON.stringify(options.columns);
+  if (memory?.columns !== columns) memory = { columns, parts: createPartMemory(options.columns) };
+  return memory.parts;
+}
+
 /** Ends with the file, or when the port is closed. Throws what should not happen. */
 export default async function writePart({ port, ...options }: PartTask): Promise<PartOutcome> {
-  const part = openPart(options);
+  const part = openPart(options, memoryFor(options));
   const answerTo = (request: PartRequest): PartAnswer => {
     if (request === 'end') return { pieces: part.end() };
     const { buffer, bytes } = request;

@@ -353,8 +353,8 @@ test('what Parquet has no place for is refused, with the column and what to do, 
   }
 });
 
-/** Two and a half parts, so that there are several, and groups that are not full. */
-const ROWS = 600_000;
+/** Two parts, with groups that are not full. */
+const ROWS = 300_000;
 
 /** Exports `rows` numbers; answers the run and the SQL that reads the file. */
 async function numbers(
@@ -404,7 +404,7 @@ test('many parts are one file, in the order of the key, with statistics for each
     select row_group_id, row_group_num_rows, path_in_schema, stats_min_value, stats_max_value, stats_null_count, compression
       from parquet_metadata(${file}) order by row_group_id, column_id`);
   const of = (column: string) => groups.filter(([, , path]) => path === column);
-  expect(of('id').length).toBeGreaterThan(4);
+  expect(of('id').length).toBeGreaterThan(3);
   let last = 0;
   for (const [group, [, size, , min, max, nulls]] of of('id').entries()) {
     expect([min, max, nulls]).toEqual([String(last + 1), String(last + Number(size)), '0']);
@@ -420,7 +420,7 @@ test('many parts are one file, in the order of the key, with statistics for each
   expect(last).toBe(ROWS);
   expect(new Set(groups.map((group) => group[6]))).toEqual(new Set(['SNAPPY']));
   // A reader that trusts them reads the right rows.
-  expect(await duckdb.ask(`select body from ${file} where id = 424242`)).toEqual([['text 424242']]);
+  expect(await duckdb.ask(`select body from ${file} where id = 242424`)).toEqual([['text 242424']]);
 });
 
 const timeOf = (second: number): string =>
@@ -463,26 +463,29 @@ test('columns, filter and another order hold here as well', async () => {
   ]);
 });
 
-test('an interrupted part, and an interrupted publication, leave the same bytes when they are repeated', async () => {
+test('a part that is cut, and answers that are lost, leave the same bytes when they are repeated', async () => {
   const { bytes: undisturbed } = await numbers(ROWS);
   await bench.reset();
   const { resources } = bench;
-  let failures = 0;
-  const once = (what: string): void => {
-    failures += 1;
-    if (failures <= 2) throw new StoreFailure('busy', what);
-  };
   const real = resources.artifacts;
+  const faults: string[] = [];
+  const fail = (what: string): never => {
+    faults.push(what);
+    throw new StoreFailure('busy', what);
+  };
   const shaky: ArtifactStore = {
     ...real,
-    // The footer is there already when publication fails for the first time; a part is, when its answer is lost.
     async writePart(key, part, source, signal) {
-      const written = await real.writePart(key, part, source, signal);
-      if (part === 1 && failures === 0) once('a lost answer');
-      return written;
+      const cut = part === 1 && faults.length === 0;
+      if (cut) source.once('data', () => source.destroy(new StoreFailure('busy', 'cut')));
+      const written = await real.writePart(key, part, source, signal).catch((error: unknown) => {
+        if (cut) faults.push('cut');
+        throw error;
+      });
+      return part === 1 && faults.length === 1 ? fail('a part is there, and nobody heard') : written;
     },
     async publish(key, options) {
-      if (failures === 1) once('a lost connection');
+      if (faults.length === 2) fail('the footer is there, and nobody heard');
       return real.publish(key, options);
     },
   };
@@ -492,7 +495,7 @@ test('an interrupted part, and an interrupted publication, leave the same bytes 
     expect(bytes.equals(undisturbed)).toBe(true);
     const begun = (step: string) =>
       run.trace.filter((event) => event.step === step && event.what === 'begin').length;
-    expect([begun('publish'), failures]).toEqual([2, 2]);
+    expect([begun('publish'), faults.length]).toEqual([2, 3]);
   } finally {
     Object.assign(resources, { artifacts: real });
   }
