@@ -5,14 +5,13 @@ import type { CompressionName, CountedStream } from './compressions.js';
 import { csvPartSql } from './csv.sql.js';
 import type { Dataset } from './datasets.js';
 import { ndjsonPartSql } from './ndjson.sql.js';
-import type { PartEnds } from './parquet/close.js';
-import type { DescribedColumn, PartRows, SelectionTenant } from './select.sql.js';
-import type { Selection } from './selection.js';
-import { closeParquet } from './parquet/close.js';
+import { closeParquet, type PartEnds } from './parquet/close.js';
+import { PARQUET_CODECS } from './parquet/codecs.js';
 import { parquetColumnOf } from './parquet/parquet-column.js';
 import { parquetPart } from './parquet/part.stream.js';
-import { PARQUET_CODECS } from './parquet/codecs.js';
 import { describeNested, parquetPartSql } from './parquet.sql.js';
+import type { DescribedColumn, PartRows, SelectionTenant } from './select.sql.js';
+import type { Selection } from './selection.js';
 import { CELL_TEXT_MAX, longestCellSql, xlsxRowsSql } from './xlsx.sql.js';
 import { workbook } from './xlsx.stream.js';
 

@@ -12,7 +12,7 @@ import { joinFooters, parseFooter, PARQUET_MAGIC, type Footer } from './footer.j
 import { encodedElements, schemaElements, type ParquetColumn } from './parquet-column.js';
 import { vectorOf, type Vector } from './vector.js';
 
-/** Half a part's rows, so that its groups are of about one size; as many as DuckDB and Arrow make by themselves. */
+/** A quarter of a part's rows, so that its groups are of about one size; about as many as DuckDB makes. */
 export const GROUP_ROWS_MAX = 131_072;
 /** What the vectors of a group hold at most, but for its last row: wide rows make groups of fewer. */
 export const GROUP_BYTES_MAX = 16 << 20;
