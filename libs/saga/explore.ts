@@ -32,7 +32,7 @@ export interface Fakes<D extends AnyJobDefinition> {
 export interface ExploreOptions {
   /** What one schedule may use up. Default: two faults, one cancel, the deadline, two decisions. */
   readonly budget?: Partial<Budget>;
-  /** Departures of all kinds in one schedule. Default: 3. */
+  /** Departures in one schedule: faults, cancel, deadline and decisions together. Default: 3. */
   readonly departuresMax?: number;
   /** Of each step and undo: more attempts only repeat what two show. */
   readonly attemptsMax?: number;
@@ -107,7 +107,12 @@ export async function explore<D extends AnyJobDefinition>(
             schedules,
           });
         }
-        if (depth < departuresMax && !replay) next.push(...choices.children());
+        if (replay) continue;
+        // Another order of what comes anyway is no departure of its own: it is run with those of as many.
+        for (const child of choices.children()) {
+          if (child.isFree) level.push(child.schedule);
+          else if (depth < departuresMax) next.push(child.schedule);
+        }
       }
       level = next;
     }

@@ -19,6 +19,11 @@ export interface Departure {
   readonly option: number;
 }
 
+interface Alternative {
+  readonly departure: Departure;
+  readonly isFree: boolean;
+}
+
 /** A schedule; its parent's departures come first. */
 export interface Schedule {
   readonly parent: Schedule | undefined;
@@ -41,8 +46,8 @@ export class Choices {
   private readonly left: Record<Resource, number>;
   private next = 0;
   private place = 0;
-  /** Affordable options at each place after the last departure, by place. */
-  private readonly open: { readonly place: number; readonly options: readonly number[] }[] = [];
+  /** What else could have been chosen after the last departure. */
+  private readonly open: Alternative[] = [];
 
   constructor(
     readonly schedule: Schedule,
@@ -66,12 +71,11 @@ export class Choices {
       return taken;
     }
     if (this.next === this.departures.length) {
-      const affordable: number[] = [];
       for (let option = 1; option < options.length; option += 1) {
         const { costs } = options[option]!;
-        if (costs === undefined || this.left[costs] > 0) affordable.push(option);
+        if (costs !== undefined && this.left[costs] === 0) continue;
+        this.open.push({ departure: { place, option }, isFree: costs === undefined });
       }
-      if (affordable.length > 0) this.open.push({ place, options: affordable });
     }
     return options[0]!;
   }
@@ -82,9 +86,9 @@ export class Choices {
   }
 
   /** Every schedule that does as this one did, and departs once more, later. */
-  *children(): Generator<Schedule> {
-    for (const { place, options } of this.open) {
-      for (const option of options) yield { parent: this.schedule, departure: { place, option } };
+  *children(): Generator<{ readonly schedule: Schedule; readonly isFree: boolean }> {
+    for (const { departure, isFree } of this.open) {
+      yield { schedule: { parent: this.schedule, departure }, isFree };
     }
   }
 }

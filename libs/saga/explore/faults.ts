@@ -16,6 +16,8 @@ export const WORKER_LOST_AFTER = fault('takes effect, and its worker is lost');
 export const WORKER_LATE = fault('is lost with its worker, and takes effect late');
 export const PROBE_FAILS = fault('cannot be told');
 export const AWAY = fault('the ledger does not hear it');
+/** Its worker is taken for lost, and goes on much later, as if nothing were. */
+export const FROZEN = fault('its worker is frozen before it, and goes on late');
 export const KEPT = fault('the ledger keeps it, and the answer is lost');
 export const RECORD_WORKER_LOST = fault('the worker is lost before');
 export const KEPT_WORKER_LOST = fault('the worker is lost after it');
@@ -42,8 +44,10 @@ export function stepFaults({ effect }: Step): readonly Option[] {
 export const UNDO_FAULTS: readonly Option[] = UNDO;
 export const PROBE_FAULTS: readonly Option[] = [WELL, PROBE_FAILS, WORKER_LOST];
 /** Before anything is done: what is not kept is asked again. */
-export const CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT];
+export const CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT, FROZEN];
+export const UNDO_CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT];
 export const RECORD_FAULTS: readonly Option[] = [WELL, AWAY, KEPT, RECORD_WORKER_LOST, KEPT_WORKER_LOST];
+export const LATE_RECORD_FAULTS: readonly Option[] = [...RECORD_FAULTS, FROZEN];
 export const REPORT_FAULTS: readonly Option[] = [WELL, AWAY];
 
 export const NOT_YET: Option = { name: 'not yet' };

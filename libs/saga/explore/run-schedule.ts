@@ -44,20 +44,28 @@ export interface ScheduleRun {
   readonly ledger: MemoryLedger;
 }
 
+/** Something that is still to come, whoever has given it up. */
 interface Late {
-  readonly key: string;
   readonly ref: EffectRef;
+  readonly come: () => void;
 }
 
 /** Where an attempt runs. */
 interface Worker {
   readonly lose: () => void;
+  /** The server gives it up, but it goes on. */
+  readonly freeze: () => void;
   readonly lost: Promise<'lost'>;
   readonly isLost: () => boolean;
 }
 
 const JOB = { id: 'job', tenantId: 'tenant' };
+/** More than any schedule needs: what goes on longer never ends. */
+const ADVANCES_MAX = 2_000;
 const WORK_MS = 1;
+const RECORD_MS = 5;
+/** Longer than anything waits for it: nothing but the ledger can refuse it. */
+const FROZEN_MS = 7_200_000;
 /** Each its own: a promise that is waited for and never settles would remember everybody who waits. */
 const never = (): Promise<never> => new Promise(() => undefined);
 const HALF = (): number => 0.5;
@@ -68,10 +76,11 @@ export async function runSchedule(
   choices: Choices,
   tell: (event: RunEvent) => void,
 ): Promise<ScheduleRun> {
-  const clock = createVirtualClock(afterMicrotasks);
+  const clock = createVirtualClock({ pause: afterMicrotasks, advancesMax: ADVANCES_MAX });
   const job = { ...JOB, kind: definition.kind };
   const late = new Set<Late>();
   let isEnded = false;
+  let hasComeLate = false;
   let isCancelled = false;
   let isOverdue = false;
   let during: 'cancel' | 'deadline' | undefined;
@@ -91,6 +100,7 @@ export async function runSchedule(
     classify: (error) => error,
     observe: (event) => {
       tell({ kind: 'attempt', event });
+      if (late.size > 0 && event.role === 'undo' && event.what !== 'begin') comeLate(event);
       interfere(() => `${event.role} ${factNameOf(event)} #${event.attempt} ${event.what}`);
     },
   };
@@ -120,6 +130,9 @@ export async function runSchedule(
       return runtime.start(call);
     },
     async finish(end) {
+      for (const { ref } of late) comeLate(ref);
+      // Whoever came goes on before it is recorded.
+      if (late.size > 0 || hasComeLate) await clock.sleep(RECORD_MS);
       await runtime.finish(end);
       isEnded = true;
       tell({ kind: 'finish', end });
@@ -136,24 +149,26 @@ export async function runSchedule(
     (error: unknown) => (failure = { error }),
   );
   const isSettled = (): boolean => end !== undefined || failure !== undefined;
-  let isLeftParked = false;
-  for (let parks = 0; parks <= PARKS_MAX; parks += 1) {
-    await clock.run(() => isSettled() || saga.state.park !== undefined);
-    const { park } = saga.state;
-    if (isSettled() || !park) break;
-    const decision = choices.choose(
-      () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${park.step}`,
-      [F.LEFT_PARKED, F.RETRY, ...(isCancelled ? [] : [F.CANCEL]), ...(isOverdue ? [] : [F.DEADLINE])],
-    );
-    isLeftParked = decision === F.LEFT_PARKED;
-    if (isLeftParked) break;
-    if (decision === F.RETRY) saga.decide(park.number, 'retry');
-    else await intervene(decision);
-    if (saga.state.park?.number === park.number) await clock.run(() => true);
-  }
-  // What is late comes, whoever has ended.
-  if (late.size > 0 && !isLeftParked) await clock.run(() => late.size === 0);
+  await goOn().catch((error: unknown) => (failure ??= { error }));
   return { end, error: failure?.error, state: saga.state, truth, ledger };
+
+  async function goOn(): Promise<void> {
+    for (let parks = 0; parks <= PARKS_MAX; parks += 1) {
+      await clock.run(() => isSettled() || saga.state.park !== undefined);
+      const { park } = saga.state;
+      if (isSettled() || !park) break;
+      const decision = choices.choose(
+        () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${park.step}`,
+        [F.LEFT_PARKED, F.RETRY, ...(isCancelled ? [] : [F.CANCEL]), ...(isOverdue ? [] : [F.DEADLINE])],
+      );
+      if (decision === F.LEFT_PARKED) return;
+      if (decision === F.RETRY) saga.decide(park.number, 'retry');
+      else await intervene(decision);
+      if (saga.state.park?.number === park.number) await clock.run(() => true);
+    }
+    // What is late comes, whoever has ended.
+    if (late.size > 0) await clock.run(() => false);
+  }
 
   /** Whatever may come from outside at any moment. */
   function interfere(where: () => string): void {
@@ -198,21 +213,30 @@ export async function runSchedule(
       ...base,
       timer: (ms, fire) => clock.timer(ms, () => (isLost ? undefined : fire())),
       observe: (event) => (isLost ? undefined : base.observe(event)),
-      ledger: withFaults(ledger, name, { lose, lost, isLost: () => isLost }),
+      ledger: withFaults(ledger, name, { lose, freeze: () => resolve('lost'), lost, isLost: () => isLost }),
     };
     return { world, lost };
   }
 
-  function withFaults(whole: Ledger, name: string, { lose, lost, isLost }: Worker): Ledger {
+  function withFaults(whole: Ledger, name: string, { lose, freeze, lost, isLost }: Worker): Ledger {
     const away = (): Promise<never> =>
       Promise.reject(new Transient('ledger_away', 'The ledger is away', { certainty: 'unknown' }));
-    async function through<R>(what: string, options: readonly Option[], work: () => Promise<R>): Promise<R> {
+    async function through<R>(
+      what: string,
+      options: readonly Option[],
+      work: () => Promise<R>,
+      ref?: EffectRef,
+    ): Promise<R> {
       if (isLost()) return never();
       const chosen = choices.choose(() => `${name}: ${what}`, options);
       if (chosen === F.AWAY) return away();
       if (chosen === F.RECORD_WORKER_LOST) {
         lose();
         return never();
+      }
+      if (chosen === F.FROZEN && ref) {
+        freeze();
+        await new Promise<void>((resolve) => promise({ ref, come: resolve }, FROZEN_MS));
       }
       const answer = await work();
       if (isLost()) return never();
@@ -236,19 +260,19 @@ export async function runSchedule(
       progress: (claim, progress) => whole.progress(claim, progress),
       park: (about, letter) => whole.park(about, letter),
       finish: (about, record) => whole.finish(about, record),
-      claim: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.claim(claim)),
+      claim: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.claim(claim), claim),
       complete: (claim, outcome, progress) =>
-        through('record', F.RECORD_FAULTS, () => whole.complete(claim, outcome, progress)),
+        through('record', F.LATE_RECORD_FAULTS, () => whole.complete(claim, outcome, progress), claim),
       fail: (claim, report) => through('report', F.REPORT_FAULTS, () => whole.fail(claim, report)),
       transact: (claim, work) =>
         through('transaction', F.RECORD_FAULTS, () => whole.transact(claim, connected(work))),
-      beginUndo: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.beginUndo(claim)),
+      beginUndo: (claim) => through('claim', F.UNDO_CLAIM_FAULTS, () => whole.beginUndo(claim)),
       completeUndo: (claim) => through('record', F.RECORD_FAULTS, () => whole.completeUndo(claim)),
       failUndo: (claim, report) => through('report', F.REPORT_FAULTS, () => whole.failUndo(claim, report)),
       transactUndo: (claim, work) =>
         through('transaction', F.RECORD_FAULTS, () => whole.transactUndo(claim, connected(work))),
       beginSettle: (claim, canAsk) =>
-        through('claim', F.CLAIM_FAULTS, () => whole.beginSettle(claim, canAsk)),
+        through('claim', F.UNDO_CLAIM_FAULTS, () => whole.beginSettle(claim, canAsk)),
       completeSettle: (ref, settlement) =>
         through('record', F.RECORD_FAULTS, () => whole.completeSettle(ref, settlement)),
     };
@@ -282,7 +306,7 @@ export async function runSchedule(
     const ref = refOf(name, context);
     const label = `step ${factNameOf(ref)}`;
     await clock.sleep(WORK_MS, context.signal);
-    comeLate(context.key);
+    if (late.size > 0) comeLate(refOf(name, context));
     if (context.signal.aborted) throw told('it was told to end', step.effect === 'none' ? 'no' : 'unknown');
     const chosen = choices.choose(() => `${label} #${context.attempt}`, F.stepFaults(step));
     switch (chosen) {
@@ -302,7 +326,7 @@ export async function runSchedule(
         void comingLate(context.key, ref, step);
         return lost(label);
     }
-    if (step.effect === 'own') await context.tx.query('apply', [context.key, ref]);
+    if (step.effect === 'own') await context.tx.query('apply', [ref]);
     else if (step.effect !== 'none') {
       if (truth.apply(context.key, ref) === 'burnt') throw new Rejected('key_burnt', 'The key is burnt');
       interfere(() => `${label} #${context.attempt} has taken effect`);
@@ -342,7 +366,8 @@ export async function runSchedule(
   ): Promise<'undone' | 'noop'> {
     const label = `undo ${factNameOf(refOf(name, context))}`;
     await clock.sleep(WORK_MS, context.signal);
-    comeLate(context.key);
+    if (late.size > 0) comeLate(refOf(name, context));
+    if (context.signal.aborted) throw told('it was told to end', 'unknown');
     const chosen = choices.choose(() => `${label} #${context.attempt}`, F.UNDO_FAULTS);
     switch (chosen) {
       case F.REJECTS:
@@ -357,10 +382,10 @@ export async function runSchedule(
         return lost(label);
     }
     if (step.effect === 'own') {
-      await context.tx.query('reverse', [context.key]);
+      await context.tx.query('reverse', [refOf(name, context)]);
       return 'undone';
     }
-    const outcome = truth.reverse(context.key, step.undoFence === 'key');
+    const outcome = truth.reverse(context.key, context.undoKey, step.undoFence === 'key');
     interfere(() => `${label} #${context.attempt} has taken effect`);
     if (chosen === F.ANSWER_LOST) throw told('no answer', 'unknown');
     if (chosen === F.WORKER_LOST_AFTER) return lost(label);
@@ -374,7 +399,7 @@ export async function runSchedule(
   ): Promise<{ happened: true; output: unknown } | { happened: false }> {
     const label = `settle ${factNameOf(refOf(name, context))}`;
     await clock.sleep(WORK_MS, context.signal);
-    comeLate(context.key);
+    if (late.size > 0) comeLate(refOf(name, context));
     const chosen = choices.choose(() => `${label} #${context.attempt}`, F.PROBE_FAULTS);
     if (chosen === F.PROBE_FAILS) throw told('no answer', 'unknown');
     if (chosen === F.WORKER_LOST) return lost(label);
@@ -389,23 +414,27 @@ export async function runSchedule(
 
   /** It takes effect at some moment before its lease is over, as whoever calls out must see to. */
   function comingLate(key: string, ref: EffectRef, step: Step): Promise<never> {
-    const one = { key, ref };
-    late.add(one);
-    clock.timer(leaseMsOf(step.timeoutMs) - WORK_MS - 1, () => arrive(one));
+    promise({ ref, come: () => truth.apply(key, ref) }, leaseMsOf(step.timeoutMs) - WORK_MS - 1);
     return never();
+  }
+
+  function promise(one: Late, atLatestMs: number): void {
+    late.add(one);
+    clock.timer(atLatestMs, () => arrive(one));
   }
 
   function arrive(one: Late): void {
     if (!late.delete(one)) return;
-    truth.apply(one.key, one.ref);
+    hasComeLate = true;
+    one.come();
   }
 
-  /** Before anything is done under a key, what is late there may come. */
-  function comeLate(key: string): void {
+  /** Before anything is done about an effect, what is late there may come. */
+  function comeLate(ref: EffectRef): void {
     for (const one of late) {
-      if (one.key !== key) continue;
-      if (choices.choose(() => `the late ${factNameOf(one.ref)} comes`, [F.NOT_YET, F.NOW]) === F.NOW)
-        arrive(one);
+      if (factNameOf(one.ref) !== factNameOf(ref)) continue;
+      const label = (): string => `what is late of ${factNameOf(ref)} comes`;
+      if (choices.choose(label, [F.NOT_YET, F.NOW]) === F.NOW) arrive(one);
     }
   }
 
@@ -414,8 +443,8 @@ export async function runSchedule(
     return {
       tx: {
         async query(text: string, values: readonly unknown[] = []) {
-          const [key, ref] = values as [string, EffectRef];
-          todo.push(() => (text === 'apply' ? truth.apply(key, ref) : truth.reverse(key, true)));
+          const [ref] = values as [EffectRef];
+          todo.push(() => (text === 'apply' ? truth.commit(ref) : truth.commitUndo(ref)));
           return { rows: [], rowCount: 0 };
         },
       },

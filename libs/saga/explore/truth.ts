@@ -16,13 +16,19 @@ export interface Happening {
 /** Somebody else's system that honours idempotency keys: a key does its work once, and never once it is burnt. */
 export interface Provider {
   apply(key: string, ref: EffectRef): 'applied' | 'known' | 'burnt';
-  /** Takes back, whatever `burn` says; with it the key is good for nothing any more. */
-  reverse(key: string, burn: boolean): 'undone' | 'noop';
+  /** Takes back what `key` did, once under each key of an undo; `burns`: a key not seen yet is good for nothing any more. */
+  reverse(key: string, undoKey: string, burns: boolean): 'undone' | 'noop';
   /** Whether the key has done its work, and it was not taken back. */
   isLive(key: string): boolean;
 }
 
-export interface Truth extends Provider {
+/** Our own database: whatever is committed happens, as often as it is committed. */
+export interface Database {
+  commit(ref: EffectRef): void;
+  commitUndo(ref: EffectRef): void;
+}
+
+export interface Truth extends Provider, Database {
   readonly facts: ReadonlyMap<string, Fact>;
   readonly happenings: readonly Happening[];
 }
@@ -32,10 +38,27 @@ export function createTruth(onHappening: (happening: Happening) => void): Truth 
   const happenings: Happening[] = [];
   const keys = new Map<string, Fact>();
   const burnt = new Set<string>();
+  const undone = new Set<string>();
   const tell = (what: Happening['what'], fact: Fact): void => {
     const happening = { what, fact };
     happenings.push(happening);
     onHappening(happening);
+  };
+  const factOf = (ref: EffectRef): Fact => {
+    const name = factNameOf(ref);
+    const fact = facts.get(name) ?? { ...ref, applied: 0, undone: 0, live: false };
+    facts.set(name, fact);
+    return fact;
+  };
+  const happen = (fact: Fact): void => {
+    fact.applied += 1;
+    fact.live = true;
+    tell('applied', fact);
+  };
+  const takeBack = (fact: Fact): void => {
+    fact.undone += 1;
+    fact.live = false;
+    tell('undone', fact);
   };
   return {
     facts,
@@ -43,25 +66,23 @@ export function createTruth(onHappening: (happening: Happening) => void): Truth 
     apply(key, ref) {
       if (keys.has(key)) return 'known';
       if (burnt.has(key)) return 'burnt';
-      const name = factNameOf(ref);
-      const fact = facts.get(name) ?? { ...ref, applied: 0, undone: 0, live: false };
-      facts.set(name, fact);
+      const fact = factOf(ref);
       keys.set(key, fact);
-      fact.applied += 1;
-      fact.live = true;
-      tell('applied', fact);
+      happen(fact);
       return 'applied';
     },
-    reverse(key, burn) {
-      if (burn) burnt.add(key);
+    reverse(key, undoKey, burns) {
+      if (burns) burnt.add(key);
       const fact = keys.get(key);
-      if (!fact?.live) return 'noop';
-      fact.live = false;
-      fact.undone += 1;
-      tell('undone', fact);
+      if (!fact) return 'noop';
+      if (undone.has(undoKey)) return 'undone';
+      undone.add(undoKey);
+      takeBack(fact);
       return 'undone';
     },
     isLive: (key) => keys.get(key)?.live === true,
+    commit: (ref) => happen(factOf(ref)),
+    commitUndo: (ref) => takeBack(factOf(ref)),
   };
 }
 

@@ -1,7 +1,6 @@
 /** Virtual time: it stands still while anything runs, and jumps to the next timer when nothing does. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
-/** A run that advances this often is a loop that never ends. */
 const ADVANCES_MAX = 1_000_000;
 
 export interface VirtualClock {
@@ -32,8 +31,16 @@ const START_MS = Date.UTC(2026, 0, 1);
 export type Pause = () => Promise<unknown>;
 export const afterMicrotasks: Pause = () => new Promise((resolve) => process.nextTick(resolve));
 
+export interface VirtualClockOptions {
+  /** Default: the event loop's check phase. */
+  readonly pause?: Pause;
+  /** A run that advances more often is a loop that never ends. */
+  readonly advancesMax?: number;
+}
+
 /** A clock that starts at 2026-01-01. */
-export function createVirtualClock(pause: Pause = setImmediate): VirtualClock {
+export function createVirtualClock(options: VirtualClockOptions = {}): VirtualClock {
+  const { pause = setImmediate, advancesMax = ADVANCES_MAX } = options;
   let nowMs = START_MS;
   let orders = 0;
   const alarms = new Set<Alarm>();
@@ -65,7 +72,7 @@ export function createVirtualClock(pause: Pause = setImmediate): VirtualClock {
         if (signal?.aborted) resolve();
       }),
     async run(isOver, realMs = 0) {
-      for (let advances = 0; advances < ADVANCES_MAX; advances++) {
+      for (let advances = 0; advances < advancesMax; advances++) {
         await pause();
         if (realMs > 0) await setTimeout(realMs);
         if (isOver()) return;
@@ -76,7 +83,7 @@ export function createVirtualClock(pause: Pause = setImmediate): VirtualClock {
         alarm.fire();
       }
       throw new Error(
-        `Virtual time advanced ${ADVANCES_MAX} times without an end; the saga waits in a circle`,
+        `Virtual time advanced ${advancesMax} times without an end; the saga waits in a circle`,
       );
     },
   };

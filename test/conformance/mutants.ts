@@ -1,0 +1,298 @@
+/** The engine, wronged on purpose, each time in one way (SAGA_RULES names them): what the explorer must find. */
+
+export interface Patch {
+  /** Below libs/saga. */
+  readonly file: string;
+  /** Must be there exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  /** What it does wrong. */
+  readonly wrong: string;
+  readonly patches: readonly Patch[];
+  /** The kind it shows in; `order` by default. */
+  readonly kind?: 'order' | 'snapshot' | 'trip' | 'stubborn';
+}
+
+const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
+const JOURNAL = 'interpreter/journal.ts';
+const STEP = 'interpreter/step.ts';
+const FATE = 'interpreter/fate.ts';
+const LEDGER = 'memory/ledger.ts';
+const VERDICT = 'attempt/verdict.ts';
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'registerAfter',
+    wrong: 'An undo is registered when its step is done, not before its first attempt.',
+    patches: [patch(JOURNAL, `entry.shown.status !== 'undone')`, `entry.shown.status === 'done')`)],
+  },
+  {
+    name: 'registerGroupAfter',
+    wrong: 'Members of a group are registered when they are done.',
+    patches: [
+      patch(
+        JOURNAL,
+        `entry.shown.status !== 'undone')`,
+        `(entry.item === undefined ? entry.shown.status !== 'undone' : entry.shown.status === 'done'))`,
+      ),
+    ],
+  },
+  {
+    name: 'groupNoWait',
+    wrong: 'Compensation begins while members of a failed group are in flight.',
+    patches: [
+      patch('interpreter/interpreter.ts', 'await run.flights.landed();', ''),
+      patch('interpreter/for-each.ts', 'failures.push(error);', 'throw error;'),
+    ],
+  },
+  {
+    name: 'swallowUndo',
+    wrong: 'An undo that fails for good is passed over.',
+    patches: [
+      patch('interpreter/undo.ts', `    run.show(entry, 'parked');`, `    return run.show(entry, 'undone');`),
+    ],
+  },
+  {
+    name: 'undoCancellable',
+    wrong: 'A cancel interrupts an undo, and compensation goes on without it.',
+    patches: [
+      patch('interpreter/undo.ts', `return run.runtime.start({`, `const running = run.runtime.start({`),
+      patch(
+        'interpreter/undo.ts',
+        `  }).settled;`,
+        `  });\n  return run.flights.interruptible(entry, 'attempt', running.settled, () => running.cancel());`,
+      ),
+      patch(
+        'interpreter/undo.ts',
+        `    if (settled.kind === 'done') return`,
+        `    if (settled.kind === 'done' || settled.kind === 'cancelled') return`,
+      ),
+      patch(
+        'interpreter/saga-run.ts',
+        `    const isText = typeof reason`,
+        `    this.flights.interruptAll(['attempt']);\n    const isText = typeof reason`,
+      ),
+    ],
+  },
+  {
+    name: 'authorCatches',
+    wrong: 'An author who catches a failure revives the saga.',
+    kind: 'stubborn',
+    patches: [patch(FATE, 'if (this.doom) throw new Doomed(this.doom);', '')],
+  },
+  {
+    name: 'keyPerAttempt',
+    wrong: 'Each attempt has an effect key of its own.',
+    patches: [
+      patch(
+        'attempt/context.ts',
+        'key: effectKeyOf(request.job.id, request),',
+        'key: `${effectKeyOf(request.job.id, request)}#${host.attempt}`,',
+      ),
+    ],
+  },
+  {
+    name: 'ignoreOutcome',
+    wrong: 'An outcome that is recorded is not replayed: the step runs again.',
+    kind: 'trip',
+    patches: [
+      patch(
+        LEDGER,
+        `if (row.state === 'done') return { kind: 'done', outcome: row.outcome };\n    if (row.state !== 'claimed') return refused('fenced');\n    if (claim.attempt`,
+        `if (row.state === 'done') row.state = 'claimed';\n    if (row.state !== 'claimed') return refused('fenced');\n    if (claim.attempt`,
+      ),
+    ],
+  },
+  {
+    name: 'parkNoQuarantine',
+    wrong: 'A pivot in doubt is asked about while an attempt of it may still act.',
+    patches: [
+      patch(LEDGER, `if (waitMs > 0) return { kind: 'wait', waitMs };\n        if (!canAsk)`, `if (!canAsk)`),
+    ],
+  },
+  {
+    name: 'undoOfNothing',
+    wrong: 'Undoing what never began is an error.',
+    patches: [
+      patch(
+        LEDGER,
+        `        if (!row) {\n          insert(claim, 'undone');\n          return { kind: 'noop' };\n        }\n        if (row.state === 'undone'`,
+        `        if (!row) throw new TypeError('nothing to undo');\n        if (row.state === 'undone'`,
+      ),
+    ],
+  },
+  {
+    name: 'undoNotIdempotent',
+    wrong: 'Each attempt of an undo has a key of its own.',
+    patches: [
+      patch(
+        'attempt/context.ts',
+        'undoKey: `${base.key}/undo`,',
+        'undoKey: `${base.key}/undo/${base.attempt}`,',
+      ),
+    ],
+  },
+  {
+    name: 'startOver',
+    wrong: 'A block starts over without what it did being undone.',
+    kind: 'snapshot',
+    patches: [
+      patch('interpreter/holding.ts', 'await undoAll(run, run.journal.undoable(block), false);', ''),
+      patch(
+        JOURNAL,
+        `.filter((entry) => block === undefined || entry.isWithin(block))`,
+        `.filter((entry) => entry.block?.lost === undefined)`,
+      ),
+    ],
+  },
+  {
+    name: 'forwardOrderUndo',
+    wrong: 'Undos run in the order of their steps.',
+    patches: [patch(JOURNAL, '      .reverse();', ';')],
+  },
+  {
+    name: 'noTombstone',
+    wrong: 'Undoing what never began leaves nothing that would refuse it later.',
+    patches: [
+      patch(
+        LEDGER,
+        `        if (!row) {\n          insert(claim, 'undone');\n          return { kind: 'noop' };\n        }\n        if (row.state === 'undone'`,
+        `        if (!row) return { kind: 'noop' };\n        if (row.state === 'undone'`,
+      ),
+    ],
+  },
+  {
+    name: 'lateUndoNoLease',
+    wrong: 'An undo does not wait for the lease of an attempt that never reported.',
+    patches: [patch(LEDGER, 'if (claim.awaitsLease && waitMs > 0)', 'if (waitMs > Infinity)')],
+  },
+  {
+    name: 'compensatePastPivot',
+    wrong: 'A cancel or the deadline compensates past the commit point.',
+    patches: [patch(FATE, 'if (this.doom || this.past) return;', 'if (this.doom) return;')],
+  },
+  {
+    name: 'timeoutIsNo',
+    wrong: 'An attempt that timed out is taken for one that did nothing.',
+    patches: [
+      patch(
+        VERDICT,
+        `certainty: whenUnknown, code: 'timed_out', message: error.message`,
+        `certainty: 'no', code: 'timed_out', message: error.message`,
+      ),
+    ],
+  },
+  {
+    name: 'lastFailureDecides',
+    wrong: 'The last failure takes away the doubt of those before.',
+    patches: [
+      patch(
+        LEDGER,
+        `row.doubt ||= report.unknown && claim.effect !== 'none';`,
+        `row.doubt = report.unknown && claim.effect !== 'none';`,
+      ),
+    ],
+  },
+  {
+    name: 'lostAckIsNo',
+    wrong: 'An outcome whose record was not answered is taken for none.',
+    patches: [
+      patch(LEDGER, `return { doubt: row.doubt || row.state === 'done' };`, `return { doubt: row.doubt };`),
+    ],
+  },
+  {
+    name: 'cancelBeatsPivot',
+    wrong: 'A cancel compensates although the pivot is in flight.',
+    patches: [patch(FATE, 'if (this.pivotOpen) {', 'if (this.pivotOpen && cause.kind === "deadline") {')],
+  },
+  {
+    name: 'deadlinePastPivot',
+    wrong: 'The deadline compensates past the commit point.',
+    patches: [
+      patch(
+        FATE,
+        'if (this.doom || this.past) return;',
+        `if (this.doom || (this.past && cause.kind !== 'deadline')) return;`,
+      ),
+    ],
+  },
+  {
+    name: 'probeUnfenced',
+    wrong: 'A probe’s "no" is believed without a fence: a later attempt may still act.',
+    patches: [
+      patch(
+        LEDGER,
+        `        if (waitMs > 0) return { kind: 'wait', waitMs };\n        if (!canAsk) return { kind: 'unknown' };\n        row.state = 'undoing';`,
+        `        if (!canAsk) return { kind: 'unknown' };\n        void waitMs;`,
+      ),
+    ],
+  },
+  {
+    name: 'parkIsTerminal',
+    wrong: 'A park ends the saga.',
+    patches: [
+      patch(
+        STEP,
+        `if (run.fate.committed || failure.class === 'bug' || isOpen) {`,
+        `if (run.fate.committed || isOpen) {`,
+      ),
+      patch(
+        'interpreter/undo.ts',
+        `    await run.parking.park(entry, reason, () => false);`,
+        `    void reason; return;`,
+      ),
+    ],
+  },
+  {
+    name: 'lastCauseWins',
+    wrong: 'A cancel during compensation takes the place of the cause.',
+    patches: [patch(FATE, 'if (this.doom || this.past) return;', 'if (this.past) return;')],
+  },
+  {
+    name: 'recordOverwrites',
+    wrong: 'A late record takes the place of an undo.',
+    patches: [
+      patch(
+        LEDGER,
+        `if (row?.state !== 'claimed') return refused('fenced');\n    row.state = 'done';`,
+        `if (!row) return refused('fenced');\n    row.state = 'done';`,
+      ),
+    ],
+  },
+  {
+    name: 'retryRejected',
+    wrong: 'A business no is tried again.',
+    patches: [patch(VERDICT, `if (failure.class !== 'transient' ||`, `if (failure.class === 'bug' ||`)],
+  },
+  {
+    name: 'bugCompensates',
+    wrong: 'A programming error compensates.',
+    patches: [
+      patch(
+        STEP,
+        `if (run.fate.committed || failure.class === 'bug' || isOpen) {`,
+        `if (run.fate.committed || isOpen) {`,
+      ),
+    ],
+  },
+  {
+    name: 'forwardOnceDoomed',
+    wrong: 'Steps are started although the saga is doomed.',
+    patches: [
+      patch(
+        'interpreter/saga-run.ts',
+        `  check(block: Block | undefined): void {\n    this.fate.check();`,
+        `  check(block: Block | undefined): void {`,
+      ),
+      patch(
+        'interpreter/for-each.ts',
+        'while (next < count && failures.length === 0)',
+        'while (next < count)',
+      ),
+    ],
+  },
+];
