@@ -54,10 +54,24 @@ export async function runExport(
         seconds: ms / MS_PER_SECOND,
         'seconds by the API': (Date.parse(job.finishedAt ?? '') - Date.parse(job.createdAt)) / MS_PER_SECOND,
         '202 after ms': acceptedMs,
+        ...phasesOf(job),
         'CPU seconds': processor,
         MB: link.bytes / BYTES_PER_MB,
       },
       rss,
     },
+  };
+}
+
+/** Where the time went, by the ledger: what comes before the first part, the parts, what comes after the last. */
+function phasesOf(job: Job): Record<string, number> {
+  const at = (time: string | null | undefined): number => Date.parse(time ?? '');
+  const parts = job.steps.filter(({ name }) => name === 'render');
+  const began = Math.min(...parts.map(({ startedAt }) => at(startedAt)));
+  const ended = Math.max(...parts.map(({ finishedAt }) => at(finishedAt)));
+  return {
+    'ms before the parts': began - at(job.createdAt),
+    'ms of the parts': ended - began,
+    'ms after them': at(job.finishedAt) - ended,
   };
 }

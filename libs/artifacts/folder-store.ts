@@ -282,7 +282,7 @@ async function checkParts(
   { parts: count, signal, onBytes }: PublishOptions,
 ): Promise<{ parts: number[]; bytes: number; sha256: string }> {
   const hash = createHash('sha256');
-  const buffers = [Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES), Buffer.allocUnsafeSlow(HASH_CHUNK_BYTES)];
+  const buffer = Buffer.allocUnsafe(HASH_CHUNK_BYTES);
   const parts: number[] = [];
   let bytes = 0;
   for (let part = 0; part < count; part += 1) {
@@ -293,10 +293,12 @@ async function checkParts(
     }
     try {
       const before = bytes;
-      for await (const chunk of chunksOf(file, buffers)) {
+      for (;;) {
         signal?.throwIfAborted();
-        hash.update(chunk);
-        bytes += chunk.length;
+        const { bytesRead } = await file.read(buffer, 0, HASH_CHUNK_BYTES);
+        if (bytesRead === 0) break;
+        hash.update(buffer.subarray(0, bytesRead));
+        bytes += bytesRead;
         onBytes?.(bytes);
       }
       parts.push(bytes - before);
@@ -305,31 +307,6 @@ async function checkParts(
     }
   }
   return { parts, bytes, sha256: hash.digest('hex') };
-}
-
-/** A file's bytes in turn in two buffers: while one is in use, the other is being read into. */
-async function* chunksOf(file: FileHandle, buffers: readonly Buffer[]): AsyncGenerator<Buffer> {
-  const read = (turn: number): Promise<Buffer> => {
-    const buffer = buffers[turn % buffers.length] as Buffer;
-    const reading = file
-      .read(buffer, 0, buffer.length)
-      .then(({ bytesRead }) => buffer.subarray(0, bytesRead));
-    // It is awaited in its turn.
-    reading.catch(() => undefined);
-    return reading;
-  };
-  let next = read(0);
-  try {
-    for (let turn = 1; ; turn += 1) {
-      const chunk = await next;
-      if (chunk.length === 0) return;
-      next = read(turn);
-      yield chunk;
-    }
-  } finally {
-    // Nobody may close the file under it.
-    await next.catch(() => undefined);
-  }
 }
 
 /** The bytes from `start` to `end` of parts laid end to end. */
