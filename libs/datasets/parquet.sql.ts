@@ -1,8 +1,15 @@
 /** The rows of a Parquet file as PostgreSQL sends them: in binary, each type in the form it is decoded from. */
 import type pg from 'pg';
 import type { Dataset } from './datasets.js';
-import { needsCategory, parquetColumnSql } from './parquet/parquet-column.js';
-import { rowsSql, type DescribedColumn, type PartRows, type SelectionTenant } from './select.sql.js';
+import { askedFor, needsCategory } from './parquet/parquet-column.js';
+import {
+  columnSql,
+  quoted,
+  rowsSql,
+  type DescribedColumn,
+  type PartRows,
+  type SelectionTenant,
+} from './select.sql.js';
 import type { Selection } from './selection.js';
 
 /** `COPY (…) TO STDOUT` of one part. */
@@ -14,6 +21,18 @@ export function parquetPartSql(
 ): string {
   const columns = part.columns.map((column) => parquetColumnSql(dataset, column));
   return `copy (${rowsSql(dataset, selection, tenant, columns, part.range)}) to stdout with (format binary)`;
+}
+
+function parquetColumnSql(dataset: Dataset, column: DescribedColumn): string {
+  const sql = columnSql(dataset, column.name);
+  switch (askedFor(column)) {
+    case 'itself':
+      return sql;
+    case 'text':
+      return `${sql}::text as ${quoted(column.name)}`;
+    case 'json':
+      return `to_json(${sql})::text as ${quoted(column.name)}`;
+  }
 }
 
 /** The columns, with those marked whose type is an array or a composite: the database is asked where an OID alone does not tell. */

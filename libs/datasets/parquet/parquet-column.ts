@@ -1,11 +1,10 @@
 /**
- * What a column of PostgreSQL's becomes in a Parquet file: the SQL that reads it, how its binary form is decoded, and
- * the schema's element. Readers see `schemaElements`; what the pages are encoded by is `encodedElement`, which has the
+ * What a column of PostgreSQL's becomes in a Parquet file: how it is asked for, how its binary form is decoded, and the
+ * schema's element. Readers see `schemaElements`; what the pages are encoded by is `encodedElement`, which has the
  * same physical type and only as much of the logical one as the statistics need.
  */
 import type { SchemaElement } from 'hyparquet';
-import { columnSql, quoted, type DescribedColumn } from '../select.sql.js';
-import type { Dataset } from '../datasets.js';
+import type { DescribedColumn } from '../select.sql.js';
 
 /** How a column's values are decoded from PostgreSQL's binary form. */
 export type ParquetKind =
@@ -90,14 +89,12 @@ function decimalOf(modifier: number): { precision: number; scale: number } | und
   return digits <= DECIMAL_DIGITS_MAX ? { precision: digits, scale: Math.max(scale, 0) } : undefined;
 }
 
-/** The expression whose binary form the column's kind decodes. */
-export function parquetColumnSql(dataset: Dataset, column: DescribedColumn): string {
-  const { name, dataTypeID } = column;
-  const sql = columnSql(dataset, name);
+/** In which form the column is asked for: its type's own, or as text or JSON where that has none of ours. */
+export function askedFor(column: DescribedColumn): 'itself' | 'text' | 'json' {
   const { kind } = parquetColumnOf(column);
-  if (kind === 'decimal' || KINDS[dataTypeID] !== undefined) return sql;
-  if (kind === 'json' && dataTypeID !== JSONB_OID) return `to_json(${sql})::text as ${quoted(name)}`;
-  return `${sql}::text as ${quoted(name)}`;
+  if (kind === 'decimal' || KINDS[column.dataTypeID] !== undefined) return 'itself';
+  // The text of jsonb is JSON.
+  return kind === 'json' && column.dataTypeID !== JSONB_OID ? 'json' : 'text';
 }
 
 /** How many bytes a decimal of so many digits takes: those of an integer, or as few as hold it with its sign. */

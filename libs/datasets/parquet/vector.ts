@@ -14,6 +14,11 @@ const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
 /** Up to here there is room for the difference of the epochs, and for the infinity above. */
 const MICROS_MAX = INT64_MAX - EPOCH_MICROS - 1n;
+/** The same in words of 32 bits, and how far the higher one may be from zero for them to be enough. */
+const EPOCH_HIGH = Number(EPOCH_MICROS >> 32n);
+const EPOCH_LOW = Number(EPOCH_MICROS & 0xffff_ffffn);
+const HIGH_FAR = 2 ** 30;
+const WORD_MAX = 0xffff_ffff;
 const ROWS_FIRST = 1_024;
 const TEXT_BYTES_FIRST = 4_096;
 const LENGTH_BYTES = 4;
@@ -94,12 +99,12 @@ function grown(array: Uint8Array, bytesMin = 0): Uint8Array<ArrayBuffer> {
   return larger;
 }
 
-type NumberArray = Int32Array | Float32Array | Float64Array | BigInt64Array;
+type NumberArray = Int32Array | Float32Array | Float64Array;
 
 /** A vector of numbers in an array of their own type, which is how this machine and a page have them. */
 function numbers<T extends NumberArray>(
   Kind: { new (length: number): T; readonly BYTES_PER_ELEMENT: number },
-  read: (view: DataView, at: number) => T[number],
+  read: (view: DataView, at: number) => number,
 ): Vector {
   const presence = new Presence();
   const width = Kind.BYTES_PER_ELEMENT;
@@ -119,7 +124,7 @@ function numbers<T extends NumberArray>(
     append(view, _, at) {
       if (count === array.length) {
         const larger = new Kind(array.length * 2);
-        larger.set(array as never);
+        larger.set(array);
         array = larger;
       }
       array[count] = read(view, at);
@@ -137,16 +142,85 @@ function numbers<T extends NumberArray>(
 
 /** NaN is no bound; a bound that is zero may be either zero (parquet.thrift, Statistics). */
 function boundsOf(array: NumberArray): Bounds {
-  let min: number | bigint | undefined;
-  let max: number | bigint | undefined;
+  let min: number | undefined;
+  let max: number | undefined;
   for (const value of array) {
     if (min === undefined || max === undefined) {
-      // Equal to itself: not NaN.
-      if (value === value) [min, max] = [value, value];
+      if (!Number.isNaN(value)) [min, max] = [value, value];
     } else if (value < min) min = value;
     else if (value > max) max = value;
   }
   return { min: min === 0 ? -0 : min, max: max === 0 ? 0 : max };
+}
+
+/**
+ * A vector of 64-bit integers as pairs of words, the lower one first: a bigint each would be most of their cost.
+ * `put` writes the pair.
+ */
+function longs(put: (words: Int32Array, to: number, view: DataView, at: number) => void): Vector {
+  const presence = new Presence();
+  const width = BigInt64Array.BYTES_PER_ELEMENT;
+  let words = new Int32Array(2 * ROWS_FIRST);
+  let filled = 0;
+  return {
+    presence,
+    values: {
+      kind: 'fixed',
+      width,
+      get count() {
+        return filled / 2;
+      },
+      bytes: () => new Uint8Array(words.buffer, 0, (filled / 2) * width),
+      bounds: () => longBounds(words, filled),
+    },
+    append(view, _, at) {
+      if (filled === words.length) {
+        const larger = new Int32Array(words.length * 2);
+        larger.set(words);
+        words = larger;
+      }
+      put(words, filled, view, at);
+      filled += 2;
+      presence.add(true);
+      return width;
+    },
+    appendNull: () => presence.add(false),
+    clear() {
+      presence.clear();
+      filled = 0;
+    },
+  };
+}
+
+function longBounds(words: Int32Array, filled: number): Bounds {
+  if (filled === 0) return { min: undefined, max: undefined };
+  let [min, max] = [0, 0];
+  for (let at = 2; at < filled; at += 2) {
+    if (isLessLong(words, at, min)) min = at;
+    else if (isLessLong(words, max, at)) max = at;
+  }
+  return { min: longAt(words, min), max: longAt(words, max) };
+}
+
+function isLessLong(words: Int32Array, one: number, other: number): boolean {
+  const [high, otherHigh] = [words[one + 1] ?? 0, words[other + 1] ?? 0];
+  if (high !== otherHigh) return high < otherHigh;
+  return (words[one] ?? 0) >>> 0 < (words[other] ?? 0) >>> 0;
+}
+
+function longAt(words: Int32Array, at: number): bigint {
+  return (BigInt(words[at + 1] ?? 0) << 32n) | BigInt((words[at] ?? 0) >>> 0);
+}
+
+/** As PostgreSQL sends it: the higher word first. */
+function putLong(words: Int32Array, to: number, view: DataView, at: number): void {
+  words[to] = view.getInt32(at + 4);
+  words[to + 1] = view.getInt32(at);
+}
+
+function putBigInt(words: Int32Array, to: number, value: bigint): void {
+  words[to] = Number(BigInt.asIntN(32, value));
+  words[to + 1] = Number(value >> 32n);
 }
 
 /** A vector of values of one length that are no number of the machine's; `write` puts one at the place. */
@@ -333,9 +407,12 @@ export function vectorOf(column: ParquetColumn): Vector {
       return numbers(Int32Array, (view, at) => view.getInt32(at));
     case 'int8':
     case 'time':
-      return numbers(BigInt64Array, (view, at) => view.getBigInt64(at));
+      return longs(putLong);
     case 'oid':
-      return numbers(BigInt64Array, (view, at) => BigInt(view.getUint32(at)));
+      return longs((words, to, view, at) => {
+        words[to] = view.getInt32(at);
+        words[to + 1] = 0;
+      });
     case 'float4':
       return numbers(Float32Array, (view, at) => view.getFloat32(at));
     case 'float8':
@@ -344,7 +421,7 @@ export function vectorOf(column: ParquetColumn): Vector {
       return numbers(Int32Array, (view, at) => dateOf(view.getInt32(at)));
     case 'timestamp':
     case 'timestamptz':
-      return numbers(BigInt64Array, (view, at) => microsOf(view.getBigInt64(at), name));
+      return longs((words, to, view, at) => putMicros(words, to, view, at, name));
     case 'uuid':
       return uuids();
     case 'bytes':
@@ -364,7 +441,7 @@ export function vectorOf(column: ParquetColumn): Vector {
         case Int32Array.BYTES_PER_ELEMENT:
           return numbers(Int32Array, (view, at) => Number(read(view, at)));
         case BigInt64Array.BYTES_PER_ELEMENT:
-          return numbers(BigInt64Array, read);
+          return longs((words, to, view, at) => putBigInt(words, to, read(view, at)));
         default:
           return largeDecimals(precision, read);
       }
@@ -378,11 +455,23 @@ function dateOf(days: number): number {
   return days === -INT32_MAX - 1 ? -INT32_MAX : days + EPOCH_DAYS;
 }
 
-function microsOf(micros: bigint, column: string): bigint {
-  if (micros === INT64_MAX) return INT64_MAX;
-  if (micros === INT64_MIN) return -INT64_MAX;
-  if (micros <= MICROS_MAX) return micros + EPOCH_MICROS;
-  throw new ParquetRefusal(
-    `Column "${column}" has a time after the year 294246, which Parquet's microseconds do not reach. Ask for CSV, or leave the column out.`,
-  );
+/** Microseconds since 1970, the infinities as for dates. */
+function putMicros(words: Int32Array, to: number, view: DataView, at: number, column: string): void {
+  const [high, low] = [view.getInt32(at), view.getUint32(at + 4)];
+  if (high > -HIGH_FAR && high < HIGH_FAR) {
+    // The usual: both are far from what 64 bits hold, and the carry is all there is to mind.
+    const sum = low + EPOCH_LOW;
+    words[to] = sum;
+    words[to + 1] = high + EPOCH_HIGH + (sum > WORD_MAX ? 1 : 0);
+    return;
+  }
+  const micros = view.getBigInt64(at);
+  if (micros === INT64_MAX) putBigInt(words, to, INT64_MAX);
+  else if (micros === INT64_MIN) putBigInt(words, to, -INT64_MAX);
+  else if (micros <= MICROS_MAX) putBigInt(words, to, micros + EPOCH_MICROS);
+  else {
+    throw new ParquetRefusal(
+      `Column "${column}" has a time after the year 294246, which Parquet's microseconds do not reach. Ask for CSV, or leave the column out.`,
+    );
+  }
 }
