@@ -260,6 +260,8 @@ describe('two requests', () => {
       { order: { column: 'a', direction: 'desc' } },
       { format: 'ndjson' },
       { format: 'xlsx' },
+      { format: 'parquet' },
+      { format: 'parquet', compression: 'zstd' },
       { compression: 'gzip' },
       { compression: 'zstd' },
     ];

@@ -5,14 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDuckDb } from '../../support/duckdb.js';
-import {
-  eventually,
-  newHome,
-  removeHome,
-  sha256,
-  startTestStack,
-  type TestStack,
-} from '../../support/stack.js';
+import { newHome, removeHome, sha256, startTestStack, type TestStack } from '../../support/stack.js';
 
 /** More than one part's. */
 const ROWS = 600_000;
@@ -53,19 +46,6 @@ async function factsOf(rows: number): Promise<unknown> {
   }
 }
 
-async function ended(accepted: Response): Promise<Awaited<ReturnType<TestStack['job']>>> {
-  expect(accepted.status).toBe(202);
-  const { id } = (await accepted.json()) as { id: string };
-  return eventually(
-    'the export to end',
-    async () => {
-      const job = await stack.job(id);
-      return job.finishedAt !== null && job;
-    },
-    LOAD_AND_EXPORT_MS,
-  );
-}
-
 interface Flight {
   readonly flight_id: number;
   readonly date: string;
@@ -77,16 +57,14 @@ interface Flight {
 test(
   'NDJSON in gzip is what the database has, announced as what it is',
   async () => {
-    const accepted = await submit({
+    const id = await stack.submitExport({
       dataset: 'flights',
       version: 1,
       format: 'ndjson',
       compression: 'gzip',
       filter: { flight_id: { lte: ROWS } },
     });
-    const done = await ended(accepted);
-    expect(done).toMatchObject({ status: 'SUCCEEDED', error: null });
-    const { id } = done;
+    expect(await stack.ended(id, LOAD_AND_EXPORT_MS)).toMatchObject({ status: 'SUCCEEDED', error: null });
 
     const result = await stack.result(id);
     expect(result).toMatchObject({
@@ -128,9 +106,9 @@ test(
   'Parquet is what the database has, to a reader that is none of ours',
   async () => {
     const filter = { flight_id: { lte: ROWS } };
-    const done = await ended(await submit({ dataset: 'flights', version: 1, format: 'parquet', filter }));
-    expect(done).toMatchObject({ status: 'SUCCEEDED', error: null });
-    const result = await stack.result(done.id);
+    const id = await stack.submitExport({ dataset: 'flights', version: 1, format: 'parquet', filter });
+    expect(await stack.ended(id, LOAD_AND_EXPORT_MS)).toMatchObject({ status: 'SUCCEEDED', error: null });
+    const result = await stack.result(id);
     expect(result).toMatchObject({
       rows: ROWS,
       bytes: result.file.length,

@@ -1,6 +1,7 @@
 /** Exports of the stack as a user runs it, its artifacts in a real S3 server: what is downloaded is what was promised. */
 import { execFileSync } from 'node:child_process';
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { parquetReadObjects } from 'hyparquet';
 import { readSheet } from 'read-excel-file/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { s3Missing, startTestS3, type TestS3 } from '../../support/s3.js';
@@ -66,6 +67,18 @@ describe.skipIf(missing !== undefined)(`exports in S3${missing ? `: ${missing}` 
       filename: 'flights-1.ndjson.gz',
       contentType: 'application/gzip',
       count: (file) => lines(unpacked('gunzip', ['-c'], file)),
+    },
+    {
+      name: 'Parquet of several parts and a footer',
+      rows: MANY_ROWS,
+      input: { format: 'parquet', filter: { flight_id: { lte: MANY_ROWS } } },
+      filename: 'flights-1.parquet',
+      contentType: 'application/vnd.apache.parquet',
+      count: async ({ buffer, byteOffset, byteLength }) => {
+        const file = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+        const [last] = await parquetReadObjects({ file, rowStart: MANY_ROWS - 1 });
+        return Number(last?.['flight_id']);
+      },
     },
     {
       name: 'a workbook',
