@@ -1,11 +1,17 @@
 /** A part's worker killed with SIGKILL in the stack as a user runs it: at most the part it was at is done again. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, newHome, removeHome, startTestStack, type TestStack } from '../../support/stack.js';
+import {
+  eventually,
+  newHome,
+  removeHome,
+  sha256,
+  startTestStack,
+  type TestStack,
+} from '../../support/stack.js';
 
 const LOADED_TIMEOUT_MS = 120_000;
 const ENDED_TIMEOUT_MS = 120_000;
@@ -32,25 +38,6 @@ afterAll(async () => {
   await removeHome(home);
 }, 60_000);
 
-interface Job {
-  readonly id: string;
-  readonly status: string;
-  readonly progress: { readonly percent: number; readonly message: string | null };
-}
-
-async function call<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const { api, keys } = await stack.run();
-  const response = await fetch(new URL(path, api), {
-    ...init,
-    headers: {
-      authorization: `Bearer ${keys.client}`,
-      accept: 'application/json',
-      'content-type': 'application/json',
-    },
-  });
-  return (await response.json()) as T;
-}
-
 interface PartRow {
   readonly item: number;
   readonly attempt: number;
@@ -70,16 +57,10 @@ async function partWorkers(): Promise<number[]> {
   return pids.workers.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('reports-cpu'));
 }
 
-test(
-  'repeats at most one part for each kill, and the file is right',
-  async () => {
-    const { id } = await call<Job>('/jobs', {
-      method: 'POST',
-      body: JSON.stringify({
-        kind: 'report.export',
-        input: { dataset: 'flights', version: 1, format: 'csv' },
-      }),
-    });
+test.each(['csv', 'parquet'])(
+  'repeats at most one part for each kill, and the file is the same as without one: %s',
+  async (format) => {
+    const id = await stack.submitExport({ dataset: 'flights', version: 1, format });
     // The dataset may still be loading; then the parts begin.
     const before = await eventually(
       'some parts to be done and others not',
@@ -95,15 +76,7 @@ test(
     expect(victim).toBeDefined();
     process.kill(victim as number, 'SIGKILL');
 
-    const job = await eventually(
-      'the export to end',
-      async () => {
-        const seen = await call<Job>(`/jobs/${id}`);
-        return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(seen.status) && seen;
-      },
-      ENDED_TIMEOUT_MS,
-    );
-    expect(job).toMatchObject({ status: 'SUCCEEDED', error: null });
+    expect(await stack.ended(id, ENDED_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', error: null });
 
     const after = await parts(id);
     expect(after.every(({ state }) => state === 'done')).toBe(true);
@@ -112,19 +85,15 @@ test(
     for (const { item } of before.filter(({ state }) => state === 'done')) {
       expect(after.find((row) => row.item === item)?.attempt).toBe(1);
     }
-    const result = await call<{ rows: number; bytes: number; url: string; sha256: string }>(
-      `/jobs/${id}/result`,
-    );
-    expect(result.rows).toBe(3_000_000);
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const { body } = await fetch(result.url);
-    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-      hash.update(chunk);
-      bytes += chunk.length;
-    }
-    expect(hash.digest('hex')).toBe(result.sha256);
-    expect(bytes).toBe(result.bytes);
+    const { rows, bytes, sha256: promised, file } = await stack.result(id);
+    expect({ rows, bytes, promised }).toEqual({
+      rows: 3_000_000,
+      bytes: file.length,
+      promised: sha256(file),
+    });
+    const undisturbed = await stack.submitExport({ dataset: 'flights', version: 2, format });
+    expect(await stack.ended(undisturbed, ENDED_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED' });
+    expect((await stack.result(undisturbed)).sha256).toBe(promised);
     expect(await readdir(join(home, 'artifacts', 'uploads'))).toEqual([]);
   },
   LOADED_TIMEOUT_MS + ENDED_TIMEOUT_MS,
