@@ -19,6 +19,13 @@ export const acceptedJobs = new Counter({
   registers,
 });
 
+export const batchRequests = new Histogram({
+  name: 'longhaul_api_acceptance_batch_requests',
+  help: 'Requests that were accepted in one round trip',
+  buckets: [1, 2, 5, 10, 20, 50, 100],
+  registers,
+});
+
 export const stateQueries = new Counter({
   name: 'longhaul_api_state_queries_total',
   help: 'Workflow state queries by outcome: answered, missed',

@@ -15,6 +15,7 @@ import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
 import { createCodec } from '../../libs/temporal/codec.js';
 import { connectTemporal } from '../../libs/temporal/connection.js';
 import { definitions as allDefinitions } from '../../workflows/index.js';
+import { batchRequests } from './api.metrics.js';
 import { ApiModule } from './api.module.js';
 import { ApiResources } from './api.resources.js';
 import { Authenticator } from './auth/authenticator.js';
@@ -53,7 +54,7 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
     name: 'longhaul-api',
     onError: (error) => log.debug({ err: error }, 'an idle connection was lost'),
   });
-  const acceptances = createAcceptanceGatherer(database);
+  const acceptances = createAcceptanceGatherer(database, (requests) => batchRequests.observe(requests));
   const cipher = createTenantCipher(database, settings.masterKey);
   const secrets = { cipher, database };
   // Readers wait 300 ms: a call that is repeated inside would only be late.

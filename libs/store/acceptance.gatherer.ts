@@ -54,7 +54,11 @@ class WaitedTooLong extends Error {
   }
 }
 
-export function createAcceptanceGatherer(database: Database): AcceptanceGatherer {
+/** `onBatch` hears how many requests go together. */
+export function createAcceptanceGatherer(
+  database: Database,
+  onBatch: (requests: number) => void = () => undefined,
+): AcceptanceGatherer {
   const lines = new Map<string, Line>();
   const work = new Set<Promise<unknown>>();
   let patience: NodeJS.Timeout | undefined;
@@ -66,6 +70,7 @@ export function createAcceptanceGatherer(database: Database): AcceptanceGatherer
   };
 
   const send = async (tenantId: string, batch: readonly Waiting[]): Promise<void> => {
+    onBatch(batch.length);
     try {
       const answers = await acceptMany(
         database,

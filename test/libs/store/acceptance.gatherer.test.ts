@@ -98,10 +98,12 @@ describe('the gatherer', () => {
 
   test('bounds a batch by requests and by bytes', async () => {
     const { database, calls } = createSlowDatabase();
-    const gatherer = createAcceptanceGatherer(database);
+    const sizes: number[] = [];
+    const gatherer = createAcceptanceGatherer(database, (size) => sizes.push(size));
     for (let place = 0; place < 150; place += 1) void gatherer.accept(requestOf(`few-${place}`));
     await turns();
     expect(calls.map(({ ids }) => ids.length)).toEqual([100, 50]);
+    expect(sizes).toEqual([100, 50]);
     for (let place = 0; place < 3; place += 1) {
       void gatherer.accept(requestOf(`large-${place}`, 'rival', 600_000));
     }
