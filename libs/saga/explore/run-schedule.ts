@@ -184,15 +184,17 @@ export async function runSchedule(
   }
 
   async function intervene(what: Option): Promise<void> {
+    // What comes after the cause is none.
+    const isDoomed = saga.state.phase === 'compensating';
     if (what === F.CANCEL) {
       isCancelled = true;
-      during = 'cancel';
+      during = isDoomed ? undefined : 'cancel';
       saga.cancel({});
       during = undefined;
       return;
     }
     isOverdue = true;
-    during = 'deadline';
+    during = isDoomed ? undefined : 'deadline';
     passDeadline();
     await Promise.resolve();
     await Promise.resolve();
