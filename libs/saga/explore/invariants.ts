@@ -27,7 +27,6 @@ export function createInspector(definition: AnyJobDefinition): {
   let cause: 'cancel' | 'deadline' | 'failure' | undefined;
   let latched: 'cancel' | 'deadline' | undefined;
   let wasParked = false;
-  const failed = new Set<string>();
 
   function tell(event: RunEvent): void {
     switch (event.kind) {
@@ -48,7 +47,6 @@ export function createInspector(definition: AnyJobDefinition): {
         const name = factNameOf(attempt);
         if (finish && attempt.what === 'begin')
           violated('Quiescent', `${attempt.role} of ${name} begins after the end`);
-        if (attempt.what === 'failed' && attempt.code !== undefined) failed.add(name);
         if (attempt.role === 'step' && attempt.what === 'failed' && attempt.code === 'rejected')
           rejected.add(name);
         if (attempt.role === 'step' && attempt.what === 'begin' && rejected.has(name))

@@ -311,22 +311,12 @@ export async function runSchedule(
     if (late.size > 0) comeLate(refOf(name, context));
     if (context.signal.aborted) throw told('it was told to end', step.effect === 'none' ? 'no' : 'unknown');
     const chosen = choices.choose(() => `${label} #${context.attempt}`, F.stepFaults(step));
-    switch (chosen) {
-      case F.REJECTS:
-        throw new Rejected('rejected', 'A business no');
-      case F.FAILS:
-        throw told('it failed', 'no');
-      case F.UNHEARD:
-        throw told('no answer', 'unknown');
-      case F.BUG:
-        throw new TypeError('undefined is not a function');
-      case F.WORKER_LOST:
-        return lost(label);
-      case F.LATE:
-        return comingLate(context.key, ref, step);
-      case F.WORKER_LATE:
-        void comingLate(context.key, ref, step);
-        return lost(label);
+    const failed = failBefore(chosen, label);
+    if (failed) return failed;
+    if (chosen === F.LATE) return comingLate(context.key, ref, step);
+    if (chosen === F.WORKER_LATE) {
+      void comingLate(context.key, ref, step);
+      return lost(label);
     }
     if (step.effect === 'own') await context.tx.query('apply', [ref]);
     else if (step.effect !== 'none') {
@@ -348,10 +338,8 @@ export async function runSchedule(
       () => `${label} #${context.attempt}`,
       [F.NOTHING, F.REJECTS, F.FAILS, F.BUG, F.WORKER_LOST],
     );
-    if (chosen === F.REJECTS) throw new Rejected('rejected', 'A business no');
-    if (chosen === F.FAILS) throw told('it failed', 'no');
-    if (chosen === F.BUG) throw new TypeError('undefined is not a function');
-    if (chosen === F.WORKER_LOST) return lost(label);
+    const failed = failBefore(chosen, label);
+    if (failed) return failed;
     await context.ready(answer());
     holder = label;
     await new Promise<void>((resolve) => {
@@ -371,18 +359,8 @@ export async function runSchedule(
     if (late.size > 0) comeLate(refOf(name, context));
     if (context.signal.aborted) throw told('it was told to end', 'unknown');
     const chosen = choices.choose(() => `${label} #${context.attempt}`, F.UNDO_FAULTS);
-    switch (chosen) {
-      case F.REJECTS:
-        throw new Rejected('rejected', 'A business no');
-      case F.FAILS:
-        throw told('it failed', 'no');
-      case F.UNHEARD:
-        throw told('no answer', 'unknown');
-      case F.BUG:
-        throw new TypeError('undefined is not a function');
-      case F.WORKER_LOST:
-        return lost(label);
-    }
+    const failed = failBefore(chosen, label);
+    if (failed) return failed;
     if (step.effect === 'own') {
       await context.tx.query('reverse', [refOf(name, context)]);
       return 'undone';
@@ -406,6 +384,23 @@ export async function runSchedule(
     if (chosen === F.PROBE_FAILS) throw told('no answer', 'unknown');
     if (chosen === F.WORKER_LOST) return lost(label);
     return truth.isLive(context.key) ? { happened: true, output: answer() } : { happened: false };
+  }
+
+  /** What goes wrong before anything is done; undefined where nothing does. */
+  function failBefore(chosen: Option, label: string): Promise<never> | undefined {
+    switch (chosen) {
+      case F.REJECTS:
+        throw new Rejected('rejected', 'A business no');
+      case F.FAILS:
+        throw told('it failed', 'no');
+      case F.UNHEARD:
+        throw told('no answer', 'unknown');
+      case F.BUG:
+        throw new TypeError('undefined is not a function');
+      case F.WORKER_LOST:
+        return lost(label);
+    }
+    return undefined;
   }
 
   /** The attempt of this name is never heard of again. */
