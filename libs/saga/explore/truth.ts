@@ -30,19 +30,15 @@ export interface Database {
 
 export interface Truth extends Provider, Database {
   readonly facts: ReadonlyMap<string, Fact>;
-  readonly happenings: readonly Happening[];
 }
 
 export function createTruth(onHappening: (happening: Happening) => void): Truth {
   const facts = new Map<string, Fact>();
-  const happenings: Happening[] = [];
   const keys = new Map<string, Fact>();
   const burnt = new Set<string>();
   const undone = new Set<string>();
   const tell = (what: Happening['what'], fact: Fact): void => {
-    const happening = { what, fact };
-    happenings.push(happening);
-    onHappening(happening);
+    onHappening({ what, fact });
   };
   const factOf = (ref: EffectRef): Fact => {
     const name = factNameOf(ref);
@@ -62,7 +58,6 @@ export function createTruth(onHappening: (happening: Happening) => void): Truth 
   };
   return {
     facts,
-    happenings,
     apply(key, ref) {
       if (keys.has(key)) return 'known';
       if (burnt.has(key)) return 'burnt';
