@@ -11,7 +11,10 @@ export async function countSnapshot(
 ): Promise<Output<'count'>> {
   const exported = await exportSourceOf(resources, context);
   const rows = await exported.source
-    .inSnapshot(snapshot, (connection) => countRows(connection, exported, context.input))
+    .inSnapshot(snapshot, (connection) => countRows(connection, exported, context.input), {
+      signal: context.signal,
+      isCount: true,
+    })
     .catch((error: unknown) => {
       throw sourceFailure(error);
     });

@@ -2,17 +2,20 @@
 import { PartMissing, StoreFailure, UploadAborted } from '../../libs/artifacts/artifact-store.js';
 import { ParquetRefusal } from '../../libs/datasets/parquet/refusal.js';
 import { SheetTooLarge } from '../../libs/datasets/xlsx.stream.js';
-import { SnapshotGone } from '../../libs/datasets/sources.js';
-import { Denied, HoldLost, Rejected, Transient, type Certainty } from '../../libs/saga/failure.js';
+import { SnapshotGone, SourceBusy } from '../../libs/datasets/sources.js';
+import { Deferred, Denied, HoldLost, Rejected, Transient, type Certainty } from '../../libs/saga/failure.js';
 import { codeOf, toStepFailure } from '../../libs/store/postgres-failure.js';
 
 const BUSY_STORE = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EBUSY', 'ESTALE', 'ETIMEDOUT']);
+const SOURCE_BUSY_DEFER_MS = 1_000;
 const CLOSED_STORE = new Set(['EACCES', 'EPERM', 'EROFS']);
 
 /** An error while reading a source: whatever became of the connection, nothing was changed there. */
 export function sourceFailure(error: unknown): unknown {
   // A part knows at once what the engine learns from the keeper's missed heartbeats.
   if (error instanceof SnapshotGone) return new HoldLost(error.message, { cause: error });
+  // Others are before it, which is no failure of its own: waiting costs no attempt.
+  if (error instanceof SourceBusy) return new Deferred(SOURCE_BUSY_DEFER_MS, error.message);
   return toStepFailure(error, 'Reading the dataset', 'no');
 }
 

@@ -4,6 +4,8 @@ import { openCopySocket } from '../store/copy-socket.js';
 import type { Datasets } from './datasets.js';
 
 const PARTS_AT_ONCE_MAX = 4;
+/** A count may take as long as all parts together: it must not take their place, nor that of another export's plan. */
+const COUNTS_AT_ONCE_MAX = 2;
 const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 30_000;
 /** How soon PostgreSQL notices, in the middle of a sort, that nobody listens any more. */
@@ -35,11 +37,33 @@ export class SnapshotGone extends Error {
   }
 }
 
+/** Every connection to the source that there may be is in use. */
+export class SourceBusy extends Error {
+  constructor(cause: unknown) {
+    super('Every connection to the source database is in use.', { cause });
+    this.name = 'SourceBusy';
+  }
+}
+
+export interface InSnapshotOptions {
+  /** Ends the work, and what the database does for it. */
+  readonly signal?: AbortSignal;
+  /** Counts have connections of their own. */
+  readonly isCount?: boolean;
+}
+
 export interface Source {
   /** Runs one query of the operator's, in a read-only transaction of its own. */
   ask<R extends pg.QueryResultRow>(text: string): Promise<R[]>;
-  /** Runs `work` in a read-only transaction that sees exactly what the snapshot's holder sees. Throws SnapshotGone. */
-  inSnapshot<R>(snapshot: string, work: (connection: pg.ClientBase) => Promise<R>): Promise<R>;
+  /**
+   * Runs `work` in a read-only transaction that sees exactly what the snapshot's holder sees. Throws SnapshotGone, and
+   * SourceBusy where no connection is to be had in time.
+   */
+  inSnapshot<R>(
+    snapshot: string,
+    work: (connection: pg.ClientBase) => Promise<R>,
+    options?: InSnapshotOptions,
+  ): Promise<R>;
   /** A connection of its own, not yet connected, for whoever holds a snapshot. */
   connection(): pg.Client;
 }
@@ -58,7 +82,13 @@ export function openSources(datasets: Datasets, env: NodeJS.ProcessEnv = process
     );
   }
   const pools = new Map(
-    datasets.sources.map((variable) => [variable, openPool(env[variable] ?? '')] as const),
+    datasets.sources.map((variable) => {
+      const url = env[variable] ?? '';
+      return [
+        variable,
+        { parts: openPool(url, PARTS_AT_ONCE_MAX), counts: openPool(url, COUNTS_AT_ONCE_MAX) },
+      ] as const;
+    }),
   );
   return {
     of(variable) {
@@ -67,15 +97,15 @@ export function openSources(datasets: Datasets, env: NodeJS.ProcessEnv = process
       return sourceOf(pool, env[variable] ?? '');
     },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.end()));
+      await Promise.all([...pools.values()].flatMap(({ parts, counts }) => [parts.end(), counts.end()]));
     },
   };
 }
 
-function openPool(url: string): pg.Pool {
+function openPool(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
-    max: PARTS_AT_ONCE_MAX,
+    max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
@@ -88,24 +118,43 @@ function openPool(url: string): pg.Pool {
   return pool;
 }
 
-function sourceOf(pool: pg.Pool, url: string): Source {
+interface Pools {
+  readonly parts: pg.Pool;
+  readonly counts: pg.Pool;
+}
+
+/** A wait for others is nobody's failure; a database that does not answer is, and leaves its place in the pool. */
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  return pool.connect().catch((error: unknown) => {
+    const isFull = pool.totalCount >= pool.options.max && pool.idleCount === 0;
+    throw isFull ? new SourceBusy(error) : error;
+  });
+}
+
+function sourceOf({ parts, counts }: Pools, url: string): Source {
   /** A transaction that is given up, connection and all, when anything in it fails. */
   const inTransaction = async <R>(
     begin: (connection: pg.ClientBase) => Promise<unknown>,
     work: (connection: pg.ClientBase) => Promise<R>,
+    { signal, isCount = false }: InSnapshotOptions = {},
   ): Promise<R> => {
-    const connection = await pool.connect();
+    const connection = await connect(isCount ? counts : parts);
     // An error of the connection reaches us through the query that it breaks; alone it would end the process.
     const ignore = (): void => undefined;
     connection.on('error', ignore);
+    // With a query under way it cuts the line, and the database notices (client_connection_check_interval).
+    const stop = (): void => void (connection as pg.PoolClient & pg.Client).end().catch(ignore);
+    signal?.addEventListener('abort', stop, { once: true });
     let broken = true;
     try {
+      signal?.throwIfAborted();
       await begin(connection);
       const result = await work(connection);
       await connection.query('commit');
       broken = false;
       return result;
     } finally {
+      signal?.removeEventListener('abort', stop);
       connection.off('error', ignore);
       if (broken) connection.on('error', ignore);
       connection.release(broken);
@@ -117,7 +166,8 @@ function sourceOf(pool: pg.Pool, url: string): Source {
         (connection) => connection.query('begin read only'),
         async (connection) => (await connection.query(text)).rows as never,
       ),
-    inSnapshot: (snapshot, work) => inTransaction((connection) => adopt(connection, snapshot), work),
+    inSnapshot: (snapshot, work, options) =>
+      inTransaction((connection) => adopt(connection, snapshot), work, options),
     connection: () =>
       new pg.Client({
         connectionString: url,

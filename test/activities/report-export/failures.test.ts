@@ -2,11 +2,15 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { sourceFailure, storeFailure } from '../../../activities/report-export/failures.js';
 import { StoreFailure, UploadAborted, type StoreVerdict } from '../../../libs/artifacts/artifact-store.js';
-import { SnapshotGone } from '../../../libs/datasets/sources.js';
-import { Denied, HoldLost, Rejected, Transient } from '../../../libs/saga/failure.js';
+import { SnapshotGone, SourceBusy } from '../../../libs/datasets/sources.js';
+import { Deferred, Denied, HoldLost, Rejected, Transient } from '../../../libs/saga/failure.js';
 
 test('a snapshot nobody knows is the loss of its keeper: the block starts over at once', () => {
   expect(sourceFailure(new SnapshotGone(undefined))).toBeInstanceOf(HoldLost);
+});
+
+test('a source whose connections are all in use is waited for, which costs no attempt', () => {
+  expect(sourceFailure(new SourceBusy(undefined))).toBeInstanceOf(Deferred);
 });
 
 test('a source that broke off has certainly changed nothing', () => {
