@@ -134,7 +134,12 @@ export async function startTestStack(home: string, env: Record<string, string> =
       },
     });
   };
-  const job = async (id: string): Promise<TestJob> => (await (await call(`/jobs/${id}`)).json()) as TestJob;
+  /** While a process is down the API may say 503, which is no job: whoever waits asks again. */
+  const job = async (id: string): Promise<TestJob> => {
+    const response = await call(`/jobs/${id}`);
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return (await response.json()) as TestJob;
+  };
   return {
     home,
     process: child,
