@@ -42,9 +42,9 @@ export interface PartEnd {
   readonly bytes: number;
 }
 
-/** The bytes of a part, in chunks. */
+/** The bytes of a part, or what it is made of, in chunks. */
 export interface PartSource extends Readable {
-  /** Where it is there: hears of each chunk that was written down, whose memory may be used again. */
+  /** Where it is there: hears of each chunk that is done with, whose memory may be used again. */
   takeBack?(chunk: Buffer): void;
 }
 

@@ -35,8 +35,7 @@ import { sendStream } from './s3-upload.js';
 const MS_PER_SECOND = 1_000;
 /** No signature of S3 lives longer. */
 const URL_SECONDS_MAX = 7 * 86_400;
-/** A part may be replaced while it is read, by an attempt that was thought dead; it ends. */
-const PUBLISH_TRIES_MAX = 3;
+const TRIES_MAX = 3;
 const BEAT_MS = 500;
 const PART_NUMBER_MAX = 99_999;
 
@@ -124,7 +123,7 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
     async readPartEnd(key, part, bytesMax, signal) {
       const location = locationOf(key);
       const target = keys.part(location, part);
-      for (let attempt = 1; ; attempt += 1) {
+      return untilItHolds(async () => {
         const source = await findObject(bucket, target);
         if (!source) {
           await refuseClosed(key, location);
@@ -132,15 +131,10 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
         }
         const { bytes } = source;
         const end = Buffer.alloc(Math.min(bytes, bytesMax));
-        if (end.length === 0) return { end, bytes };
-        try {
+        if (end.length > 0)
           await bucket.readRange(source, { start: bytes - end.length, end: bytes - 1 }, end, signal);
-          return { end, bytes };
-        } catch (error) {
-          if (!(error instanceof SourceChanged)) throw error;
-          if (attempt === PUBLISH_TRIES_MAX) throw new StoreFailure('busy', error.name, { cause: error });
-        }
-      }
+        return { end, bytes };
+      });
     },
 
     async abortUpload(key) {
@@ -149,24 +143,15 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
 
     async publish(key, publication) {
       const location = locationOf(key);
-      for (let attempt = 1; ; attempt += 1) {
+      return untilItHolds(async () => {
         const decision = await decisions.find(location);
         if (decision === 'aborted') throw new UploadAborted(key);
-        if (decision) {
-          await tidy(location);
-          return decision;
-        }
-        try {
-          const published = await publishOnce({ bucket, keys, decisions }, { key, location }, publication);
-          if (!published) throw new SourceChanged(keys.file(location));
-          await tidy(location);
-          return published;
-        } catch (error) {
-          const mayGoWell = error instanceof SourceChanged || error instanceof MultipartGone;
-          if (!mayGoWell) throw error;
-          if (attempt === PUBLISH_TRIES_MAX) throw new StoreFailure('busy', error.name, { cause: error });
-        }
-      }
+        const published =
+          decision ?? (await publishOnce({ bucket, keys, decisions }, { key, location }, publication));
+        if (!published) throw new SourceChanged(keys.file(location));
+        await tidy(location);
+        return published;
+      });
     },
 
     async findPublished(key) {
@@ -190,6 +175,19 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
       });
     },
   };
+}
+
+/** Begins anew where a part was replaced while it was read, by an attempt that was thought dead; that one ends. */
+async function untilItHolds<R>(work: () => Promise<R>): Promise<R> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const mayGoWell = error instanceof SourceChanged || error instanceof MultipartGone;
+      if (!mayGoWell) throw error;
+      if (attempt === TRIES_MAX) throw new StoreFailure('busy', error.name, { cause: error });
+    }
+  }
 }
 
 async function findObject(bucket: Bucket, key: string): Promise<ListedObject | undefined> {

@@ -2,14 +2,13 @@
 import type { Dataset } from './datasets.js';
 import { columnSql, quoted, rowsSql, type PartRows, type SelectionTenant } from './select.sql.js';
 import type { Selection } from './selection.js';
+import { OID } from './type-oids.js';
 
-/**
- * Types whose text never begins a formula, or whose sign is a number's: bool, bytea, int8, int2, int4, oid, json,
- * float4, float8, money, date, time, timestamp, timestamptz, interval, timetz, numeric, uuid, jsonb.
- * Whatever is not here is taken for text.
- */
-const NEVER_A_FORMULA = new Set([
-  16, 17, 20, 21, 23, 26, 114, 700, 701, 790, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950, 3802,
+/** Types whose text never begins a formula, or whose sign is a number's. Whatever is not here is taken for text. */
+const NEVER_A_FORMULA: ReadonlySet<number> = new Set([
+  ...[OID.bool, OID.bytea, OID.uuid, OID.json, OID.jsonb],
+  ...[OID.int2, OID.int4, OID.int8, OID.oid, OID.float4, OID.float8, OID.numeric, OID.money],
+  ...[OID.date, OID.time, OID.timetz, OID.timestamp, OID.timestamptz, OID.interval],
 ]);
 
 /** = + - @, tab, LF, CR, and the full-width signs that Excel reads the same way (OWASP, CSV injection). */

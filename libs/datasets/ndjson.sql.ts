@@ -14,14 +14,13 @@ import {
   type SelectionTenant,
 } from './select.sql.js';
 import type { Selection } from './selection.js';
+import { FIRST_CREATED_TYPE, OID } from './type-oids.js';
 
 /**
  * json, record, and arrays of these. A value of type json is kept as it was written, with its line ends; all other
- * JSON is PostgreSQL's own, on one line.
+ * JSON is PostgreSQL's own, on one line. Composites and their arrays, which are somebody's own types, may hold json, too.
  */
-const MAY_HOLD_JSON = new Set([114, 199, 2249, 2287]);
-/** From here on types are somebody's own: composites and their arrays may hold json, too. */
-const FIRST_CREATED_TYPE = 16_384;
+const MAY_HOLD_JSON: ReadonlySet<number> = new Set([OID.json, OID.jsonArray, OID.record, OID.recordArray]);
 
 /** `COPY (…) TO STDOUT` of one part. */
 export function ndjsonPartSql(

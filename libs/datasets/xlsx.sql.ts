@@ -13,26 +13,18 @@ import {
   type SelectionTenant,
 } from './select.sql.js';
 import type { Selection } from './selection.js';
+import { OID } from './type-oids.js';
 
 /** What Excel holds in a cell, in UTF-16's units. */
 export const CELL_TEXT_MAX = 32_767;
 /** The styles of `xl/styles.xml`, by their place. */
 const [DATE_STYLE, TIMESTAMP_STYLE] = [1, 2];
 
-/** PostgreSQL's numbers of types. */
-const TYPE = {
-  bool: 16,
-  int8: 20,
-  int2: 21,
-  int4: 23,
-  oid: 26,
-  float4: 700,
-  float8: 701,
-  date: 1082,
-  timestamp: 1114,
-  timestamptz: 1184,
-  numeric: 1700,
-} as const;
+/** Types that have cells of their own kind; all others are text, and may be long. */
+const NOT_TEXT: ReadonlySet<number> = new Set([
+  ...[OID.bool, OID.int2, OID.int4, OID.int8, OID.oid, OID.float4, OID.float8, OID.numeric],
+  ...[OID.date, OID.timestamp, OID.timestamptz],
+]);
 
 /** Not the name of any dataset's column. */
 const PLACE = '"_place"';
@@ -54,8 +46,7 @@ export function xlsxRowsSql(
 
 /** Whether any cell of a row is longer than Excel takes; undefined when no column could be. */
 export function longestCellSql(dataset: Dataset, columns: readonly DescribedColumn[]): string | undefined {
-  const types: readonly number[] = Object.values(TYPE);
-  const texts = columns.filter(({ dataTypeID }) => !types.includes(dataTypeID));
+  const texts = columns.filter(({ dataTypeID }) => !NOT_TEXT.has(dataTypeID));
   const lengths = texts.map(({ name }) => {
     const text = `${columnSql(dataset, name)}::text`;
     // Characters past the first plane are two units; the bytes are counted first, because that is quick.
@@ -109,18 +100,18 @@ function cellSql({ name, dataTypeID }: DescribedColumn, letters: string): string
 
   function cellOfType(): string {
     switch (dataTypeID) {
-      case TYPE.bool:
+      case OID.bool:
         return cell(' t="b"', `'<v>' || ${value}::int || '</v>'`);
-      case TYPE.int2:
-      case TYPE.int4:
-      case TYPE.oid:
+      case OID.int2:
+      case OID.int4:
+      case OID.oid:
         return number(value);
-      case TYPE.float4:
-      case TYPE.float8:
+      case OID.float4:
+      case OID.float8:
         return where(`${value} > '-Infinity' and ${value} < 'Infinity'`, number(value));
-      case TYPE.int8:
+      case OID.int8:
         return where(`${value} between -999999999999999 and 999999999999999`, number(value));
-      case TYPE.numeric: {
+      case OID.numeric: {
         const digits = `translate(${value}::text, '-.', '')`;
         // Fifteen digits survive in a double; NaN and the infinities have other characters.
         return where(
@@ -128,15 +119,15 @@ function cellSql({ name, dataTypeID }: DescribedColumn, letters: string): string
           number(value),
         );
       }
-      case TYPE.date:
+      case OID.date:
         return where(
           inExcelsDays(value, 'date'),
           number(`(${value} - date '1899-12-30')`, ` s="${DATE_STYLE}"`),
         );
-      case TYPE.timestamp:
-      case TYPE.timestamptz:
+      case OID.timestamp:
+      case OID.timestamptz:
         return where(
-          inExcelsDays(value, dataTypeID === TYPE.timestamp ? 'timestamp' : 'timestamptz'),
+          inExcelsDays(value, dataTypeID === OID.timestamp ? 'timestamp' : 'timestamptz'),
           number(`(extract(epoch from ${value})::float8 / 86400 + 25569)`, ` s="${TIMESTAMP_STYLE}"`),
         );
       default:

@@ -87,6 +87,17 @@ export class HoldLost extends StepFailure {
   }
 }
 
+/** What became of attempts none of which reported; `timeout` is the server's word for how it noticed. */
+export function workerLost(certainty: Certainty, timeout?: string): Failure {
+  const noticed = timeout === undefined ? '' : ` (${timeout})`;
+  return {
+    class: 'transient',
+    certainty,
+    code: 'worker_lost',
+    message: `No attempt reported in time${noticed}; its worker is lost or too slow.`,
+  };
+}
+
 /**
  * Not a failure: the step cannot run yet (a paused queue, an open circuit, a dataset still loading). The
  * interpreter sleeps and schedules it again; waiting costs no attempt.

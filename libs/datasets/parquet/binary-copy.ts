@@ -3,7 +3,7 @@
  * a trailer (PostgreSQL manual, COPY, "Binary Format").
  */
 import { ParquetRefusal } from './refusal.js';
-import type { Vector } from './vector.js';
+import { grown, type Vector } from './vector.js';
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 const HEADER_BYTES = SIGNATURE.length + 8;
@@ -89,11 +89,7 @@ export function readBinaryCopy(
         `A row is longer than ${rowBytesMax >> 20} MiB, which is more than a Parquet export takes. Ask for CSV, or leave a column out.`,
       );
     }
-    if (needed > rest.length) {
-      const larger = new Uint8Array(Math.max(needed, rest.length * 2));
-      larger.set(rest.subarray(0, restBytes));
-      rest = larger;
-    }
+    if (needed > rest.length) rest = grown(rest, needed);
     rest.set(chunk, restBytes);
     restBytes = needed;
   }

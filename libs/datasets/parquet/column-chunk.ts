@@ -10,7 +10,7 @@ import { writeRleBitPackedHybrid } from 'hyparquet-writer/src/encoding.js';
 import type { ParquetCodec } from './codecs.js';
 import { compressPage } from './compress.js';
 import { createDictionaryMaker, type Dictionary } from './dictionary.js';
-import { byteBounds, type Bounds, type ByteValues, type Values, type Vector } from './vector.js';
+import { byteBounds, startOf, type Bounds, type ByteValues, type Values, type Vector } from './vector.js';
 
 /** A reader holds a page at a time. */
 const PAGE_BYTES_MAX = 1 << 20;
@@ -200,7 +200,7 @@ function appendByteStrings(
 ): void {
   for (let index = 0; index < count; index += 1) {
     const value = nth(index);
-    const from = value === 0 ? 0 : (ends[value - 1] ?? 0);
+    const from = startOf(ends, value);
     const length = (ends[value] ?? 0) - from;
     page.ensure(LENGTH_BYTES + length);
     page.view.setUint32(page.index, length, true);

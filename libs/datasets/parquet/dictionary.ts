@@ -1,5 +1,5 @@
 /** Dictionaries: each value once, and for each row which one it is. Made only where that is much shorter. */
-import type { ByteValues, FixedValues } from './vector.js';
+import { startOf, type ByteValues, type FixedValues } from './vector.js';
 
 /** Indexes stay below 16 bits; more different values than this are hardly a dictionary. */
 const VALUES_MAX = 1 << 15;
@@ -109,7 +109,7 @@ function plainBytes(values: FixedValues | ByteValues, count: number, nth: (index
   let bytes = count * LENGTH_BYTES;
   for (let index = 0; index < count; index += 1) {
     const value = nth(index);
-    bytes += (ends[value] ?? 0) - (value === 0 ? 0 : (ends[value - 1] ?? 0));
+    bytes += (ends[value] ?? 0) - startOf(ends, value);
   }
   return bytes;
 }
@@ -124,7 +124,7 @@ const hashOfBytes =
   (index: number): number => {
     let hash = FNV_OFFSET;
     const to = ends[index] ?? 0;
-    for (let at = index === 0 ? 0 : (ends[index - 1] ?? 0); at < to; at += 1)
+    for (let at = startOf(ends, index); at < to; at += 1)
       hash = Math.imul(hash ^ (content[at] ?? 0), FNV_PRIME);
     return hash ^ (hash >>> 15);
   };
@@ -132,8 +132,8 @@ const hashOfBytes =
 const isSameBytes =
   (content: Uint8Array, ends: Int32Array) =>
   (index: number, other: number): boolean => {
-    const from = index === 0 ? 0 : (ends[index - 1] ?? 0);
-    const otherFrom = other === 0 ? 0 : (ends[other - 1] ?? 0);
+    const from = startOf(ends, index);
+    const otherFrom = startOf(ends, other);
     const length = (ends[index] ?? 0) - from;
     if (length !== (ends[other] ?? 0) - otherFrom) return false;
     for (let i = 0; i < length; i += 1) if (content[from + i] !== content[otherFrom + i]) return false;

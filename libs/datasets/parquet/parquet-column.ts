@@ -5,6 +5,7 @@
  */
 import type { SchemaElement } from 'hyparquet';
 import type { DescribedColumn } from '../select.sql.js';
+import { OID } from '../type-oids.js';
 
 /** How a column's values are decoded from PostgreSQL's binary form. */
 export type ParquetKind =
@@ -37,44 +38,41 @@ export interface ParquetColumn {
 const DECIMAL_DIGITS_MAX = 38;
 const INT32_DIGITS_MAX = 9;
 const INT64_DIGITS_MAX = 18;
-const NUMERIC_OID = 1700;
 const UUID_BYTES = 16;
 
-/** By type's OID: those whose binary form is decoded. Everything else is asked for as text or as JSON. */
+/** By type: those whose binary form is decoded. Everything else is asked for as text or as JSON. */
 const KINDS: Readonly<Record<number, ParquetKind>> = {
-  16: 'bool',
-  17: 'bytes',
-  19: 'text',
-  20: 'int8',
-  21: 'int2',
-  23: 'int4',
-  25: 'text',
-  26: 'oid',
-  114: 'json',
-  700: 'float4',
-  701: 'float8',
-  1042: 'text',
-  1043: 'text',
-  1082: 'date',
-  1083: 'time',
-  1114: 'timestamp',
-  1184: 'timestamptz',
-  2950: 'uuid',
+  [OID.bool]: 'bool',
+  [OID.bytea]: 'bytes',
+  [OID.name]: 'text',
+  [OID.int8]: 'int8',
+  [OID.int2]: 'int2',
+  [OID.int4]: 'int4',
+  [OID.text]: 'text',
+  [OID.oid]: 'oid',
+  [OID.json]: 'json',
+  [OID.float4]: 'float4',
+  [OID.float8]: 'float8',
+  [OID.bpchar]: 'text',
+  [OID.varchar]: 'text',
+  [OID.date]: 'date',
+  [OID.time]: 'time',
+  [OID.timestamp]: 'timestamp',
+  [OID.timestamptz]: 'timestamptz',
+  [OID.uuid]: 'uuid',
 };
-
-const JSONB_OID = 3802;
 
 /** Whether the type's OID alone does not tell text from what is nested. */
 export function needsCategory({ dataTypeID }: DescribedColumn): boolean {
-  return KINDS[dataTypeID] === undefined && dataTypeID !== NUMERIC_OID && dataTypeID !== JSONB_OID;
+  return KINDS[dataTypeID] === undefined && dataTypeID !== OID.numeric && dataTypeID !== OID.jsonb;
 }
 
 /** What the column becomes; a numeric is a DECIMAL when its declared precision fits. */
 export function parquetColumnOf(column: DescribedColumn): ParquetColumn {
   const { name, dataTypeID } = column;
-  const decimal = dataTypeID === NUMERIC_OID ? decimalOf(column.dataTypeModifier ?? -1) : undefined;
+  const decimal = dataTypeID === OID.numeric ? decimalOf(column.dataTypeModifier ?? -1) : undefined;
   if (decimal) return { name, kind: 'decimal', ...decimal };
-  const kind = KINDS[dataTypeID] ?? (dataTypeID === JSONB_OID || column.nested ? 'json' : 'text');
+  const kind = KINDS[dataTypeID] ?? (dataTypeID === OID.jsonb || column.nested ? 'json' : 'text');
   return { name, kind, precision: 0, scale: 0 };
 }
 
@@ -94,7 +92,7 @@ export function askedFor(column: DescribedColumn): 'itself' | 'text' | 'json' {
   const { kind } = parquetColumnOf(column);
   if (kind === 'decimal' || KINDS[column.dataTypeID] !== undefined) return 'itself';
   // The text of jsonb is JSON.
-  return kind === 'json' && column.dataTypeID !== JSONB_OID ? 'json' : 'text';
+  return kind === 'json' && column.dataTypeID !== OID.jsonb ? 'json' : 'text';
 }
 
 /** How many bytes a decimal of so many digits takes: those of an integer, or as few as hold it with its sign. */

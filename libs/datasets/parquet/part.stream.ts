@@ -1,9 +1,10 @@
 /** A part of a Parquet file as a stream, written on a thread: the event loop only passes the bytes on. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { MessageChannel } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import type { PartSource } from '../../artifacts/artifact-store.js';
 import { packageRoot } from '../../embedded/cache-folder.js';
 import { ByteCounter, type CountedStream } from '../compressions.js';
 import type { PartAnswer, PartOutcome, PartRequest, PartTask } from './part.thread.js';
@@ -37,11 +38,8 @@ async function openThreads(): Promise<Piscina> {
   });
 }
 
-/** A COPY's bytes; one that fills its blocks again is told of each that is done with. */
-export type PartRows = Readable & { takeBack?(chunk: Buffer): void };
-
 /** The rows of a binary COPY as a Parquet file. Fails with ParquetRefusal for rows it has no place for. */
-export function parquetPart(rows: PartRows, options: PartWriterOptions): CountedStream {
+export function parquetPart(rows: PartSource, options: PartWriterOptions): CountedStream {
   const counted = new ByteCounter();
   // Its reader is told of every failure: the pipeline destroys the last stream with the error.
   pipeline(

@@ -93,13 +93,20 @@ export interface Vector {
   clear(): void;
 }
 
-function grown(array: Uint8Array, bytesMin = 0): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(Math.max(array.length * 2, bytesMin));
+type NumberArray = Int32Array | Float32Array | Float64Array;
+
+/** Twice the room, or more, with the same beginning. */
+export function grown<T extends Uint8Array | NumberArray>(array: T, lengthMin = 0): T {
+  const Kind = array.constructor as new (length: number) => T;
+  const larger = new Kind(Math.max(array.length * 2, lengthMin));
   larger.set(array);
   return larger;
 }
 
-type NumberArray = Int32Array | Float32Array | Float64Array;
+/** Where a byte string begins: where the one before ends. */
+export function startOf(ends: Int32Array, index: number): number {
+  return index === 0 ? 0 : (ends[index - 1] ?? 0);
+}
 
 /** A vector of numbers in an array of their own type, which is how this machine and a page have them. */
 function numbers<T extends NumberArray>(
@@ -122,11 +129,7 @@ function numbers<T extends NumberArray>(
       bounds: () => boundsOf(array.subarray(0, count)),
     },
     append(view, _, at) {
-      if (count === array.length) {
-        const larger = new Kind(array.length * 2);
-        larger.set(array);
-        array = larger;
-      }
+      if (count === array.length) array = grown(array);
       array[count] = read(view, at);
       count += 1;
       presence.add(true);
@@ -174,11 +177,7 @@ function longs(put: (words: Int32Array, to: number, view: DataView, at: number) 
       bounds: () => longBounds(words, filled),
     },
     append(view, _, at) {
-      if (filled === words.length) {
-        const larger = new Int32Array(words.length * 2);
-        larger.set(words);
-        words = larger;
-      }
+      if (filled === words.length) words = grown(words);
       put(words, filled, view, at);
       filled += 2;
       presence.add(true);
@@ -354,11 +353,7 @@ function byteStrings(): Vector {
         for (let i = 0; i < length; i += 1) content[filled + i] = bytes[at + i] ?? 0;
       else content.set(bytes.subarray(at, at + length), filled);
       filled += length;
-      if (count === ends.length) {
-        const larger = new Int32Array(ends.length * 2);
-        larger.set(ends);
-        ends = larger;
-      }
+      if (count === ends.length) ends = grown(ends);
       ends[count] = filled;
       count += 1;
       presence.add(true);

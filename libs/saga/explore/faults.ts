@@ -22,8 +22,8 @@ export const KEPT = fault('the ledger keeps it, and the answer is lost');
 export const RECORD_WORKER_LOST = fault('the worker is lost before');
 export const KEPT_WORKER_LOST = fault('the worker is lost after it');
 
-const READ = [WELL, REJECTS, FAILS, BUG, WORKER_LOST];
-const OWN = [WELL, REJECTS, FAILS, BUG, WORKER_LOST];
+/** Of a step without effect, or with one that is in a transaction. */
+const ALONE = [WELL, REJECTS, FAILS, BUG, WORKER_LOST];
 const CALL = [
   WELL,
   REJECTS,
@@ -39,7 +39,7 @@ const CALL = [
 const UNDO = [WELL, REJECTS, FAILS, UNHEARD, ANSWER_LOST, BUG, WORKER_LOST, WORKER_LOST_AFTER];
 
 export function stepFaults({ effect }: Step): readonly Option[] {
-  return effect === 'none' ? READ : effect === 'own' ? OWN : CALL;
+  return effect === 'keyed' ? CALL : ALONE;
 }
 export const UNDO_FAULTS: readonly Option[] = UNDO;
 export const PROBE_FAULTS: readonly Option[] = [WELL, PROBE_FAILS, WORKER_LOST];

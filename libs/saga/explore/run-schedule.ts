@@ -289,7 +289,7 @@ export async function runSchedule(
         outputs[name]?.(args, { item, generation });
       steps[name] = (args, context) =>
         step.holds
-          ? hold(name, context, () => answer(args, context))
+          ? hold(name, step, context, () => answer(args, context))
           : work(name, step, context, () => answer(args, context));
       if (step.undo !== undefined) undos[step.undo] = (_, context) => takeBack(name, step, context);
       if (step.probe !== undefined) {
@@ -330,14 +330,12 @@ export async function runSchedule(
 
   async function hold(
     name: string,
+    step: Step,
     context: StepContext<unknown, Step>,
     answer: () => unknown,
   ): Promise<void> {
     const label = `step ${factNameOf(refOf(name, context))}`;
-    const chosen = choices.choose(
-      () => `${label} #${context.attempt}`,
-      [F.NOTHING, F.REJECTS, F.FAILS, F.BUG, F.WORKER_LOST],
-    );
+    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.stepFaults(step));
     const failed = failBefore(chosen, label);
     if (failed) return failed;
     await context.ready(answer());

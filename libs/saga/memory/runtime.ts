@@ -3,6 +3,7 @@ import { attempt } from '../attempt/attempt.js';
 import { backoffMs } from '../backoff.js';
 import { travelled } from '../attempt/context.js';
 import type { Host, Kind, World } from '../attempt/world.js';
+import { workerLost } from '../failure.js';
 import type { JobRef } from '../implement.js';
 import type { Request, Settled } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
@@ -85,7 +86,8 @@ async function runSeries(
       await clock.sleep(step.heartbeatMs);
       const isDoubtful = step.effect !== 'none';
       // As on a server: who was asked to end and is lost is not tried again.
-      if (signal.aborted || number >= request.attemptsMax) return workerLost(isDoubtful);
+      if (signal.aborted || number >= request.attemptsMax)
+        return { kind: 'failed', failure: workerLost(isDoubtful ? 'unknown' : 'no'), doubt: isDoubtful };
       const { retry, undoRetry } = step;
       await clock.sleep(backoffMs(request.role === 'undo' ? undoRetry : retry, number, 1), signal);
       if (signal.aborted) return { kind: 'cancelled', doubt: isDoubtful };
@@ -111,15 +113,4 @@ async function runSeries(
       }
     }
   }
-}
-
-/** How the server ends a series whose last attempt never reported. */
-function workerLost(isDoubtful: boolean): Settled {
-  const certainty = isDoubtful ? 'unknown' : 'no';
-  const message = 'No attempt reported in time; its worker is lost or too slow.';
-  return {
-    kind: 'failed',
-    failure: { class: 'transient', certainty, code: 'worker_lost', message },
-    doubt: isDoubtful,
-  };
 }

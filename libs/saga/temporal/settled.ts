@@ -6,7 +6,7 @@ import {
   isCancellation,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { FAILURE_MESSAGE_LENGTH_MAX, type Failure } from '../failure.js';
+import { FAILURE_MESSAGE_LENGTH_MAX, workerLost, type Failure } from '../failure.js';
 import type { Settled, Verdict } from '../protocol.js';
 import type { Call } from '../runtime.js';
 
@@ -45,14 +45,7 @@ function settledByVerdict(verdict: Verdict): Settled {
 
 function unreported(cause: unknown, doubtful: boolean): Failure {
   const certainty = doubtful ? 'unknown' : 'no';
-  if (cause instanceof TimeoutFailure) {
-    return {
-      class: 'transient',
-      certainty,
-      code: 'worker_lost',
-      message: `No attempt reported in time (${cause.timeoutType ?? 'time-out'}); its worker is lost or too slow.`,
-    };
-  }
+  if (cause instanceof TimeoutFailure) return workerLost(certainty, cause.timeoutType ?? 'time-out');
   // Not from our attempts: an activity no worker knows, an argument that does not decode. No retry mends it.
   const message = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
   return {
