@@ -41,7 +41,7 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly onEvent?: (event: AttemptEvent, control: MemoryRunControl) => void;
   /** Told each park, once it is stored; the state's `park` says where. */
   readonly onPark?: (control: MemoryRunControl) => void;
-  /** Stops at the first park instead of letting time pass until the deadline. */
+  /** Stops at the first park that nobody decides and no time ends, instead of letting time pass until the deadline. */
   readonly stopWhenParked?: boolean;
   /** For `own` effects: what `ctx.tx` is. */
   readonly openTransaction?: () => MemoryTransaction;
@@ -81,6 +81,7 @@ export async function runInMemory<D extends AnyJobDefinition>(
   const random = seededRandom(options.seed ?? 1);
   const { openTransaction, cancelAt } = options;
   const values = new Map<string, unknown>();
+  const decided = new Set<number>();
   const ledger = createMemoryLedger({
     now: () => clock.now(),
     openTransaction,
@@ -125,6 +126,7 @@ export async function runInMemory<D extends AnyJobDefinition>(
       const refusal = saga.refusalOf(wish);
       if (refusal !== undefined) throw new TypeError(refusal);
       values.set(wish.id, value);
+      decided.add(wish.park);
       saga.decide(wish);
     },
     get state() {
@@ -140,8 +142,12 @@ export async function runInMemory<D extends AnyJobDefinition>(
     (record) => (end = record),
     (error: unknown) => (failure = { error }),
   );
+  const isLeftParked = (): boolean => {
+    const { park } = saga.state;
+    return park !== undefined && park.until === undefined && !decided.has(park.number);
+  };
   const isOver = (): boolean =>
-    end !== undefined || failure !== undefined || (options.stopWhenParked === true && !!saga.state.park);
+    end !== undefined || failure !== undefined || (options.stopWhenParked === true && isLeftParked());
   await clock.run(isOver, options.realMs);
   disarm?.();
   if (failure) throw failure.error;
