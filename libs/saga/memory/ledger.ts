@@ -65,8 +65,6 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
   const rows = new Map<string, EffectRow>();
   const letters: DeadLetter[] = [];
   const locks = createRowLocks();
-  let end: SagaEnd | undefined;
-  let committed = false;
 
   const rowOf = (ref: EffectRef): EffectRow | undefined => rows.get(keyOf(ref));
   const insert = (claim: Claim | UndoClaim | SettleClaim, state: EffectState): EffectRow => {
@@ -110,7 +108,7 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
   }
 
   function claimRow(claim: Claim): ClaimAnswer {
-    if (end) return refused('job_ended');
+    if (ledger.end) return refused('job_ended');
     const row = rowOf(claim) ?? insert(claim, 'claimed');
     if (row.state === 'done') return { kind: 'done', outcome: row.outcome };
     if (row.state !== 'claimed') return refused('fenced');
@@ -118,7 +116,7 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     supersede(row, claim);
     row.attempt = claim.attempt;
     row.leaseUntil = now() + claim.leaseMs;
-    if (claim.stepKind === 'retriable') committed = true;
+    if (claim.stepKind === 'retriable') ledger.committed = true;
     return { kind: 'claimed' };
   }
 
@@ -131,19 +129,16 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     row.doubt = false;
     row.progress = progress ?? row.progress;
     if (row.attempt === claim.attempt) row.leaseUntil = undefined;
-    if (claim.stepKind === 'pivot') committed = true;
+    if (claim.stepKind === 'pivot') ledger.committed = true;
     return { kind: 'recorded' };
   }
 
-  return {
+  // Plain data: an accessor in a literal gives every ledger a hidden class of its own, which outlives it for long.
+  const ledger: MemoryLedger & { end: SagaEnd | undefined; committed: boolean } = {
     rows,
     letters,
-    get end() {
-      return end;
-    },
-    get committed() {
-      return committed;
-    },
+    end: undefined,
+    committed: false,
 
     claim: (claim) => locks.hold(keyOf(claim), async () => claimRow(claim)),
 
@@ -273,7 +268,7 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
         row.doubt = false;
         if (settlement.verdict !== 'happened') return;
         row.outcome = settlement.output;
-        committed = true;
+        ledger.committed = true;
       }),
 
     async park(_job, letter) {
@@ -281,11 +276,12 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     },
 
     async finish(_job, record) {
-      const recorded = end === undefined;
-      end ??= record;
+      const recorded = ledger.end === undefined;
+      ledger.end ??= record;
       return { recorded };
     },
   };
+  return ledger;
 }
 
 function keyOf(ref: EffectRef): string {
