@@ -281,22 +281,41 @@ export async function runSchedule(
   }
 
   function implement(): Kind {
-    const steps: Record<string, Kind['steps'][string]> = {};
-    const undos: Record<string, Kind['undos'][string]> = {};
-    const probes: Record<string, Kind['probes'][string]> = {};
-    for (const [name, step] of Object.entries(definition.steps as Readonly<Record<string, Step>>)) {
+    const all = Object.entries(definition.steps as Readonly<Record<string, Step>>).map(([name, step]) => {
       const answer = (args: unknown, { item, generation }: CallContext<unknown>): unknown =>
         outputs[name]?.(args, { item, generation });
-      steps[name] = (args, context) =>
-        step.holds
-          ? hold(name, step, context, () => answer(args, context))
-          : work(name, step, context, () => answer(args, context));
-      if (step.undo !== undefined) undos[step.undo] = (_, context) => takeBack(name, step, context);
-      if (step.probe !== undefined) {
-        probes[step.probe] = (args, context) => look(name, context, () => answer(args, context));
-      }
-    }
-    return { definition, steps, undos, probes };
+      return { name, step, answer };
+    });
+    // Not property by property: each function put on so gives the object a hidden class that keeps the function, and
+    // with it the whole run, until the next full collection.
+    return {
+      definition,
+      steps: Object.fromEntries(
+        all.map(({ name, step, answer }): [string, Kind['steps'][string]] => [
+          name,
+          (args, context) =>
+            step.holds
+              ? hold(name, step, context, () => answer(args, context))
+              : work(name, step, context, () => answer(args, context)),
+        ]),
+      ),
+      undos: Object.fromEntries(
+        all
+          .filter(({ step }) => step.undo !== undefined)
+          .map(({ name, step }): [string, Kind['undos'][string]] => [
+            step.undo as string,
+            (_, context) => takeBack(name, step, context),
+          ]),
+      ),
+      probes: Object.fromEntries(
+        all
+          .filter(({ step }) => step.probe !== undefined)
+          .map(({ name, step, answer }): [string, Kind['probes'][string]] => [
+            step.probe as string,
+            (args, context) => look(name, context, () => answer(args, context)),
+          ]),
+      ),
+    };
   }
 
   async function work(
