@@ -1,5 +1,5 @@
 /** What an HTTP answer other than the one hoped for means for a saga (SAGA rule S12): said once, for every provider. */
-import { Denied, Rejected, Transient } from '../saga/failure.js';
+import { Denied, Rejected, Transient, type Certainty } from '../saga/failure.js';
 import { retryAfterMsOf } from './retry-after.js';
 
 /** What is read of an answer: its status, its `Retry-After` and, where the provider gives one, its reason. */
@@ -21,15 +21,22 @@ const NO_RIGHTS: ReadonlySet<number> = new Set([401, 403, 407]);
 /** The provider lives elsewhere and did nothing: our configuration is wrong. A redirect is never followed. */
 const MOVED: ReadonlySet<number> = new Set([301, 307, 308]);
 
+/** What a failure leaves behind that nobody can tell: `no` for a request that only reads. */
+export interface FailureContext {
+  readonly whenUnknown?: Certainty;
+  /** For a `Retry-After` that is a date. */
+  readonly nowMs?: number;
+}
+
 /**
- * The answer as a step's failure. `what` begins the message: "The transfer". `nowMs` is for a `Retry-After` that is
- * a date. Every 409 is taken for "your first request is still in flight": a provider that says it of something else
- * is asked some times in vain, while the other way round a payment in flight would be compensated.
+ * The answer as a step's failure. `what` begins the message: "The transfer". Every 409 is taken for "your first
+ * request is still in flight": a provider that says it of something else is asked some times in vain, while the other
+ * way round a payment in flight would be compensated.
  */
 export function answerFailure(
   answer: HttpAnswer,
   what: string,
-  nowMs: number = Date.now(),
+  { whenUnknown = 'unknown', nowMs = Date.now() }: FailureContext = {},
 ): Rejected | Transient | Denied {
   const { status } = answer;
   const code = answer.code ?? `http_${status}`;
@@ -44,17 +51,21 @@ export function answerFailure(
     return new Rejected(code, message);
   }
   // 408, 409, 5xx, and what is no answer to this request at all (303 follows an effect; a 2xx nobody declared).
-  return new Transient(code, message, { certainty: 'unknown', ...wait });
+  return new Transient(code, message, { certainty: whenUnknown, ...wait });
 }
 
 /** An answer that says yes and cannot be read: cut short, too long, or of another shape. It may well have happened. */
-export function unreadableAnswer(what: string, cause: unknown): Transient {
+export function unreadableAnswer(
+  what: string,
+  cause: unknown,
+  whenUnknown: Certainty = 'unknown',
+): Transient {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new Transient(
     'answer_unreadable',
     `${what} was answered, but the answer cannot be read: ${reason}`,
     {
-      certainty: 'unknown',
+      certainty: whenUnknown,
       cause,
     },
   );

@@ -39,14 +39,15 @@ interface NetworkError {
 
 /**
  * The error as a step's failure: certainly not done where no byte can have been sent, else unknown, aborts and
- * time-outs included. What is no error of the network (a bug of ours) comes back as it was.
+ * time-outs included (`whenUnknown`: `no` for a request that only reads). What is no error of the network (a bug of ours)
+ * comes back as it was.
  */
-export function networkFailure(error: unknown, what: string): unknown {
+export function networkFailure(error: unknown, what: string, whenUnknown: Certainty = 'unknown'): unknown {
   const found = read(error);
   if (found === undefined) return error;
   const heard = found.certainty === 'no' ? 'did not get through' : 'had no answer';
   return new Transient(codeFor(found.code), `${what} ${heard}: ${found.code}`, {
-    certainty: found.certainty,
+    certainty: found.certainty === 'no' ? 'no' : whenUnknown,
     cause: error,
   });
 }

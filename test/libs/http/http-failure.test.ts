@@ -5,7 +5,7 @@ import { toFailure } from '../../../libs/saga/failure.js';
 
 const NOW = Date.UTC(2026, 0, 5, 12, 0, 0);
 const failureOf = (status: number, retryAfter?: string) =>
-  toFailure(answerFailure({ status, retryAfter }, 'The transfer', NOW), 'no');
+  toFailure(answerFailure({ status, retryAfter }, 'The transfer', { nowMs: NOW }), 'no');
 
 describe('an answer', () => {
   it.each([400, 402, 404, 405, 410, 412, 413, 415, 422, 451])('%i is a business no', (status) => {
@@ -45,6 +45,13 @@ describe('an answer', () => {
   it.each([409, 429, 503])('%i carries how long to wait', (status) => {
     expect(failureOf(status, '7')).toMatchObject({ retryAfterMs: 7_000 });
     expect(failureOf(status)).not.toHaveProperty('retryAfterMs');
+  });
+
+  it('to a request that only reads leaves no doubt', () => {
+    const certain = { whenUnknown: 'no' } as const;
+    const answered = answerFailure({ status: 503 }, 'The probe', certain);
+    expect(answered).toMatchObject({ failureClass: 'transient', certainty: 'no' });
+    expect(unreadableAnswer('The probe', 'nonsense', 'no')).toMatchObject({ certainty: 'no' });
   });
 
   it('that says yes and cannot be read leaves it in doubt', () => {

@@ -207,6 +207,11 @@ it('an unreachable host is certain only while connecting', () => {
   expect(networkFailure(at('read'), 'The call')).toMatchObject({ certainty: 'unknown' });
 });
 
+it('a broken connection leaves no doubt where the request only reads', () => {
+  const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET', syscall: 'read' });
+  expect(networkFailure(reset, 'The probe', 'no')).toMatchObject({ certainty: 'no' });
+});
+
 it('several addresses are certain only together', () => {
   const at = (code: string, syscall: string) => Object.assign(new Error(code), { code, syscall });
   const mixed = new AggregateError([at('ECONNREFUSED', 'connect'), at('ECONNRESET', 'read')]);
