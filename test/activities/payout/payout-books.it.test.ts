@@ -326,6 +326,38 @@ describe('money', () => {
     expect(await balanceOf(accountId)).toMatchObject({ balanceMinor: 1_000 });
   });
 
+  it('moves under row-level security where the schema’s owner is no superuser', async () => {
+    const role = `books_owner_${Date.now()}`;
+    const mine = ['accounts', 'account_entries', 'payout_batches', 'payout_items'].map(
+      (t) => `table longhaul.${t}`,
+    );
+    const functions = [
+      'post_entry(text, text, bigint, bigint, uuid, int, text)',
+      'post_payout(text, text, bigint, bigint, uuid, int)',
+      'deposit(uuid, text, text, bigint, text)',
+    ].map((f) => `function longhaul.${f}`);
+    const give = async (to: string): Promise<void> => {
+      for (const thing of [...mine, ...functions]) await jobs.owner.query(`alter ${thing} owner to ${to}`);
+    };
+    await jobs.owner.query(`create role ${role} nologin nobypassrls`);
+    try {
+      await jobs.owner.query(`grant usage, create on schema longhaul to ${role}`);
+      await jobs.owner.query(`grant select, references on longhaul.jobs, longhaul.tenants to ${role}`);
+      await give(role);
+      const batch = await setup();
+      await batch.open();
+      await batch.reserve(0);
+      await batch.settle(0);
+      await batch.close();
+      expect(await balanceOf(batch.accountId)).toMatchObject({ balanceMinor: 700, reservedMinor: 0 });
+      expect(await drift()).toEqual([]);
+    } finally {
+      await give('current_user');
+      await jobs.owner.query(`drop owned by ${role}`);
+      await jobs.owner.query(`drop role ${role}`);
+    }
+  });
+
   it('is never rewritten, not even by the owner of the schema', async () => {
     await setup();
     await expect(jobs.owner.query('update longhaul.account_entries set balance_delta = 1')).rejects.toThrow(
