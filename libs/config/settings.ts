@@ -55,6 +55,8 @@ const Variables = z.object({
   /** The payment provider that payouts go through; without it they park. */
   PAYMENT_PROVIDER_URL: z.url({ protocol: /^https?$/ }).optional(),
   PAYMENT_PROVIDER_KEY: z.string().min(1).optional(),
+  /** A batch of payouts of more than this, in minor units, waits for a person's approval. */
+  PAYOUT_APPROVAL_OVER_MINOR: z.coerce.number().int().nonnegative().default(1000000),
   /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
   LONGHAUL_CODEC_UI_TOKEN: z
     .string()
@@ -134,6 +136,7 @@ export interface Settings {
   readonly s3?: S3Settings | undefined;
   readonly datasetsFile: string | undefined;
   readonly payments?: PaymentSettings | undefined;
+  readonly payoutApprovalOverMinor: number;
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
@@ -198,6 +201,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       e.PAYMENT_PROVIDER_URL !== undefined && e.PAYMENT_PROVIDER_KEY !== undefined
         ? { providerUrl: e.PAYMENT_PROVIDER_URL, providerKey: e.PAYMENT_PROVIDER_KEY }
         : undefined,
+    payoutApprovalOverMinor: e.PAYOUT_APPROVAL_OVER_MINOR,
     workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,
