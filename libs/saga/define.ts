@@ -212,6 +212,11 @@ export interface Saga<S extends Steps> {
     options: { startOver: number },
     body: (held: OutputOf<S[N]>) => Promise<R>,
   ) => Promise<R>;
+  /**
+   * Whether this job goes the way of a change to `run`: false for jobs that passed this point before the change was
+   * deployed, true for all others. A change has one answer a job. See docs/changing-a-kind.md.
+   */
+  readonly patched: (change: string) => boolean;
 }
 
 /** The parts of a kind, as its file gives them to `defineJob`. */

@@ -137,6 +137,7 @@ function sagaOf(run: SagaRun): Saga<Steps> {
       options: { startOver: number },
       body: (held: unknown) => Promise<unknown>,
     ) => holdingBlock(run, step, args, options, body),
+    patched: (change: string) => run.runtime.patched(change),
   };
   return saga as unknown as Saga<Steps>;
 }
