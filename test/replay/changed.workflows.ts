@@ -1,11 +1,11 @@
 /** Copies of recorded kinds, each changed as a later release might change it. */
-import { z } from 'zod';
-import { defineJob, pivot, readOnly, retriable, type Saga } from '../../libs/saga/define.js';
+import { defineJob, pivot, retriable, type Saga } from '../../libs/saga/define.js';
 import { bindWorkflow } from '../../libs/saga/temporal/workflow.js';
-import { order } from '../conformance/kinds.js';
+import { order, snapshot } from '../conformance/kinds.js';
+import { auditedOrder } from './audited-order.job.js';
 import { patchedJob, type PatchedSaga } from './patched.job.js';
 
-const steps = { ...order.steps, audit: readOnly({ pool: 'io', output: z.null() }) };
+const { steps } = auditedOrder;
 type OrderSaga = Saga<typeof steps>;
 type Run = (saga: OrderSaga) => ReturnType<typeof order.run>;
 
@@ -34,7 +34,6 @@ const course =
 /** The activities of a copy are called what they were: only its workflow has another name. */
 const changed = (run: Run) => bindWorkflow(defineJob({ ...order, steps, run }));
 
-const audit = ({ steps }: OrderSaga) => steps.audit();
 const auditIfPatched = async (saga: OrderSaga) => saga.patched('audit') && saga.steps.audit();
 /** Asks before anything is done, and again when all is done. */
 const askTwice = { first: async (saga: OrderSaga) => saga.patched('audit'), last: auditIfPatched };
@@ -42,8 +41,8 @@ const askTwice = { first: async (saga: OrderSaga) => saga.patched('audit'), last
 export const orderUnchanged = changed(course({}));
 export const orderReordered = changed(course({ reserves: 'first' }));
 export const orderStepRemoved = changed(course({ reserves: 'never' }));
-export const orderStepAdded = changed(course({ first: audit }));
-export const orderStepAddedLast = changed(course({ last: audit }));
+export const orderStepAdded = bindWorkflow(auditedOrder);
+export const orderStepAddedLast = changed(course({ last: ({ steps }) => steps.audit() }));
 export const orderNarrowed = changed(course({ concurrency: 1 }));
 export const orderPatched = changed(course({ first: auditIfPatched }));
 export const orderPatchedLast = changed(course(askTwice));
@@ -77,6 +76,22 @@ export const orderRetuned = bindWorkflow(
       pack: { ...pack, undoFence: 'key' },
       charge: pivot({ ...policies, pool: 'io', effect: 'keyed', output: charge.output, probe: 'findCharge' }),
       notify: retriable({ ...policies, pool: 'io', effect: 'keyed', output: notify.output }),
+    },
+  }),
+);
+
+export const orderImpatient = bindWorkflow(
+  defineJob({
+    ...order,
+    steps: { ...order.steps, reserve: { ...reserve, retry: { ...reserve.retry, attempts: 1 } } },
+  }),
+);
+export const snapshotImpatient = bindWorkflow(
+  defineJob({
+    ...snapshot,
+    steps: {
+      ...snapshot.steps,
+      keep: { ...snapshot.steps.keep, retry: { ...snapshot.steps.keep.retry, attempts: 1 } },
     },
   }),
 );

@@ -82,6 +82,7 @@ const theOrder = recorded(
       shapes.counted('wide-group', 'The group has more members than may run at once.', { count: 7 }),
       shapes.retried('pack'),
       shapes.deferred('reserve'),
+      shapes.deferredLate('reserve'),
       shapes.compensated('charge'),
       shapes.cancelled('pack'),
       shapes.cancelledNatively('pack'),
@@ -110,6 +111,7 @@ const theSnapshot = recorded(
     isSealed: false,
     shapes: [
       shapes.straight,
+      shapes.retried('keep'),
       shapes.cancelled('part'),
       shapes.parkedInDoubt('publish'),
       shapes.parked('keep'),

@@ -73,6 +73,8 @@ describe('a copy of a kind', () => {
     ['a step renamed', 'orderStepRenamed', straight],
     ['an undo renamed', 'orderUndoRenamed', compensated],
     ['another concurrency', 'orderNarrowed', straight],
+    ['fewer attempts', 'orderImpatient', 'test.order 0.1.0 deferred-late'],
+    ['fewer attempts of a holder', 'snapshotImpatient', 'test.snapshot 0.1.0 retried'],
     ['`patched` not asked any more', 'patchedForgotten', patched],
   ];
   const errors = new Map<string, Error | undefined>();
@@ -110,11 +112,15 @@ describe('a stored history', () => {
   it('of a shipped kind is sealed', () => {
     for (const { kind, label } of stored) {
       if (!definitions.some((definition) => definition.kind === kind)) continue;
-      expect(JSON.stringify(histories.get(label)), label).not.toContain(base64('json/plain'));
+      const { events } = histories.get(label)!;
+      const sealed = events.filter(({ eventType }) => !NAMES_OF_CHANGES.includes(eventType));
+      expect(JSON.stringify(sealed), label).not.toContain(base64('json/plain'));
     }
   });
 });
 
+/** Written by the SDK past every codec. */
+const NAMES_OF_CHANGES = ['EVENT_TYPE_MARKER_RECORDED', 'EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES'];
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /** Every text in a history, those inside its payloads opened. */

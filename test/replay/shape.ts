@@ -40,8 +40,11 @@ const unheard = (): never => {
 const noAgain: Script = ({ attempt }) => {
   if (attempt > 1) no();
 };
+const down = (): never => {
+  throw new Transient('down', 'Try later', { certainty: 'no', retryAfterMs: 10 });
+};
 const failsOnce: Script = ({ attempt }) => {
-  if (attempt === 1) throw new Transient('down', 'Try later', { certainty: 'no', retryAfterMs: 10 });
+  if (attempt === 1) down();
 };
 const hangs: Script = async (call) => {
   await untilAborted(call);
@@ -73,6 +76,25 @@ export const deferred = (step: string): Shape => ({
       before: {
         [step]: () => {
           if (times++ < 2) throw new Deferred(20, 'Not now');
+        },
+      },
+    };
+  },
+});
+
+/** `step` has used up attempts when it is put off. */
+export const deferredLate = (step: string): Shape => ({
+  name: 'deferred-late',
+  what: `${step} fails twice and is put off before it runs.`,
+  ends: 'SUCCEEDED',
+  scripts: () => {
+    let calls = 0;
+    return {
+      before: {
+        [step]: () => {
+          calls += 1;
+          if (calls < 3) down();
+          if (calls === 3) throw new Deferred(20, 'Not now');
         },
       },
     };
