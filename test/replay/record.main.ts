@@ -1,4 +1,7 @@
-/** `npm run histories:record [-- KIND…]`: records the histories of the present release, on a server of its own. */
+/**
+ * `npm run histories:record [-- [--again] KIND…]`: records what the present release's histories lack, or all of them
+ * again, on a server of its own.
+ */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
@@ -7,10 +10,12 @@ import { bundleWorkflowCode, DefaultLogger, Runtime } from '@temporalio/worker';
 import { findTemporalCli } from '../../libs/embedded/temporal-binary.js';
 import { recordedKinds, type RecordedKind } from './recorded-kinds.js';
 import { createRecorder, IDENTITY, jobIdOf } from './recorder.js';
-import { refuseIfReleased, writeHistories } from './stored-history.js';
+import type { Shape } from './shape.js';
+import { readHistory, refuseIfReleased, storedShapes, writeHistories } from './stored-history.js';
 import { sealOnly, testCodec } from './test-key.js';
 
 const AT_ONCE_MAX = 8;
+type Entry = Parameters<typeof writeHistories>[2][number];
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
@@ -19,7 +24,14 @@ const read = (name: string): string =>
 const failureConverterPath = fileURLToPath(new URL('./stackless.failure-converter.ts', import.meta.url));
 const { version } = JSON.parse(read('package.json')) as { version: string };
 refuseIfReleased(version, read('CHANGELOG.md'));
-const kinds = chosen(process.argv.slice(2));
+const names = process.argv.slice(2);
+const isAgain = names.includes('--again');
+const kinds = chosen(names.filter((name) => name !== '--again'));
+const kept = new Map(
+  storedShapes()
+    .filter(({ release }) => !isAgain && release === version)
+    .map(({ kind, shape, path }) => [`${kind} ${shape}`, path]),
+);
 
 const sealed = new Set(
   kinds
@@ -54,20 +66,22 @@ try {
   await environment.teardown();
 }
 
-/** All shapes or none: a kind's folder is written when the last of them is recorded. */
+/** All shapes or none: a kind's folder is written when the last of them is there. */
 async function recordKind(kind: RecordedKind): Promise<void> {
-  const recorded: Parameters<typeof writeHistories>[2][number][] = [];
+  const name = kind.definition.kind;
+  const entries: Entry[] = [];
   for (let from = 0; from < kind.shapes.length; from += AT_ONCE_MAX) {
     const shapes = kind.shapes.slice(from, from + AT_ONCE_MAX);
-    recorded.push(
-      ...(await Promise.all(
-        shapes.map(async (shape) => ({ shape, history: await recorder.record(kind, shape) })),
-      )),
-    );
+    entries.push(...(await Promise.all(shapes.map((shape) => keptOrRecorded(kind, shape)))));
   }
-  writeHistories(kind.definition.kind, version, recorded);
-  const events = recorded.reduce((sum, { history }) => sum + history.events.length, 0);
-  console.log(`${kind.definition.kind} ${version}: ${recorded.length} histories, ${events} events`);
+  writeHistories(name, version, entries);
+  const fresh = entries.filter(({ shape }) => !kept.has(`${name} ${shape.name}`)).length;
+  console.log(`${name} ${version}: ${entries.length} histories, ${fresh} of them recorded now`);
+}
+
+async function keptOrRecorded(kind: RecordedKind, shape: Shape): Promise<Entry> {
+  const path = kept.get(`${kind.definition.kind} ${shape.name}`);
+  return { shape, history: path === undefined ? await recorder.record(kind, shape) : readHistory(path) };
 }
 
 function chosen(names: readonly string[]): readonly RecordedKind[] {
