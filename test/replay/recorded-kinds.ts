@@ -4,6 +4,8 @@
  */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { reportExport } from '../../workflows/report-export.job.js';
+import { payoutBatch } from '../../workflows/payout-batch.job.js';
+import { payoutItem } from '../../workflows/payout-item.job.js';
 import { order, snapshot } from '../conformance/kinds.js';
 import { tripBook } from '../docs/trip-book.job.js';
 import type { Outputs } from './faked-kind.js';
@@ -62,6 +64,39 @@ const theReportExport = recorded(
       shapes.underWay('render'),
       shapes.startedOver('keep', 'render'),
       shapes.startedOverByStep('render'),
+    ],
+  },
+);
+
+const thePayoutItem = recorded(payoutItem, () => ({ pay: () => ({ transferId: 'tr_1' }) }), {
+  isSealed: true,
+  shapes: [
+    shapes.straight,
+    shapes.compensated('pay'),
+    shapes.cancelled('reserve'),
+    shapes.settledDone('pay'),
+    shapes.settledNotDone('pay'),
+    shapes.parkedInDoubt('pay', 'closePayment'),
+    shapes.parked('settle'),
+    shapes.underWay('pay'),
+  ],
+});
+
+const thePayoutBatch = recorded(
+  payoutBatch,
+  () => ({
+    reserve: () => ({ items: 2, needsApproval: false }),
+    screen: () => ({ allowed: true }),
+    settle: () => ({ paid: 2, refused: 0, released: 0, paidMinor: 11_150 }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.compensated('start'),
+      shapes.cancelled('screen'),
+      shapes.parked('settle'),
+      shapes.underWay('watch'),
     ],
   },
 );
@@ -143,6 +178,8 @@ const thePatched = recorded(patchedJob, () => ({ look: () => null, weigh: () => 
 
 export const recordedKinds: readonly RecordedKind[] = [
   theReportExport,
+  thePayoutItem,
+  thePayoutBatch,
   theOrder,
   theSnapshot,
   thePatched,

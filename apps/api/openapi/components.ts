@@ -72,7 +72,7 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
       examples: [{ kind: definition.kind, input: definition.example as unknown }],
     };
   }
-  const names = kinds.map(({ kind }) => pascalCase(kind));
+  const names = kinds.filter(({ internal }) => !internal).map(({ kind }) => pascalCase(kind));
   const exportDefinition = kinds.find(({ kind }) => kind === EXPORT_KIND);
   return {
     ...schemas,
@@ -236,7 +236,7 @@ function kindSchema(): JsonSchema {
   };
   const step = {
     name: text,
-    kind: { enum: ['readOnly', 'compensable', 'pivot', 'retriable'] },
+    kind: { enum: ['readOnly', 'compensable', 'pivot', 'retriable', 'decision'] },
     summary: nullableText,
     effect: text,
     pool: text,

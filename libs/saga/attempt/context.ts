@@ -1,6 +1,13 @@
 /** What a step, an undo or a probe is given to work with. */
 import type { Step } from '../define.js';
-import type { CallContext, StepContext, StepProgress, Transaction, UndoContext } from '../implement.js';
+import type {
+  CallContext,
+  OwnTransaction,
+  StepContext,
+  StepProgress,
+  Transaction,
+  UndoContext,
+} from '../implement.js';
 import { payloadProblem } from '../payload.js';
 import { effectKeyOf, type Request, type StepRequest, type UndoRequest } from '../protocol.js';
 import type { Host } from './world.js';
@@ -32,25 +39,22 @@ export interface StepContextParts {
   readonly report: (progress: StepProgress) => void;
   readonly onReady: (output: unknown) => void;
   readonly parseOutput: (output: unknown) => unknown;
-  readonly tx: Transaction | undefined;
+  readonly tx: OwnTransaction | undefined;
 }
 
 export function stepContext(parts: StepContextParts): StepContext<unknown, Step> {
-  const { request, host, tx } = parts;
-  return {
+  const { request, host } = parts;
+  return Object.assign(new Transactional(request.step, parts.tx), {
     ...callContext(request, host, parts.input, parts.signal),
     progress: parts.report,
-    async ready(output) {
+    async ready(output: unknown) {
       if (request.token === undefined)
         throw new TypeError(`Step "${request.step}" is no holder; it returns its output`);
       const parsed = parts.parseOutput(output);
       parts.onReady(parsed);
       await host.ready({ token: request.token, output: parsed });
     },
-    get tx() {
-      return tx ?? noTransaction(request.step);
-    },
-  };
+  });
 }
 
 export function undoContext(
@@ -61,29 +65,37 @@ export function undoContext(
   tx: Transaction | undefined,
 ): UndoContext<unknown> {
   const base = callContext(request, host, input, signal);
-  return {
+  return Object.assign(new Transactional(request.step, tx), {
     ...base,
     undoKey: `${base.key}/undo`,
-    get tx() {
-      return tx ?? noTransaction(request.step);
-    },
-  };
+  });
 }
 
-function noTransaction(step: string): never {
-  throw new TypeError(`Step "${step}" has no transaction; only steps with effect "own" do`);
+/** A class, because an accessor in a literal gives every context a hidden class of its own, which outlives it for long. */
+class Transactional<T extends Transaction> {
+  readonly #step: string;
+  readonly #tx: T | undefined;
+
+  constructor(step: string, tx: T | undefined) {
+    this.#step = step;
+    this.#tx = tx;
+  }
+
+  get tx(): T {
+    if (this.#tx) return this.#tx;
+    throw new TypeError(`Step "${this.#step}" has no transaction; only steps with effect "own" do`);
+  }
 }
 
 /** A transaction whose use ends with the attempt: code that runs on after it cannot touch the next one's. */
-export function guarded(tx: Transaction): { readonly tx: Transaction; readonly close: () => void } {
+export function guarded<T extends Transaction>(tx: T): { readonly tx: T; readonly close: () => void } {
   let isOpen = true;
+  const query: Transaction['query'] = async (text, values) => {
+    if (!isOpen) throw new Error('The transaction of this attempt is over');
+    return tx.query(text, values);
+  };
   return {
-    tx: {
-      async query(text, values) {
-        if (!isOpen) throw new Error('The transaction of this attempt is over');
-        return tx.query(text, values);
-      },
-    },
+    tx: { ...tx, query },
     close: () => {
       isOpen = false;
     },

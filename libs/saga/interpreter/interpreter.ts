@@ -5,8 +5,9 @@
 import type { z } from 'zod';
 import type { AnyJobDefinition, AnyStep, Saga, Steps } from '../define.js';
 import { Rejected, toFailure } from '../failure.js';
+import { toMs, type Duration } from '../duration.js';
 import { payloadProblem } from '../payload.js';
-import type { CancelWish, SagaEnd, SagaStart } from '../protocol.js';
+import type { CancelWish, DecisionWish, SagaEnd, SagaStart } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import { errorOf } from './end.js';
@@ -21,23 +22,45 @@ export interface Interpretation {
   readonly state: SagaState;
   /** A wish to end; repeats and late ones are no-ops (S7). */
   cancel(wish: CancelWish): void;
-  /** An operator's decision on the park of this number; false when that is not the present one. */
-  decide(park: number, decision: 'retry'): boolean;
+  /** Why an operator's decision is not possible now; undefined when it is. */
+  refusalOf(wish: DecisionWish): string | undefined;
+  /** An operator's decision; one that is not possible changes nothing (S8). */
+  decide(wish: DecisionWish): void;
   /** Runs it; resolves after the terminal record is written, rejects when the saga's own code has a programming error. */
   run(): Promise<SagaEnd>;
 }
 
 /** Prepares a saga; nothing runs before `run()`, so that a wish already there is heard first. */
 export function interpret(definition: AnyJobDefinition, start: SagaStart, runtime: Runtime): Interpretation {
-  const run = new SagaRun(definition, start, runtime);
-  return {
-    get state() {
-      return run.state;
-    },
-    cancel: (wish) => run.cancel(wish),
-    decide: (park, decision) => run.parking.decide(park, decision),
-    run: () => execute(run, Date.parse(start.deadlineAt)),
-  };
+  return new Prepared(new SagaRun(definition, start, runtime), Date.parse(start.deadlineAt));
+}
+
+/** A class, because an accessor in a literal gives every saga a hidden class of its own, which outlives it for long. */
+class Prepared implements Interpretation {
+  constructor(
+    private readonly saga: SagaRun,
+    private readonly deadlineAt: number,
+  ) {}
+
+  get state(): SagaState {
+    return this.saga.state;
+  }
+
+  cancel(wish: CancelWish): void {
+    this.saga.cancel(wish);
+  }
+
+  refusalOf(wish: DecisionWish): string | undefined {
+    return this.saga.parking.refusalOf(wish);
+  }
+
+  decide(wish: DecisionWish): void {
+    this.saga.parking.decide(wish);
+  }
+
+  run(): Promise<SagaEnd> {
+    return execute(this.saga, this.deadlineAt);
+  }
 }
 
 async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd> {
@@ -97,13 +120,13 @@ async function quiet(run: SagaRun): Promise<void> {
 
 async function goBack(run: SagaRun): Promise<SagaEnd> {
   const cause = run.fate.cause!;
-  const isAny = run.journal.hasCompensables;
   await undoAll(run, run.journal.undoable(), true);
+  const { leftovers, skipped, journal } = run;
   return {
     status: cause.kind === 'cancelled' ? 'CANCELLED' : 'FAILED',
-    compensated: isAny ? 'all' : 'none',
-    leftovers: [],
-    skipped: [],
+    compensated: !journal.hasUndone ? 'none' : leftovers.length > 0 ? 'partial' : 'all',
+    leftovers,
+    skipped,
     error: errorOf(cause),
   };
 }
@@ -114,7 +137,7 @@ function succeeded(run: SagaRun, result: unknown): SagaEnd {
     throw run.misuse(`its result does not fit the declared schema: ${parsed.error.message}`);
   const tooLarge = payloadProblem('its result', result);
   if (tooLarge) throw run.misuse(tooLarge);
-  return { status: 'SUCCEEDED', result, skipped: [] };
+  return { status: 'SUCCEEDED', result, skipped: run.skipped, leftovers: run.leftovers };
 }
 
 function sagaOf(run: SagaRun): Saga<Steps> {
@@ -138,6 +161,7 @@ function sagaOf(run: SagaRun): Saga<Steps> {
       body: (held: unknown) => Promise<unknown>,
     ) => holdingBlock(run, step, args, options, body),
     patched: (change: string) => run.runtime.patched(change),
+    sleep: (duration: Duration) => run.sleep(toMs(duration)),
   };
   return saga as unknown as Saga<Steps>;
 }

@@ -5,6 +5,7 @@ import { travelled } from '../attempt/context.js';
 import type { Host, Kind, World } from '../attempt/world.js';
 import { workerLost } from '../failure.js';
 import type { JobRef } from '../implement.js';
+import { rulingClaimOf } from '../attempt/ruling.js';
 import type { Request, Settled } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
@@ -48,6 +49,8 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
     patched: () => true,
     start: (call) => startSeries(call, options),
     park: (letter) => world.ledger.park(job, letter),
+    unpark: (unparking) => world.ledger.unpark(job, unparking),
+    rule: (request) => world.ledger.rule(rulingClaimOf(options.kind.definition, job, request)),
     finish: async (end) => void (await world.ledger.finish(job, end)),
     changed: options.changed,
   };
@@ -56,7 +59,9 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
 function startSeries(call: Call, options: MemoryRuntimeOptions): Running {
   const controller = new AbortController();
   const { promise: ready, resolve: onReady } = Promise.withResolvers<unknown>();
-  const request = travelled(call.request) as Request;
+  // Its args are the author's; the rest is text and numbers, which come out of JSON as they went in.
+  const request: Request =
+    call.request.role === 'step' ? { ...call.request, args: travelled(call.request.args) } : call.request;
   return {
     settled: runSeries({ ...call, request }, controller.signal, onReady, options),
     ready,

@@ -2,6 +2,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import {
   compensable,
+  decision,
   defineJob,
   holder,
   pivot,
@@ -12,7 +13,7 @@ import {
   type Saga,
 } from '../../../libs/saga/define.js';
 import type { Implementation, StepContext } from '../../../libs/saga/implement.js';
-import { order, snapshot } from '../../conformance/kinds.js';
+import { errand, order, snapshot } from '../../conformance/kinds.js';
 
 const output = z.void();
 
@@ -30,6 +31,26 @@ describe('the types of step kinds', () => {
     readOnly({ pool: 'io', output, effect: 'keyed' });
     // @ts-expect-error only the pivot is probed
     retriable({ pool: 'io', effect: 'keyed', output, probe: 'find' });
+    // @ts-expect-error a compensable at a provider that honours keys needs no probe: it is replayed
+    compensable({ pool: 'io', effect: 'keyed', output, undo: 'unpay', probe: 'find' });
+    // @ts-expect-error a probed effect declares its probe
+    pivot({ pool: 'io', effect: 'probed', output });
+    // @ts-expect-error a probed effect declares its probe, in every kind of step
+    retriable({ pool: 'io', effect: 'probed', output });
+    // @ts-expect-error a blind effect says that it happens at most once
+    pivot({ pool: 'io', effect: 'blind', output });
+    // @ts-expect-error of a blind effect nobody can be asked
+    compensable({ pool: 'io', effect: 'blind', atMostOnce: true, output, undo: 'unpay', probe: 'find' });
+    // @ts-expect-error a pivot is never skipped
+    pivot({ pool: 'io', effect: 'keyed', output, fallback: null });
+    // @ts-expect-error what it goes on with is of the output's type
+    expect(() => readOnly({ pool: 'io', output: z.string(), fallback: 7 })).toThrow('expected string');
+    // @ts-expect-error a person does not wait for ever
+    expect(() => decision({ output, summary: 'Well?', otherwise: undefined })).toThrow();
+    // @ts-expect-error the default is of the output's type
+    expect(() => decision({ output: z.boolean(), summary: '?', within: '1h', otherwise: 'yes' })).toThrow(
+      'boolean',
+    );
     // @ts-expect-error a step with an effect says which kind
     pivot({ pool: 'io', output });
     // @ts-expect-error there is no such pool
@@ -47,6 +68,18 @@ describe('the types of step kinds', () => {
     expectTypeOf<keyof SnapshotSaga['steps']>().toEqualTypeOf<'part' | 'publish'>();
     expectTypeOf<ArgsOf<(typeof order)['steps']['pack']>>().toEqualTypeOf<{ box: number }>();
     expectTypeOf<OutputOf<(typeof order)['steps']['charge']>>().toEqualTypeOf<{ id: string }>();
+  });
+
+  it('leave a person’s step to the person: it is called, and nobody implements it', () => {
+    type ErrandSaga = Saga<(typeof errand)['steps']>;
+    expectTypeOf<ErrandSaga['steps']['approve']>().toEqualTypeOf<() => Promise<{ yes: boolean }>>();
+    expectTypeOf<keyof Implementation<typeof errand>['steps']>().not.toEqualTypeOf<
+      keyof ErrandSaga['steps']
+    >();
+    expectTypeOf<'approve'>().not.toExtend<keyof Implementation<typeof errand>['steps']>();
+    expectTypeOf<keyof Implementation<typeof errand>['probes']>().toEqualTypeOf<
+      'findBooking' | 'findPayment'
+    >();
   });
 
   it('refuse wrong calls in `run`', () => {
