@@ -2,6 +2,7 @@
 import {
   CancellationScope,
   isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   sleep,
@@ -31,6 +32,7 @@ type Activities = Readonly<Record<string, (request: unknown) => Promise<unknown>
 
 export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef): TemporalRuntime {
   const awaited = new Map<string, (output: unknown) => void>();
+  const changes = new Map<string, boolean>();
   const engine = (summary: string) => proxyActivities<EngineActivities>(bookkeepingOptions(summary));
 
   function start(call: Call): Running {
@@ -62,6 +64,12 @@ export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef)
           if (!isCancellation(error)) throw error;
         });
       return { elapsed, cancel: () => scope.cancel() };
+    },
+    patched(change) {
+      // Asked again later, Temporal's own would say yes to a job that went the old way at first.
+      const answer = changes.get(change) ?? patched(change);
+      changes.set(change, answer);
+      return answer;
     },
     start,
     park: (letter) => engine(`park ${letter.number}: ${letter.step}`)[PARK_ACTIVITY]({ job, letter }),
