@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { isReadyMessage } from '../../libs/telemetry/ready.js';
+import { bundleOptions } from '../../libs/temporal/bundle-options.js';
 import { failureConverterPath } from '../../libs/temporal/data-converter.js';
 import type { HostName } from './contenders.js';
 
@@ -22,7 +23,8 @@ const STOP_TIMEOUT_MS = 10_000;
 async function bundleWorkflows(name: HostName, folder: string): Promise<string> {
   const workflowsPath = fileURLToPath(new URL(`./${name}.workflows.js`, import.meta.url));
   const logger = new DefaultLogger('WARN');
-  const { code } = await bundleWorkflowCode({ workflowsPath, failureConverterPath, logger });
+  const options = name === 'saga' ? bundleOptions(workflowsPath) : { workflowsPath, failureConverterPath };
+  const { code } = await bundleWorkflowCode({ ...options, logger });
   const file = join(folder, `${name}.bundle.js`);
   await writeFile(file, code);
   return file;
