@@ -8,8 +8,16 @@ import { toMs, type Duration } from './duration.js';
 /** Which workers run a step: `cpu` and `io` are shared by a concern, `keeper` holds resources open for others. */
 export type Pool = 'cpu' | 'io' | 'keeper';
 
-/** What can be guaranteed of a step's effect (SAGA_RULES, ledger). `probed` and `blind` come with their fences. */
-export type EffectKind = 'own' | 'keyed';
+/**
+ * Where a step's effect is, and so what can be guaranteed of it (SAGA_RULES, ledger): in our PostgreSQL (`own`); at a
+ * provider that honours idempotency keys (`keyed`), that can be asked (`probed`), or neither (`blind`).
+ */
+export type EffectKind = 'own' | 'keyed' | 'probed' | 'blind';
+
+/** At somebody else's: no transaction of ours holds it, so an attempt and what it does may part. */
+export function isElsewhere(effect: EffectKind | 'none'): boolean {
+  return effect !== 'none' && effect !== 'own';
+}
 
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
@@ -40,6 +48,29 @@ interface StepBase<A extends z.ZodType, O extends z.ZodType> {
   readonly retry?: Partial<RetryPolicy>;
 }
 
+/** Of steps an operator may skip: what the saga goes on with instead of their output (S8). */
+interface Skippable<O extends z.ZodType> {
+  /** Needed where the output is read later; a step without an output can be skipped anyway. */
+  readonly fallback?: z.output<O>;
+}
+
+/**
+ * How an effect can be told to have happened. `probed`: the probe answers "did it happen?" from the step's args; it is
+ * asked before every attempt after a doubt. `blind`: nobody can tell, so it is never repeated after a doubt, and a
+ * person decides; the definition says that it knows.
+ */
+type Effect =
+  | { readonly effect: 'own' | 'keyed'; readonly probe?: never }
+  | { readonly effect: 'blind'; readonly atMostOnce: true; readonly probe?: never };
+
+interface Probed<P extends string> {
+  readonly effect: 'probed';
+  readonly probe: P;
+}
+
+/** A pivot in doubt at a provider that honours keys is asked about before a person is. */
+type PivotEffect<P extends string> = Effect | Probed<P> | { readonly effect: 'keyed'; readonly probe?: P };
+
 interface Undoable<U extends string> {
   /** The name of the compensation, implemented beside the step; it works from the step's args alone (S1). */
   readonly undo: U;
@@ -55,7 +86,7 @@ interface Undoable<U extends string> {
 
 export type UndoFence = 'lease' | 'key';
 
-export type StepKind = 'readOnly' | 'compensable' | 'pivot' | 'retriable';
+export type StepKind = 'readOnly' | 'compensable' | 'pivot' | 'retriable' | 'decision';
 
 export interface Step<
   K extends StepKind = StepKind,
@@ -81,6 +112,10 @@ export interface Step<
   readonly retry: RetryPolicy;
   readonly undoRetry: RetryPolicy;
   readonly undoFence: UndoFence;
+  /** Present where an operator may skip the step: the output the saga goes on with. */
+  readonly fallback: { readonly output: z.output<O> } | undefined;
+  /** Of a `decision`: how long a person has, and what counts when nobody decided. */
+  readonly waits: { readonly withinMs: number; readonly otherwise: z.output<O> } | undefined;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the bound of "any step", as zod's own AnyZodObject
@@ -98,11 +133,13 @@ function build<
   base: StepBase<A, O>,
   more: {
     effect: EffectKind | 'none';
-    undo?: U;
-    probe?: P;
+    undo?: U | undefined;
+    probe?: P | undefined;
     holds: H;
-    undoRetry?: Partial<RetryPolicy>;
-    undoFence?: UndoFence;
+    undoRetry?: Partial<RetryPolicy> | undefined;
+    undoFence?: UndoFence | undefined;
+    fallback?: Step['fallback'];
+    waits?: Step['waits'];
   },
 ): Step<K, A, O, U, P, H> {
   return {
@@ -121,14 +158,22 @@ function build<
     retry: { ...RETRY_DEFAULT, ...base.retry },
     undoRetry: { ...RETRY_DEFAULT, ...more.undoRetry },
     undoFence: more.undoFence ?? 'lease',
+    fallback: more.fallback as Step<K, A, O, U, P, H>['fallback'],
+    waits: more.waits as Step<K, A, O, U, P, H>['waits'],
   };
+}
+
+/** What is gone on with when the step is skipped: as declared, or nothing where it answers nothing. */
+function fallbackOf<O extends z.ZodType>(options: { readonly output: O } & Skippable<O>): Step['fallback'] {
+  if ('fallback' in options) return { output: options.output.parse(options.fallback) };
+  return options.output.safeParse(undefined).success ? { output: undefined } : undefined;
 }
 
 /** A step that changes nothing outside the job: no undo can be declared. */
 export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
-  options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never },
+  options: StepBase<A, O> & Skippable<O> & { effect?: never; undo?: never; probe?: never },
 ): Step<'readOnly', A, O, never, never, false> {
-  return build('readOnly', options, { effect: 'none', holds: false });
+  return build('readOnly', options, { effect: 'none', holds: false, fallback: fallbackOf(options) });
 }
 
 /**
@@ -137,40 +182,68 @@ export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
  * then on losing it starts the block over.
  */
 export function holder<O extends z.ZodType, A extends z.ZodType = NoArgs>(
-  options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never },
+  options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never; fallback?: never },
 ): Step<'readOnly', A, O, never, never, true> {
   return build('readOnly', options, { effect: 'none', holds: true });
 }
 
 /** A step with an effect that can be taken back: `undo` is required. */
 export function compensable<O extends z.ZodType, const U extends string, A extends z.ZodType = NoArgs>(
-  options: StepBase<A, O> & Undoable<U> & { effect: EffectKind; probe?: never },
-): Step<'compensable', A, O, U, never, false> {
-  return build('compensable', options, {
-    effect: options.effect,
-    undo: options.undo,
-    holds: false,
-    ...(options.undoRetry ? { undoRetry: options.undoRetry } : {}),
-    ...(options.undoFence ? { undoFence: options.undoFence } : {}),
-  });
+  options: StepBase<A, O> & Skippable<O> & Undoable<U> & Effect,
+): Step<'compensable', A, O, U, never, false>;
+export function compensable<
+  O extends z.ZodType,
+  const U extends string,
+  const P extends string,
+  A extends z.ZodType = NoArgs,
+>(options: StepBase<A, O> & Skippable<O> & Undoable<U> & Probed<P>): Step<'compensable', A, O, U, P, false>;
+export function compensable(
+  options: StepBase<z.ZodType, z.ZodType> &
+    Skippable<z.ZodType> &
+    Undoable<string> &
+    (Effect | Probed<string>),
+): Step<'compensable'> {
+  return build('compensable', options, { ...options, fallback: fallbackOf(options), holds: false });
 }
 
 /** The commit point; at most one a saga, never undone. The probe answers "did it happen?" after the fence. */
 export function pivot<O extends z.ZodType, const P extends string = never, A extends z.ZodType = NoArgs>(
-  options: StepBase<A, O> & { effect: EffectKind; undo?: never; probe?: P },
+  options: StepBase<A, O> & PivotEffect<P> & { undo?: never; fallback?: never },
 ): Step<'pivot', A, O, never, P, false> {
-  return build('pivot', options, {
-    effect: options.effect,
-    holds: false,
-    ...(options.probe ? { probe: options.probe } : {}),
-  });
+  return build('pivot', options, { effect: options.effect, probe: options.probe, holds: false });
 }
 
 /** A step after the commit point: it only goes forward, so no undo can be declared. */
 export function retriable<O extends z.ZodType, A extends z.ZodType = NoArgs>(
-  options: StepBase<A, O> & { effect: EffectKind; undo?: never; probe?: never },
-): Step<'retriable', A, O, never, never, false> {
-  return build('retriable', options, { effect: options.effect, holds: false });
+  options: StepBase<A, O> & Skippable<O> & Effect & { undo?: never },
+): Step<'retriable', A, O, never, never, false>;
+export function retriable<O extends z.ZodType, const P extends string, A extends z.ZodType = NoArgs>(
+  options: StepBase<A, O> & Skippable<O> & Probed<P> & { undo?: never },
+): Step<'retriable', A, O, never, P, false>;
+export function retriable(
+  options: StepBase<z.ZodType, z.ZodType> & Skippable<z.ZodType> & (Effect | Probed<string>),
+): Step<'retriable'> {
+  return build('retriable', options, { ...options, fallback: fallbackOf(options), holds: false });
+}
+
+/**
+ * A wait for a person: the saga parks until an operator gives the output (`resolve`), or the time is over and
+ * `otherwise` counts. It has no implementation.
+ */
+export function decision<O extends z.ZodType, A extends z.ZodType = NoArgs>(options: {
+  readonly args?: A;
+  readonly output: O;
+  /** What is to be decided, in one line. */
+  readonly summary: string;
+  readonly within: Duration;
+  readonly otherwise: z.output<O>;
+}): Step<'decision', A, O, never, never, false> {
+  const otherwise: unknown = options.output.parse(options.otherwise);
+  return build('decision', { ...options, pool: 'io' }, {
+    effect: 'none',
+    holds: false,
+    waits: { withinMs: toMs(options.within), otherwise },
+  });
 }
 
 export type Steps = Readonly<Record<string, AnyStep>>;
@@ -212,6 +285,8 @@ export interface Saga<S extends Steps> {
     options: { startOver: number },
     body: (held: OutputOf<S[N]>) => Promise<R>,
   ) => Promise<R>;
+  /** Waits, durably: no worker is held meanwhile. Cut short when the saga ends or goes back. */
+  readonly sleep: (duration: Duration) => Promise<void>;
 }
 
 /** The parts of a kind, as its file gives them to `defineJob`. */
@@ -276,6 +351,8 @@ export function defineJob<I extends z.ZodType, R extends z.ZodType, const S exte
     if (step.timeoutMs > TIMEBOX_MAX_MS && !step.longerBecause) {
       refuse(`step "${name}" may run longer than 60s; split it, or say why in longerBecause`);
     }
+    if (step.undoFence === 'key' && step.effect !== 'keyed')
+      refuse(`step "${name}" has undoFence "key"; only a provider that honours keys can refuse a burnt one`);
     if (step.heartbeatMs > step.timeoutMs) refuse(`step "${name}" has a heartbeat longer than its timeout`);
   }
   return {

@@ -112,6 +112,8 @@ function shapeOf(name: string, { kind, pool }: AnyStep): string {
       return `[/${label}/]`;
     case 'pivot':
       return `{{${label}}}`;
+    case 'decision':
+      return `{"${name}<br/>a person decides"}`;
     case 'compensable':
     case 'retriable':
       return `[${label}]`;

@@ -10,6 +10,15 @@ export interface Transaction {
   ): Promise<{ rows: R[]; rowCount: number | null }>;
 }
 
+/** The transaction of an `own` step: locks taken in it are the job's once it commits, until the job's end (S15). */
+export interface OwnTransaction extends Transaction {
+  /**
+   * Takes the tenant's lock of this name for the job, or finds it already the job's. Throws `Rejected` (`locked`)
+   * where another job has it: parked jobs keep theirs.
+   */
+  lock(name: string): Promise<void>;
+}
+
 /** How far a step is. `done`, `total` and `bytes` are absolute for this attempt, not increments. */
 export interface StepProgress {
   readonly done?: number;
@@ -48,7 +57,7 @@ export interface StepContext<I, T extends Step> extends CallContext<I> {
   /** Holder steps only: announces that it holds. The step goes on until `signal` is aborted. */
   ready(output: OutputOf<T>): Promise<void>;
   /** Steps with effect `own` only: the transaction in which claim, effect and outcome are one. Throws elsewhere. */
-  readonly tx: Transaction;
+  readonly tx: OwnTransaction;
 }
 
 /** Whether an undo found something to undo (S2). */
@@ -73,7 +82,7 @@ type StepsWith<D extends AnyJobDefinition, P extends 'undo' | 'probe', N extends
 /** Every step, undo and probe of a definition, implemented; a missing one, or a wrong argument, does not compile. */
 export interface Implementation<D extends AnyJobDefinition> {
   readonly steps: {
-    readonly [N in keyof StepsOf<D>]: (
+    readonly [N in keyof StepsOf<D> as StepsOf<D>[N]['kind'] extends 'decision' ? never : N]: (
       args: ArgsOf<StepsOf<D>[N]>,
       context: StepContext<InputOf<D>, StepsOf<D>[N]>,
     ) => Promise<StepsOf<D>[N]['holds'] extends true ? void : OutputOf<StepsOf<D>[N]>>;

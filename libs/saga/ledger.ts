@@ -5,8 +5,16 @@
  */
 import type { EffectKind, StepKind } from './define.js';
 import type { Failure } from './failure.js';
-import type { JobRef, StepProgress, Transaction } from './implement.js';
-import type { DeadLetter, EffectRef, SagaEnd, Settlement } from './protocol.js';
+import type { JobRef, OwnTransaction, StepProgress, Transaction } from './implement.js';
+import type {
+  DeadLetter,
+  EffectRef,
+  RulingAnswer,
+  RulingRequest,
+  SagaEnd,
+  Settlement,
+  Unparking,
+} from './protocol.js';
 
 /** What a step's attempt says when it claims its effect. */
 export interface Claim extends EffectRef {
@@ -31,10 +39,15 @@ export type Refusal =
   /** A later attempt has claimed. */
   | 'superseded'
   /** The step is being undone, undone, or kept by a decision. */
-  | 'fenced';
+  | 'fenced'
+  /** A `blind` effect may have happened, and nobody can tell: only a person may have it tried again. */
+  | 'in_doubt';
 
 export type ClaimAnswer =
-  | { readonly kind: 'claimed' }
+  /** `doubt`, of a `probed` effect: an earlier attempt, certainly over, may have done it; ask before acting. */
+  | { readonly kind: 'claimed'; readonly doubt?: boolean }
+  /** A `probed` effect is in doubt, and the attempt that left it so may still act. */
+  | { readonly kind: 'wait'; readonly waitMs: number }
   /** An earlier attempt was done; its outcome is replayed (S11). */
   | { readonly kind: 'done'; readonly outcome: unknown }
   | { readonly kind: 'refused'; readonly why: Refusal };
@@ -60,6 +73,8 @@ export interface UndoClaim extends EffectRef {
   /** Whether the leases of attempts that have not reported must be over first (S5). */
   readonly awaitsLease: boolean;
   readonly compensating: boolean;
+  /** A person says that a `blind` effect in doubt has happened. */
+  readonly insists: boolean;
 }
 
 export type UndoAnswer =
@@ -68,7 +83,9 @@ export type UndoAnswer =
   /** Nothing to undo, and fenced (S2). */
   | { readonly kind: 'noop' }
   /** An attempt may still act: come back when its lease is over. */
-  | { readonly kind: 'wait'; readonly waitMs: number };
+  | { readonly kind: 'wait'; readonly waitMs: number }
+  /** Of a `blind` effect nobody can tell whether there is anything to undo: a person decides. */
+  | { readonly kind: 'in_doubt' };
 
 /** What the ledger alone knows of a pivot in doubt. */
 export type SettleAnswer =
@@ -88,6 +105,15 @@ export interface SettleClaim extends SettleRef {
   readonly effect: EffectKind | 'none';
 }
 
+/** What a decision is about. */
+export interface RulingClaim extends RulingRequest {
+  readonly job: JobRef;
+  readonly stepKind: StepKind;
+  readonly effect: EffectKind | 'none';
+  /** The undo's name, where the step has one. */
+  readonly undoName: string | undefined;
+}
+
 export interface Ledger {
   claim(claim: Claim): Promise<ClaimAnswer>;
   /** Records the outcome, compare-and-set from `claimed`; an outcome already there is answered instead. */
@@ -96,7 +122,10 @@ export interface Ledger {
   fail(claim: Claim, report: AttemptReport): Promise<{ readonly doubt: boolean }>;
   progress(claim: Claim, progress: StepProgress): Promise<void>;
   /** `own`: claim, effect and done in one transaction. `work` runs only when claimed. */
-  transact(claim: Claim, work: (tx: Transaction) => Promise<OwnOutcome>): Promise<ClaimAnswer | Completion>;
+  transact(
+    claim: Claim,
+    work: (tx: OwnTransaction) => Promise<OwnOutcome>,
+  ): Promise<ClaimAnswer | Completion>;
 
   beginUndo(claim: UndoClaim): Promise<UndoAnswer>;
   completeUndo(claim: UndoClaim): Promise<void>;
@@ -112,6 +141,10 @@ export interface Ledger {
   completeSettle(ref: SettleRef, settlement: Settlement): Promise<void>;
 
   park(job: JobRef, letter: DeadLetter): Promise<void>;
+  unpark(job: JobRef, unparking: Unparking): Promise<void>;
+  /** Makes of an effect what a person decided; idempotent. */
+  rule(claim: RulingClaim): Promise<RulingAnswer>;
+  /** Writes the terminal record and releases the job's locks (S9, S15). */
   finish(job: JobRef, end: SagaEnd): Promise<{ readonly recorded: boolean }>;
 }
 

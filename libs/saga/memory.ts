@@ -13,7 +13,7 @@ import { createVirtualClock, type VirtualClock } from './memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
 import { seededRandom } from './memory/random.js';
 import { createMemoryRuntime } from './memory/runtime.js';
-import type { CancelWish, SagaEnd } from './protocol.js';
+import type { CancelWish, Decision, DecisionWish, SagaEnd } from './protocol.js';
 import type { SagaState } from './state.js';
 
 export { createVirtualClock, type VirtualClock } from './memory/clock.js';
@@ -23,6 +23,8 @@ export type { AttemptEvent } from './attempt/world.js';
 /** What a run in memory can be asked to do while it goes on. */
 export interface MemoryRunControl {
   cancel(wish?: CancelWish): void;
+  /** As an operator does, on the park that is open; `value`: corrected args, or an output. Throws why it is not possible. */
+  decide(decision: Decision, value?: unknown): void;
   readonly state: SagaState;
   readonly clock: VirtualClock;
 }
@@ -37,10 +39,14 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly cancelAt?: number | ((event: AttemptEvent, index: number) => boolean);
   /** Told every event as it happens, with the means to interfere. */
   readonly onEvent?: (event: AttemptEvent, control: MemoryRunControl) => void;
-  /** Stops at the first park instead of letting time pass until the deadline. */
+  /** Told each park, once it is stored; the state's `park` says where. */
+  readonly onPark?: (control: MemoryRunControl) => void;
+  /** Stops at the first park that nobody decides and no time ends, instead of letting time pass until the deadline. */
   readonly stopWhenParked?: boolean;
   /** For `own` effects: what `ctx.tx` is. */
   readonly openTransaction?: () => MemoryTransaction;
+  /** Names of locks that other jobs hold. */
+  readonly foreignLocks?: ReadonlySet<string>;
   /** Wraps the ledger, to lose its answers. */
   readonly wrapLedger?: (ledger: Ledger) => Ledger;
   /** How drivers' errors are classified; as they are by default. */
@@ -74,7 +80,14 @@ export async function runInMemory<D extends AnyJobDefinition>(
   const startedAt = clock.now();
   const random = seededRandom(options.seed ?? 1);
   const { openTransaction, cancelAt } = options;
-  const ledger = createMemoryLedger({ now: () => clock.now(), openTransaction });
+  const values = new Map<string, unknown>();
+  const decided = new Set<number>();
+  const ledger = createMemoryLedger({
+    now: () => clock.now(),
+    openTransaction,
+    valueOf: (id) => values.get(id),
+    foreignLocks: options.foreignLocks,
+  });
   const job = { id: JOB, tenantId: TENANT, kind: definition.kind };
   const trace: AttemptEvent[] = [];
 
@@ -93,13 +106,29 @@ export async function runInMemory<D extends AnyJobDefinition>(
   };
   const deadlineAt = new Date(startedAt + definition.deadlineMs).toISOString();
   const start = { jobId: JOB, tenantId: TENANT, kind: definition.kind, deadlineAt };
-  const saga = interpret(
-    definition,
-    start,
-    createMemoryRuntime({ kind, job, world, clock, random, changed: () => undefined }),
-  );
+  const runtime = createMemoryRuntime({ kind, job, world, clock, random, changed: () => undefined });
+  const saga = interpret(definition, start, {
+    ...runtime,
+    async park(letter) {
+      await runtime.park(letter);
+      options.onPark?.(control);
+    },
+  });
   const control: MemoryRunControl = {
     cancel: (wish = {}) => saga.cancel(wish),
+    decide(decision, value) {
+      const wish: DecisionWish = {
+        id: `decision ${values.size + 1}`,
+        park: saga.state.park?.number ?? 0,
+        decision,
+        ...(decision === 'retry' && value !== undefined ? { corrects: true } : {}),
+      };
+      const refusal = saga.refusalOf(wish);
+      if (refusal !== undefined) throw new TypeError(refusal);
+      values.set(wish.id, value);
+      decided.add(wish.park);
+      saga.decide(wish);
+    },
     get state() {
       return saga.state;
     },
@@ -113,8 +142,12 @@ export async function runInMemory<D extends AnyJobDefinition>(
     (record) => (end = record),
     (error: unknown) => (failure = { error }),
   );
+  const isLeftParked = (): boolean => {
+    const { park } = saga.state;
+    return park !== undefined && park.until === undefined && !decided.has(park.number);
+  };
   const isOver = (): boolean =>
-    end !== undefined || failure !== undefined || (options.stopWhenParked === true && !!saga.state.park);
+    end !== undefined || failure !== undefined || (options.stopWhenParked === true && isLeftParked());
   await clock.run(isOver, options.realMs);
   disarm?.();
   if (failure) throw failure.error;

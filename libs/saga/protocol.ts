@@ -41,6 +41,8 @@ export interface UndoRequest extends AttemptRequest {
   readonly role: 'undo';
   /** False when a block is undone to start over: the job as a whole still goes forward. */
   readonly compensating: boolean;
+  /** A person says that there is something to undo, which nobody else can tell: for the first attempt (`blind`). */
+  readonly insists?: true;
 }
 
 /** Fence a pivot in doubt and find out whether it happened (S5, S6). */
@@ -113,7 +115,12 @@ export interface Remainder {
 
 /** The terminal record (S9). */
 export type SagaEnd =
-  | { readonly status: 'SUCCEEDED'; readonly result: unknown; readonly skipped: readonly Remainder[] }
+  | {
+      readonly status: 'SUCCEEDED';
+      readonly result: unknown;
+      readonly skipped: readonly Remainder[];
+      readonly leftovers: readonly Remainder[];
+    }
   | {
       readonly status: 'FAILED' | 'CANCELLED';
       readonly compensated: 'none' | 'all' | 'partial';
@@ -128,7 +135,60 @@ export type Decision = 'retry' | 'skip' | 'compensate' | 'resolve';
 export interface DeadLetter extends ParkState {
   readonly generation: number;
   readonly possible: readonly Decision[];
-  readonly failure: Failure;
+  /** `retry` may come with corrected args: the old generation certainly has not happened, or can be undone. */
+  readonly correctable: boolean;
+  /** Absent where the saga waits for a decision by design. */
+  readonly failure?: Failure;
+}
+
+/** An operator's decision, as it reaches the saga: what it carries is stored first, and fetched by its id (S14). */
+export interface DecisionWish {
+  /** Of the decision; the update's id too, so that the same one twice is one. */
+  readonly id: string;
+  readonly park: number;
+  readonly decision: Decision;
+  /** With `retry`: corrected args are stored with it. */
+  readonly corrects?: boolean;
+}
+
+/** What a decision makes of an effect (S8). */
+export type Ruling =
+  /** Skipped: neither forward nor back any more. */
+  | 'keep'
+  /** Done outside, says a person; with the output stored with the decision. */
+  | 'resolve'
+  /** Not done, says a person. */
+  | 'disown'
+  /** Certainly not done, says the ledger; args of a new generation are stored with the decision. */
+  | 'correct';
+
+export interface RulingRequest extends EffectRef {
+  readonly seq: number;
+  readonly ruling: Ruling;
+  /** It is the step's undo that is decided about. */
+  readonly undo: boolean;
+  readonly decisionId: string;
+}
+
+export type RulingAnswer =
+  /** `value`: the output or the args stored with the decision. */
+  | { readonly kind: 'settled'; readonly value?: unknown }
+  /** The effect is on record as done: there was nothing to decide. */
+  | { readonly kind: 'done'; readonly outcome?: unknown }
+  /** It is taken back already. */
+  | { readonly kind: 'undone' }
+  /** Fenced, and an attempt that began before may still act: ask again then. */
+  | { readonly kind: 'wait'; readonly waitMs: number }
+  /** What the person says may be overtaken by an attempt that still acts, or contradicts what is on record. */
+  | { readonly kind: 'refused'; readonly why: 'in_flight' | 'in_doubt' | 'fenced' };
+
+/** A park is over. */
+export interface Unparking {
+  readonly number: number;
+  /** The phase the saga goes on in. */
+  readonly phase: 'forward' | 'compensating';
+  /** Absent: the park became moot, or its time was over. */
+  readonly decisionId?: string;
 }
 
 /** Payload of the signal `cancel`. */
@@ -142,6 +202,10 @@ export interface HolderReady {
   readonly output: unknown;
 }
 
+/** The update by which a decision reaches the saga: its argument a {@link DecisionWish}, refused by its validator. */
+export const DECIDE_UPDATE = 'decide';
+/** The type of the failure a refused decision is answered with. */
+export const DECISION_REFUSED = 'decision_not_possible';
 export const CANCEL_SIGNAL = 'cancel';
 export const READY_SIGNAL = 'ready';
 export const STATE_QUERY = 'state';

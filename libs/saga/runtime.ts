@@ -3,7 +3,15 @@
  * the in-memory one. It is all that differs between them, so the conformance suite can hold them to one trace.
  */
 import type { AnyStep } from './define.js';
-import type { DeadLetter, Request, SagaEnd, Settled } from './protocol.js';
+import type {
+  DeadLetter,
+  Request,
+  RulingAnswer,
+  RulingRequest,
+  SagaEnd,
+  Settled,
+  Unparking,
+} from './protocol.js';
 import type { SagaState } from './state.js';
 
 /** A request together with what its scheduling needs to know. */
@@ -41,6 +49,10 @@ export interface Runtime {
   start(call: Call): Running;
   /** Stores a park's context; retried until it is stored. */
   park(letter: DeadLetter): Promise<void>;
+  /** Stores that a park is over; retried until it is stored. */
+  unpark(unparking: Unparking): Promise<void>;
+  /** Has the ledger make of an effect what was decided; retried until it answers. */
+  rule(request: RulingRequest): Promise<RulingAnswer>;
   /** Writes the terminal record, guarded; retried until it is written. */
   finish(end: SagaEnd): Promise<void>;
   /** The state changed; for those who show it. */

@@ -19,7 +19,7 @@ export type StepStatus =
 export interface StepState {
   readonly name: string;
   readonly item?: number;
-  /** `readOnly`, `compensable`, `pivot` or `retriable`. */
+  /** `readOnly`, `compensable`, `pivot`, `retriable` or `decision`. */
   readonly kind: string;
   readonly status: StepStatus;
 }
@@ -33,6 +33,8 @@ export interface ParkState {
   readonly undo: boolean;
   /** Nobody can tell whether the effect happened. */
   readonly doubt: boolean;
+  /** RFC 3339. Of a wait for a decision: when the declared default counts. */
+  readonly until?: string;
 }
 
 export interface SagaState {

@@ -12,7 +12,7 @@ export interface EffectRecord {
   readonly item: number;
   readonly generation: number;
   readonly seq: number;
-  readonly kind: 'readOnly' | 'compensable' | 'pivot' | 'retriable';
+  readonly kind: 'readOnly' | 'compensable' | 'pivot' | 'retriable' | 'decision';
   readonly undo: string | null;
   readonly state: 'claimed' | 'done' | 'undoing' | 'undone' | 'kept';
   readonly attempt: number;

@@ -1,18 +1,20 @@
 /** The effect ledger in PostgreSQL (role worker): each method one call of one SQL function, see 0002_ledger.sql. */
 import { v7 as uuidv7 } from 'uuid';
-import { Transient, type Certainty } from '../saga/failure.js';
-import type { JobRef, StepProgress, Transaction } from '../saga/implement.js';
+import { Rejected, Transient, type Certainty } from '../saga/failure.js';
+import type { JobRef, OwnTransaction, StepProgress, Transaction } from '../saga/implement.js';
 import type {
   Claim,
   ClaimAnswer,
   Completion,
   Ledger,
+  RulingClaim,
   SettleAnswer,
   SettleClaim,
   SettleRef,
   UndoAnswer,
   UndoClaim,
 } from '../saga/ledger.js';
+import type { RulingAnswer } from '../saga/protocol.js';
 import { inTransaction, type Connection, type Database } from './database.js';
 import { tellJobEnd } from './job-ends.js';
 import { toStepFailure } from './postgres-failure.js';
@@ -75,7 +77,7 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       return committing(async (connection): Promise<ClaimAnswer | Completion> => {
         const answer = await claimOn(connection, claim);
         if (answer.kind !== 'claimed') return answer;
-        const { outcome, progress } = await work(transactionOf(connection));
+        const { outcome, progress } = await work(ownTransactionOf(connection, claim.job));
         return completeOn(connection, claim, outcome, progress);
       });
     },
@@ -114,6 +116,12 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       await call(database, 'park_job', values);
     },
 
+    async unpark(job, unparking) {
+      await call(database, 'unpark_job', [job.tenantId, job.id, told(unparking)]);
+    },
+
+    rule: (claim) => call<RulingAnswer>(database, 'rule_effect', [claim.job.tenantId, refJson(claim)]),
+
     async finish(job, end) {
       const { result, ...ending } = end.status === 'SUCCEEDED' ? end : { ...end, result: undefined };
       const sealed = result === undefined ? null : await seal(job, 'result', result);
@@ -123,6 +131,16 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       return { recorded };
     },
   };
+
+  function ownTransactionOf(connection: Connection, job: JobRef): OwnTransaction {
+    return {
+      ...transactionOf(connection),
+      async lock(name) {
+        const isOurs = await call<boolean>(connection, 'take_lock', [job.tenantId, job.id, name]);
+        if (!isOurs) throw new Rejected('locked', `Another job holds the lock "${name}"`);
+      },
+    };
+  }
 
   /** A transaction whose commit's answer may be lost: then nobody knows, until the row is looked at again. */
   async function committing<R>(work: (connection: Connection) => Promise<R>): Promise<R> {
@@ -176,7 +194,7 @@ function json(value: unknown): string | null {
 }
 
 /** What travels to the SQL functions: the tenant goes beside it. */
-function refJson(ref: Claim | UndoClaim | SettleRef | SettleClaim): string {
+function refJson(ref: Claim | UndoClaim | SettleRef | SettleClaim | RulingClaim): string {
   const { job, item, ...rest } = ref;
   return JSON.stringify({ ...rest, job: job.id, item: item ?? NO_ITEM });
 }

@@ -1,7 +1,7 @@
 /** Fakes of the outside world that do as a script tells them; they keep the truth apart from the ledger. */
-import type { Implementation, UndoContext } from '../../libs/saga/implement.js';
+import type { Implementation, ProbeOutcome, UndoContext } from '../../libs/saga/implement.js';
 import { createVirtualClock, type VirtualClock } from '../../libs/saga/memory.js';
-import type { order, snapshot } from './kinds.js';
+import type { errand, order, snapshot } from './kinds.js';
 
 /** What one call of a step does; `attempt` counts from 1. It returns to let the step do its ordinary work. */
 export type Script = (context: {
@@ -37,6 +37,7 @@ interface Actor {
   readonly read: (name: string, context: Context) => Promise<void>;
   readonly apply: (name: string, context: Context) => Promise<{ id: string }>;
   readonly reverse: (name: string, context: Context) => Promise<'undone' | 'noop'>;
+  readonly find: (name: string, context: Context) => Promise<ProbeOutcome<{ id: string }>>;
 }
 
 function actor({ live, log }: World, scripts: Scripts): Actor {
@@ -61,11 +62,15 @@ function actor({ live, log }: World, scripts: Scripts): Actor {
       await scripts.after?.[name]?.(context);
       return was ? ('undone' as const) : ('noop' as const);
     },
+    async find(name: string, context: Context) {
+      await scripts.before?.[name]?.(context);
+      return live.has(context.key) ? { happened: true, output: { id: context.key } } : { happened: false };
+    },
   };
 }
 
 export function implementOrder(world: World, scripts: Scripts = {}): Implementation<typeof order> {
-  const { read, apply, reverse } = actor(world, scripts);
+  const { read, apply, reverse, find } = actor(world, scripts);
   return {
     steps: {
       check: async (_, context) => {
@@ -82,12 +87,7 @@ export function implementOrder(world: World, scripts: Scripts = {}): Implementat
       unpack: (_, context) => reverse('unpack', context),
     },
     probes: {
-      findCharge: async (_, context) => {
-        await read('findCharge', context);
-        return world.live.has(context.key)
-          ? { happened: true, output: { id: context.key } }
-          : { happened: false };
-      },
+      findCharge: (_, context) => find('findCharge', context),
     },
   };
 }
@@ -108,6 +108,36 @@ export function implementSnapshot(world: World, scripts: Scripts = {}): Implemen
     },
     undos: { unpart: (_, context) => reverse('unpart', context) },
     probes: {},
+  };
+}
+
+export function implementErrand(world: World, scripts: Scripts = {}): Implementation<typeof errand> {
+  const { read, apply, reverse, find } = actor(world, scripts);
+  return {
+    steps: {
+      quote: async ({ of }, context) => {
+        await read('quote', context);
+        return { id: of };
+      },
+      take: async (_, context) => {
+        await context.tx.lock('the desk');
+        return apply('take', context);
+      },
+      book: (_, context) => apply('book', context),
+      sign: async (_, context) => void (await apply('sign', context)),
+      pay: (_, context) => apply('pay', context),
+      tell: async (_, context) => void (await apply('tell', context)),
+      file: (_, context) => apply('file', context),
+    },
+    undos: {
+      untake: (_, context) => reverse('untake', context),
+      unbook: (_, context) => reverse('unbook', context),
+      unsign: (_, context) => reverse('unsign', context),
+    },
+    probes: {
+      findBooking: (_, context) => find('findBooking', context),
+      findPayment: (_, context) => find('findPayment', context),
+    },
   };
 }
 

@@ -3,7 +3,15 @@
  * them too; the fakes are in fakes.ts.
  */
 import { z } from 'zod';
-import { compensable, defineJob, holder, pivot, readOnly, retriable } from '../../libs/saga/define.js';
+import {
+  compensable,
+  decision,
+  defineJob,
+  holder,
+  pivot,
+  readOnly,
+  retriable,
+} from '../../libs/saga/define.js';
 
 const Id = z.strictObject({ id: z.string() });
 
@@ -65,5 +73,73 @@ export const snapshot = defineJob({
     );
     await steps.publish();
     return { parts: parts.length };
+  },
+});
+
+/** Every kind of effect, a wait for a person, a timer, and steps that can be skipped. */
+export const errand = defineJob({
+  kind: 'test.errand',
+  summary: 'A job of all sorts, for the tests',
+  queue: 'orders',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.strictObject({ quote: z.string(), yes: z.boolean(), payment: z.string() }),
+  deadline: '30h',
+  example: { count: 2 },
+  steps: {
+    quote: readOnly({
+      pool: 'io',
+      args: z.strictObject({ of: z.string() }),
+      output: Id,
+      fallback: { id: 'none' },
+    }),
+    take: compensable({ pool: 'io', effect: 'own', output: Id, undo: 'untake' }),
+    book: compensable({
+      pool: 'io',
+      effect: 'probed',
+      args: z.strictObject({ room: z.int() }),
+      output: Id,
+      fallback: { id: 'none' },
+      probe: 'findBooking',
+      undo: 'unbook',
+      timeout: '2s',
+      heartbeat: '1s',
+    }),
+    sign: compensable({
+      pool: 'io',
+      effect: 'blind',
+      atMostOnce: true,
+      output: z.void(),
+      undo: 'unsign',
+      timeout: '2s',
+      heartbeat: '1s',
+    }),
+    approve: decision({
+      output: z.strictObject({ yes: z.boolean() }),
+      summary: 'Is it worth it?',
+      within: '2h',
+      otherwise: { yes: false },
+    }),
+    pay: pivot({
+      pool: 'io',
+      effect: 'probed',
+      output: Id,
+      probe: 'findPayment',
+      timeout: '2s',
+      heartbeat: '1s',
+    }),
+    tell: retriable({ pool: 'io', effect: 'keyed', output: z.void() }),
+    file: retriable({ pool: 'io', effect: 'blind', atMostOnce: true, output: Id, fallback: { id: 'none' } }),
+  },
+  async run({ steps, sleep }) {
+    const quote = await steps.quote({ of: 'the errand' });
+    await steps.take();
+    await sleep('1s');
+    await steps.book({ room: 1 });
+    await steps.sign();
+    const { yes } = await steps.approve();
+    const payment = await steps.pay();
+    await steps.tell();
+    await steps.file();
+    return { quote: quote.id, yes, payment: payment.id };
   },
 });

@@ -1,8 +1,8 @@
 /** Runs a scenario in memory. */
 import { runInMemory, type MemoryRunControl } from '../../libs/saga/memory.js';
-import { createWorld, implementOrder, implementSnapshot } from './fakes.js';
-import { order, snapshot } from './kinds.js';
+import { createWorld } from './fakes.js';
 import { tell, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
+import { suite } from './suite.js';
 
 export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
   const base = createWorld();
@@ -12,18 +12,19 @@ export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
     cancel: async () => control?.cancel(),
     cancelNatively: async () => control?.cancel(),
   };
-  const scripts = scenario.scripts?.(world) ?? {};
-  const options = {
+  const { definition, implement } = suite[scenario.kind];
+  const decisions = [...(scenario.decisions ?? [])];
+  const run = await runInMemory(definition, implement(world, scenario.scripts?.(world) ?? {}), {
     input: { count: scenario.count ?? 2 },
     clock: world.clock,
     stopWhenParked: true,
-    onEvent: (_: unknown, running: MemoryRunControl) => {
+    onEvent: (_, running) => {
       control = running;
     },
-  };
-  const run =
-    scenario.kind === 'order'
-      ? await runInMemory(order, implementOrder(world, scripts), options)
-      : await runInMemory(snapshot, implementSnapshot(world, scripts), options);
+    onPark: (running) => {
+      const next = decisions.shift();
+      if (next) running.decide(next.decision, next.value);
+    },
+  });
   return tell({ ...run, world });
 }

@@ -1,9 +1,10 @@
 /** A scenario: a kind, an input, and what goes wrong; run on both runtimes, which must then tell the same story. */
 import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
 import type { MemoryLedger } from '../../libs/saga/memory.js';
-import type { SagaEnd } from '../../libs/saga/protocol.js';
+import type { Decision, SagaEnd } from '../../libs/saga/protocol.js';
 import type { SagaState } from '../../libs/saga/state.js';
 import type { Scripts, World } from './fakes.js';
+import type { KindName } from './suite.js';
 
 /** The world of a scenario can also wish for its job's cancellation. */
 export interface ScenarioWorld extends World {
@@ -12,14 +13,22 @@ export interface ScenarioWorld extends World {
   cancelNatively(): Promise<void>;
 }
 
+/** What an operator decides of a park; `value`: corrected args, or an output. */
+export interface OperatorDecision {
+  readonly decision: Decision;
+  readonly value?: unknown;
+}
+
 export interface Scenario {
   /** States the outcome. */
   readonly name: string;
-  readonly kind: 'order' | 'snapshot';
+  readonly kind: KindName;
   readonly count?: number;
   /** `skipping` where the saga waits for long; `dev`, a real server, by default. */
   readonly server?: 'dev' | 'skipping';
   readonly scripts?: (world: ScenarioWorld) => Scripts;
+  /** Of the parks in their order; the first without one is left parked. */
+  readonly decisions?: readonly OperatorDecision[];
 }
 
 /** What a run tells, apart from when. */
@@ -34,6 +43,8 @@ export interface Story {
   readonly attempts: Readonly<Record<string, readonly string[]>>;
   readonly ledger: readonly string[];
   readonly steps: readonly string[];
+  readonly parks: readonly string[];
+  readonly locks: readonly string[];
 }
 
 /** Tells the story of a run, whichever runtime it was on. */
@@ -67,6 +78,12 @@ export function tell(run: {
         (row) => `${labelOf({ ...row, item: row.item as number })} ${row.state}${row.doubt ? ' doubt' : ''}`,
       )
       .sort(),
+    parks: ledger.letters.map(
+      ({ number, step, undo, doubt, possible, correctable }) =>
+        `${number} ${undo ? 'undo of ' : ''}${step}${doubt ? ' in doubt' : ''}: ${possible.join(' ')}` +
+        `${correctable ? ' (corrected)' : ''}${ledger.unparked.has(number) ? ', over' : ''}`,
+    ),
+    locks: [...ledger.locks],
     steps: state.steps.map(({ name, item, status }) => `${name} ${item ?? ''} ${status}`),
   };
 }

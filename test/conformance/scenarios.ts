@@ -1,6 +1,6 @@
 /** The scenarios both runtimes must agree on. Add one by its outcome; nothing else need be touched. */
 import { Deferred, Denied, HoldLost, Rejected, Transient } from '../../libs/saga/failure.js';
-import { aborted, type Script } from './fakes.js';
+import { aborted, type Script, type World } from './fakes.js';
 import type { Scenario } from './scenario.js';
 
 const HOUR_MS = 3_600_000;
@@ -27,7 +27,29 @@ const hangs: Script = async ({ signal }) => {
   signal.throwIfAborted();
 };
 
-export const scenarios: readonly Scenario[] = [
+/** Lets a holder wait until both lanes of its block have begun a part. */
+function begunParts(clock: World['clock']) {
+  const begun = new Map<number, number>();
+  return {
+    begin: ({ generation }: { generation: number }) =>
+      void begun.set(generation, (begun.get(generation) ?? 0) + 1),
+    async two(generation: number, signal: AbortSignal) {
+      while ((begun.get(generation) ?? 0) < 2 && !signal.aborted) await clock.sleep(20, signal);
+    },
+  };
+}
+const once =
+  (script: Script): Script =>
+  (context) =>
+    context.attempt === 1 ? script(context) : undefined;
+/** Under the first key only. */
+const atFirst =
+  (script: Script): Script =>
+  (context) =>
+    context.generation === 0 ? script(context) : undefined;
+const YES = { decision: 'resolve', value: { yes: true } } as const;
+
+const straight: readonly Scenario[] = [
   { name: 'runs straight to success', kind: 'order' },
   { name: 'takes an empty group for done', kind: 'order', count: 0 },
   { name: 'runs a group wider than its concurrency', kind: 'order', count: 7 },
@@ -227,19 +249,24 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'starts the block over when its holder is lost',
     kind: 'snapshot',
-    scripts: ({ clock }) => ({
-      before: {
-        part: async ({ generation, signal }) =>
-          void (generation === 0 && (await clock.sleep(60_000, signal))),
-      },
-      after: {
-        keep: async ({ generation, signal }) => {
-          if (generation > 0) return aborted(signal);
-          await clock.sleep(300, signal);
-          throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+    scripts: ({ clock }) => {
+      const parts = begunParts(clock);
+      return {
+        before: {
+          part: async (context) => {
+            parts.begin(context);
+            if (context.generation === 0) await clock.sleep(60_000, context.signal);
+          },
         },
-      },
-    }),
+        after: {
+          keep: async ({ generation, signal }) => {
+            if (generation > 0) return aborted(signal);
+            await parts.two(generation, signal);
+            throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+          },
+        },
+      };
+    },
   },
   {
     name: 'starts the block over at a step’s word that it is lost',
@@ -257,15 +284,23 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'gives up a holder that is lost every time',
     kind: 'snapshot',
-    scripts: ({ clock }) => ({
-      before: { part: ({ signal }) => clock.sleep(60_000, signal) },
-      after: {
-        keep: async ({ signal }) => {
-          await clock.sleep(200, signal);
-          throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+    scripts: ({ clock }) => {
+      const parts = begunParts(clock);
+      return {
+        before: {
+          part: async (context) => {
+            parts.begin(context);
+            await clock.sleep(60_000, context.signal);
+          },
         },
-      },
-    }),
+        after: {
+          keep: async ({ generation, signal }) => {
+            await parts.two(generation, signal);
+            throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+          },
+        },
+      };
+    },
   },
   {
     name: 'is cancelled while held',
@@ -280,3 +315,263 @@ export const scenarios: readonly Scenario[] = [
     }),
   },
 ];
+
+/** Where a person decides (S8). */
+const decided: readonly Scenario[] = [
+  { name: 'goes on as a person decides', kind: 'errand', decisions: [YES] },
+  {
+    name: 'takes the declared default when nobody decides in time',
+    kind: 'errand',
+    server: 'skipping',
+  },
+  {
+    name: 'goes back when a person decides against it',
+    kind: 'errand',
+    decisions: [{ decision: 'compensate' }],
+  },
+  {
+    name: 'is cancelled while a person is waited for',
+    kind: 'errand',
+    scripts: (world) => ({
+      after: { sign: () => void world.clock.sleep(1_000).then(() => world.cancel()) },
+    }),
+  },
+  {
+    name: 'is cancelled while it sleeps',
+    kind: 'errand',
+    scripts: (world) => ({
+      after: { take: () => void world.clock.sleep(300).then(() => world.cancel()) },
+    }),
+  },
+  {
+    name: 'retries a parked step',
+    kind: 'errand',
+    scripts: () => ({ before: { quote: once(denied) } }),
+    decisions: [{ decision: 'retry' }, YES],
+  },
+  {
+    name: 'retries a parked step with corrected arguments, under a key of its own',
+    kind: 'errand',
+    scripts: () => ({ before: { quote: atFirst(denied) } }),
+    decisions: [{ decision: 'retry', value: { of: 'the mended errand' } }, YES],
+  },
+  {
+    name: 'skips a read-only step and goes on with the declared output',
+    kind: 'errand',
+    scripts: () => ({ before: { quote: denied } }),
+    decisions: [{ decision: 'skip' }, YES],
+  },
+  {
+    name: 'skips a compensable step, undone first',
+    kind: 'errand',
+    scripts: () => ({ after: { book: denied } }),
+    decisions: [{ decision: 'skip' }, YES],
+  },
+  {
+    name: 'corrects a compensable step, the old effect undone first',
+    kind: 'errand',
+    scripts: () => ({ after: { book: atFirst(denied) } }),
+    decisions: [{ decision: 'retry', value: { room: 2 } }, YES],
+  },
+  {
+    name: 'takes a step for done that a person did outside',
+    kind: 'errand',
+    scripts: () => ({ before: { book: denied } }),
+    decisions: [{ decision: 'resolve', value: { id: 'by hand' } }, YES],
+  },
+  {
+    name: 'undoes what a person did outside, when it goes back later',
+    kind: 'errand',
+    scripts: () => ({ before: { sign: denied, pay: rejects } }),
+    decisions: [{ decision: 'resolve' }, YES],
+  },
+  {
+    name: 'compensates a parked step when a person decides so',
+    kind: 'errand',
+    scripts: () => ({ before: { book: denied } }),
+    decisions: [{ decision: 'compensate' }],
+  },
+  {
+    name: 'corrects one member of a group',
+    kind: 'order',
+    scripts: () => ({
+      before: { pack: async (context) => void (context.item === 0 && (await atFirst(denied)(context))) },
+    }),
+    decisions: [{ decision: 'retry', value: { box: 9 } }],
+  },
+  {
+    name: 'parks the members of a group one after the other',
+    kind: 'order',
+    scripts: () => ({ before: { pack: once(denied) } }),
+    decisions: [{ decision: 'retry' }, { decision: 'retry' }],
+  },
+  {
+    name: 'compensates when a person gives a member of a group up',
+    kind: 'order',
+    scripts: () => ({
+      before: { pack: async (context) => void (context.item === 1 && (await denied(context))) },
+    }),
+    decisions: [{ decision: 'compensate' }],
+  },
+  {
+    name: 'retries a parked undo',
+    kind: 'order',
+    scripts: () => ({ before: { charge: rejects, unreserve: once(rejects) } }),
+    decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'leaves over what a person gives up undoing',
+    kind: 'order',
+    scripts: () => ({ before: { charge: rejects, unreserve: rejects } }),
+    decisions: [{ decision: 'skip' }],
+  },
+  {
+    name: 'leaves everything over when every undo is given up',
+    kind: 'order',
+    count: 1,
+    scripts: () => ({ before: { charge: rejects, unpack: rejects, unreserve: rejects } }),
+    decisions: [{ decision: 'skip' }, { decision: 'skip' }],
+  },
+  {
+    name: 'takes a pivot in doubt for done on the word of a person',
+    kind: 'order',
+    scripts: () => ({ after: { charge: failsAlways('unknown') }, before: { findCharge: rejects } }),
+    decisions: [{ decision: 'resolve', value: { id: 'found by hand' } }],
+  },
+  {
+    name: 'goes back from a pivot in doubt that a person says is not done',
+    kind: 'order',
+    scripts: () => ({ before: { charge: failsAlways('unknown'), findCharge: rejects } }),
+    decisions: [{ decision: 'compensate' }],
+  },
+  {
+    name: 'looks again for a pivot in doubt',
+    kind: 'order',
+    scripts: () => {
+      let looks = 0;
+      const blinded: Script = (context) => (looks++ === 0 ? rejects(context) : undefined);
+      return { after: { charge: failsAlways('unknown') }, before: { findCharge: blinded } };
+    },
+    decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'retries a pivot that was denied',
+    kind: 'errand',
+    scripts: () => ({ before: { pay: once(denied) } }),
+    decisions: [YES, { decision: 'retry' }],
+  },
+  {
+    name: 'compensates a pivot that was denied',
+    kind: 'errand',
+    scripts: () => ({ before: { pay: denied } }),
+    decisions: [YES, { decision: 'compensate' }],
+  },
+  {
+    name: 'skips a step past the commit point, and says so',
+    kind: 'order',
+    scripts: () => ({ before: { notify: rejects } }),
+    decisions: [{ decision: 'skip' }],
+  },
+  {
+    name: 'takes a step past the commit point for done outside',
+    kind: 'errand',
+    scripts: () => ({ before: { file: denied } }),
+    decisions: [YES, { decision: 'resolve', value: { id: 'filed by hand' } }],
+  },
+  {
+    name: 'retries a step past the commit point that was rejected',
+    kind: 'order',
+    scripts: () => ({ before: { notify: once(rejects) } }),
+    decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'retries a holder that was denied',
+    kind: 'snapshot',
+    scripts: () => ({ before: { keep: once(denied) } }),
+    decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'goes back when a person gives a holder up',
+    kind: 'snapshot',
+    scripts: () => ({ before: { keep: denied } }),
+    decisions: [{ decision: 'compensate' }],
+  },
+];
+
+/** Effects at providers that keep no keys. */
+const keyless: readonly Scenario[] = [
+  {
+    name: 'asks before it acts again, and finds what it did',
+    kind: 'errand',
+    scripts: () => ({ after: { book: failsOnce('unknown') } }),
+    decisions: [YES],
+  },
+  {
+    name: 'asks before it acts again, and acts on what proves not done',
+    kind: 'errand',
+    scripts: () => ({ before: { book: failsOnce('unknown', 2) } }),
+    decisions: [YES],
+  },
+  {
+    name: 'undoes nothing of a probed effect that never happened',
+    kind: 'errand',
+    scripts: () => ({ before: { book: failsAlways('unknown') } }),
+  },
+  {
+    name: 'undoes a probed effect whose answers were lost',
+    kind: 'errand',
+    scripts: () => ({
+      after: { book: failsAlways('unknown') },
+      before: { findBooking: (context) => (context.attempt === 2 ? rejects(context) : undefined) },
+    }),
+  },
+  {
+    name: 'finds a probed pivot whose answer was lost',
+    kind: 'errand',
+    scripts: () => ({ after: { pay: failsAlways('unknown') } }),
+    decisions: [YES],
+  },
+  {
+    name: 'tries a blind effect again that certainly did nothing',
+    kind: 'errand',
+    scripts: () => ({ before: { sign: failsOnce('no', 2) } }),
+    decisions: [YES],
+  },
+  {
+    name: 'parks a blind effect in doubt, its lock kept',
+    kind: 'errand',
+    scripts: () => ({ after: { sign: failsOnce('unknown') } }),
+  },
+  {
+    name: 'has a blind effect done anew that a person says was not done',
+    kind: 'errand',
+    scripts: () => ({ before: { sign: atFirst(failsAlways('unknown')) } }),
+    decisions: [{ decision: 'retry' }, YES],
+  },
+  {
+    name: 'takes a blind effect for done on the word of a person',
+    kind: 'errand',
+    scripts: () => ({ after: { sign: failsOnce('unknown') } }),
+    decisions: [{ decision: 'resolve' }, YES],
+  },
+  {
+    name: 'undoes a blind effect in doubt on the word of a person',
+    kind: 'errand',
+    scripts: () => ({ after: { sign: failsOnce('unknown') } }),
+    decisions: [{ decision: 'compensate' }, { decision: 'retry' }],
+  },
+  {
+    name: 'leaves over a blind effect in doubt that a person gives up',
+    kind: 'errand',
+    scripts: () => ({ after: { sign: failsOnce('unknown') } }),
+    decisions: [{ decision: 'compensate' }, { decision: 'skip' }],
+  },
+  {
+    name: 'skips a blind step in doubt past the commit point',
+    kind: 'errand',
+    scripts: () => ({ after: { file: failsOnce('unknown') } }),
+    decisions: [YES, { decision: 'skip' }],
+  },
+];
+
+export const scenarios: readonly Scenario[] = [...straight, ...decided, ...keyless];

@@ -13,14 +13,21 @@ import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
 import { taskQueueOf } from '../../libs/saga/define.js';
 import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
 import { seededRandom } from '../../libs/saga/memory/random.js';
-import { CANCEL_SIGNAL, STATE_QUERY, type Request, type SagaStart } from '../../libs/saga/protocol.js';
+import {
+  CANCEL_SIGNAL,
+  DECIDE_UPDATE,
+  STATE_QUERY,
+  type DecisionWish,
+  type Request,
+  type SagaStart,
+} from '../../libs/saga/protocol.js';
 import type { SagaState } from '../../libs/saga/state.js';
 import { bindActivities, engineActivities, type World } from '../../libs/saga/temporal/activities.js';
 import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
 import { eventually } from '../support/stack.js';
-import { implementOrder, implementSnapshot } from './fakes.js';
-import { order, snapshot } from './kinds.js';
-import { tell, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
+import { order } from './kinds.js';
+import { tell, type OperatorDecision, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
+import { suite, type KindName } from './suite.js';
 
 export interface Server {
   readonly client: Client;
@@ -61,8 +68,8 @@ export async function createTemporalRunner(
   const jobs = new Map<string, Handlers>();
   const dispatch = (name: string) => (request: { job: { id: string } }) =>
     (jobs.get(request.job.id)?.[name] as (request: unknown) => Promise<unknown>)(request);
-  const names = Object.keys(handlersOf({ kind: 'order', name: '' }, {} as World, {} as ScenarioWorld)).concat(
-    Object.keys(handlersOf({ kind: 'snapshot', name: '' }, {} as World, {} as ScenarioWorld)),
+  const names = (Object.keys(suite) as KindName[]).flatMap((kind) =>
+    Object.keys(handlersOf({ kind, name: '' }, {} as World, {} as ScenarioWorld)),
   );
   const activities = Object.fromEntries(names.map((name) => [name, dispatch(name)]));
   const options = {
@@ -81,7 +88,8 @@ export async function createTemporalRunner(
   return {
     async run(scenario) {
       const jobId = randomUUID();
-      const definition = scenario.kind === 'order' ? order : snapshot;
+      const { definition } = suite[scenario.kind];
+      const values = new Map<string, unknown>();
       const trace: AttemptEvent[] = [];
       const world: ScenarioWorld = {
         clock: { sleep },
@@ -90,7 +98,7 @@ export async function createTemporalRunner(
         cancel: () => server.client.workflow.getHandle(jobId).signal(CANCEL_SIGNAL, {}),
         cancelNatively: async () => void (await server.client.workflow.getHandle(jobId).cancel()),
       };
-      const ledger = createMemoryLedger({ now: () => Date.now() });
+      const ledger = createMemoryLedger({ now: () => Date.now(), valueOf: (id) => values.get(id) });
       const outer: World = {
         ledger,
         now: () => Date.now(),
@@ -111,7 +119,7 @@ export async function createTemporalRunner(
         taskQueue: WORKFLOW_TASK_QUEUE,
         args: [start],
       });
-      const state = await settle(server, handle);
+      const state = await settle(server, handle, { decisions: [...(scenario.decisions ?? [])], values });
       const { status } = await handle.describe();
       if (status.name === 'RUNNING') await handle.terminate('The scenario is over');
       return { story: tell({ end: ledger.end, state, trace, ledger, world }), workflowStatus: status.name };
@@ -123,29 +131,58 @@ export async function createTemporalRunner(
   };
 }
 
-/** The state at the end, or where the saga waits for a person. */
-async function settle({ client }: Server, handle: WorkflowHandle): Promise<SagaState> {
+interface Operator {
+  readonly decisions: OperatorDecision[];
+  /** What is stored with each decision, by its id. */
+  readonly values: Map<string, unknown>;
+}
+
+/** The state at the end, or where the saga waits for a person and nobody decides. */
+async function settle({ client }: Server, handle: WorkflowHandle, operator: Operator): Promise<SagaState> {
   // A query may miss a worker that is just taking the workflow into its cache: it is asked again.
   const state = () =>
     client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query<SagaState>(STATE_QUERY));
   let isEnded = false;
+  let decided = 0;
   const end = (): void => void (isEnded = true);
   const ended = handle.result().then(end, end);
-  const parked = eventually(
-    'the saga ends or parks',
-    async () => isEnded || (await state()).phase === 'parked',
-  );
+  const parked = eventually('the saga ends or parks', async () => {
+    if (isEnded) return true;
+    const { park } = await state();
+    if (!park || park.number <= decided) return false;
+    const next = operator.decisions.shift();
+    if (!next) return park.until === undefined;
+    await decide(handle, park.number, next, operator.values);
+    decided = park.number;
+    return false;
+  });
   await Promise.race([ended, parked]);
   return eventually('the state at the end', state);
 }
 
-function handlersOf(scenario: Scenario, outer: World, world: ScenarioWorld): Handlers {
-  const scripts = 'live' in world ? (scenario.scripts?.(world) ?? {}) : {};
-  const bound: Readonly<Record<string, (request: Request) => Promise<unknown>>> =
-    scenario.kind === 'order'
-      ? bindActivities(order, implementOrder(world, scripts), outer)
-      : bindActivities(snapshot, implementSnapshot(world, scripts), outer);
-  return { ...bound, ...engineActivities([order, snapshot], outer) };
+async function decide(
+  handle: WorkflowHandle,
+  park: number,
+  { decision, value }: OperatorDecision,
+  values: Map<string, unknown>,
+): Promise<void> {
+  const id = randomUUID();
+  values.set(id, value);
+  const corrects = decision === 'retry' && value !== undefined ? { corrects: true } : {};
+  const wish: DecisionWish = { id, park, decision, ...corrects };
+  await handle.executeUpdate(DECIDE_UPDATE, { args: [wish], updateId: id });
+}
+
+function handlersOf({ kind, scripts }: Scenario, outer: World, world: ScenarioWorld): Handlers {
+  const { definition, implement } = suite[kind];
+  const implementation = implement(world, 'live' in world ? (scripts?.(world) ?? {}) : {});
+  const bound: Readonly<Record<string, (request: Request) => Promise<unknown>>> = bindActivities(
+    definition,
+    implementation,
+    outer,
+  );
+  const definitions = Object.values(suite).map((one) => one.definition);
+  return { ...bound, ...engineActivities(definitions, outer) };
 }
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

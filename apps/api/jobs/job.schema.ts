@@ -13,7 +13,7 @@ export const StepError = z.looseObject({
 export const StepView = z.strictObject({
   name: z.string(),
   item: z.int().optional().describe('The number of a group’s member, from 0.'),
-  kind: z.enum(['readOnly', 'compensable', 'pivot', 'retriable']),
+  kind: z.enum(['readOnly', 'compensable', 'pivot', 'retriable', 'decision']),
   status: StepStatus,
   attempt: z.int().describe('Attempts begun so far.'),
   nextAttemptAt: Time.optional(),

@@ -236,7 +236,7 @@ function kindSchema(): JsonSchema {
   };
   const step = {
     name: text,
-    kind: { enum: ['readOnly', 'compensable', 'pivot', 'retriable'] },
+    kind: { enum: ['readOnly', 'compensable', 'pivot', 'retriable', 'decision'] },
     summary: nullableText,
     effect: text,
     pool: text,

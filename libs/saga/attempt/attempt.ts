@@ -50,7 +50,10 @@ export function joinKind<D extends AnyJobDefinition>(definition: D, implementati
   const steps = Object.entries(definition.steps as Readonly<Record<string, Step>>);
   const { steps: functions, undos, probes } = implementation as unknown as Kind;
   const missing = [
-    ...steps.filter(([name]) => typeof functions[name] !== 'function').map(([name]) => `step "${name}"`),
+    ...steps
+      .filter(([, { kind }]) => kind !== 'decision')
+      .filter(([name]) => typeof functions[name] !== 'function')
+      .map(([name]) => `step "${name}"`),
     ...steps.flatMap(([, { undo }]) => (undo && typeof undos[undo] !== 'function' ? [`undo "${undo}"`] : [])),
     ...steps.flatMap(([, { probe }]) =>
       probe && typeof probes[probe] !== 'function' ? [`probe "${probe}"`] : [],

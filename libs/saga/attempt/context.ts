@@ -1,6 +1,13 @@
 /** What a step, an undo or a probe is given to work with. */
 import type { Step } from '../define.js';
-import type { CallContext, StepContext, StepProgress, Transaction, UndoContext } from '../implement.js';
+import type {
+  CallContext,
+  OwnTransaction,
+  StepContext,
+  StepProgress,
+  Transaction,
+  UndoContext,
+} from '../implement.js';
 import { payloadProblem } from '../payload.js';
 import { effectKeyOf, type Request, type StepRequest, type UndoRequest } from '../protocol.js';
 import type { Host } from './world.js';
@@ -32,7 +39,7 @@ export interface StepContextParts {
   readonly report: (progress: StepProgress) => void;
   readonly onReady: (output: unknown) => void;
   readonly parseOutput: (output: unknown) => unknown;
-  readonly tx: Transaction | undefined;
+  readonly tx: OwnTransaction | undefined;
 }
 
 export function stepContext(parts: StepContextParts): StepContext<unknown, Step> {
@@ -75,15 +82,14 @@ function noTransaction(step: string): never {
 }
 
 /** A transaction whose use ends with the attempt: code that runs on after it cannot touch the next one's. */
-export function guarded(tx: Transaction): { readonly tx: Transaction; readonly close: () => void } {
+export function guarded<T extends Transaction>(tx: T): { readonly tx: T; readonly close: () => void } {
   let isOpen = true;
+  const query: Transaction['query'] = async (text, values) => {
+    if (!isOpen) throw new Error('The transaction of this attempt is over');
+    return tx.query(text, values);
+  };
   return {
-    tx: {
-      async query(text, values) {
-        if (!isOpen) throw new Error('The transaction of this attempt is over');
-        return tx.query(text, values);
-      },
-    },
+    tx: { ...tx, query },
     close: () => {
       isOpen = false;
     },

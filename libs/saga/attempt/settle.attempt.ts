@@ -46,9 +46,17 @@ export async function attemptSettle(
   } catch (error) {
     const { interruption } = box;
     const policy = step.retry;
-    return endingOf(error, { request, host, world, policy, whenUnknown: 'unknown', interruption }).verdict(
-      true,
-    );
+    const isRepeatable = true;
+    const context = {
+      request,
+      host,
+      world,
+      policy,
+      whenUnknown: 'unknown',
+      isRepeatable,
+      interruption,
+    } as const;
+    return endingOf(error, context).verdict(true);
   } finally {
     box.close();
   }

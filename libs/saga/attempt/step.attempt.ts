@@ -2,12 +2,12 @@
  * One attempt of a step: claim → effect → done. The one piece of code both runtimes use, so that what an attempt
  * promises does not depend on who runs it.
  */
-import type { Step } from '../define.js';
-import type { StepProgress, Transaction } from '../implement.js';
+import { isElsewhere, type Step } from '../define.js';
+import type { OwnTransaction, StepProgress } from '../implement.js';
 import type { Claim, ClaimAnswer, Completion } from '../ledger.js';
 import type { StepRequest, Verdict } from '../protocol.js';
 import { itemOf } from '../protocol.js';
-import { guarded, parseOutput, stepContext } from './context.js';
+import { callContext, guarded, parseOutput, stepContext } from './context.js';
 import { createProgressReporter, type ProgressReporter } from './progress.js';
 import { leaseMsOf } from './limits.js';
 import { openTimeBox, type TimeBox } from './time-box.js';
@@ -80,12 +80,15 @@ function prepare(kind: Kind, request: StepRequest, host: Host, world: World): At
   return { kind, step, request, host, world, claim, box, reporter };
 }
 
-/** `keyed` (and steps without effect): commit the claim → call with the key → compare-and-set done. */
+/** Effects elsewhere (and steps without one): commit the claim → call with the key → compare-and-set done. */
 async function claimActRecord(attempt: Attempt): Promise<Verdict> {
   const { world, claim } = attempt;
   const answer = await beforeActing(world, () => world.ledger.claim(claim));
+  if (answer.kind === 'wait') {
+    return { kind: 'deferred', deferMs: answer.waitMs, doubt: true, attempt: claim.attempt - 1 };
+  }
   if (answer.kind !== 'claimed') return settledBefore(attempt, answer);
-  const output = await act(attempt, undefined);
+  const output = await act(attempt, undefined, answer.doubt === true);
   const certainty = attempt.step.effect === 'none' ? 'no' : 'unknown';
   const completion = await world.ledger
     .complete(claim, output, attempt.reporter.close())
@@ -104,7 +107,7 @@ async function inOneTransaction(attempt: Attempt): Promise<Verdict> {
     isClaimed = true;
     const { tx, close } = guarded(open);
     try {
-      output = await act(attempt, tx);
+      output = await act(attempt, tx, false);
       const progress = attempt.reporter.close();
       return { outcome: output, ...(progress ? { progress } : {}) };
     } finally {
@@ -127,8 +130,8 @@ function settledBefore(
   throw new Error('A transaction that claimed must also record');
 }
 
-/** Calls the author's function inside the time box. */
-async function act(attempt: Attempt, tx: Transaction | undefined): Promise<unknown> {
+/** Calls the author's function inside the time box; of an effect in doubt, only once the probe says it has not happened. */
+async function act(attempt: Attempt, tx: OwnTransaction | undefined, isInDoubt: boolean): Promise<unknown> {
   const { kind, step, request, host, world, box, reporter } = attempt;
   const input = await inputOf(world, request);
   const label = request.item === undefined ? request.step : `${request.step} ${request.item}`;
@@ -146,7 +149,11 @@ async function act(attempt: Attempt, tx: Transaction | undefined): Promise<unkno
     tx,
   });
   const work = kind.steps[request.step] as Kind['steps'][string];
-  const output = await box.run(() => work(request.args, context));
+  const probe = kind.probes[step.probe as string];
+  const output = await box.run(async () => {
+    const found = isInDoubt && (await probe?.(request.args, callContext(request, host, input, box.signal)));
+    return found && found.happened ? found.output : work(request.args, context);
+  });
   if (!step.holds) return parseOutput(step, label, output);
   if (box.interruption === 'timed_out') throw new Error(`Holder "${label}" held longer than its time box`);
   // It ended as told, but nobody asked it to let go: what it held is lost, which the verdict says (`interruption`).
@@ -162,7 +169,8 @@ function endingFor(attempt: Attempt, error: unknown): Ending {
     host,
     world,
     policy: step.retry,
-    whenUnknown: step.effect === 'keyed' ? 'unknown' : 'no',
+    whenUnknown: isElsewhere(step.effect) ? 'unknown' : 'no',
+    isRepeatable: step.effect !== 'blind',
     interruption: box.interruption,
     progress: attempt.reporter.close(),
   });

@@ -2,7 +2,7 @@
 import type { Step } from '../define.js';
 import type { UndoClaim } from '../ledger.js';
 import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
-import { guarded, undoContext } from './context.js';
+import { callContext, guarded, undoContext } from './context.js';
 import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
 import { beforeActing, endingOf, inputOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
@@ -29,6 +29,7 @@ export async function attemptUndo(
     leaseMs: leaseMsOf(UNDO_TIMEOUT_MS),
     awaitsLease: step.undoFence === 'lease',
     compensating: request.compensating,
+    insists: request.insists === true && host.attempt === 1,
   };
   const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
   const box = openTimeBox({ timeoutMs: UNDO_TIMEOUT_MS, host, timer });
@@ -37,8 +38,13 @@ export async function attemptUndo(
     const transaction = open && guarded(open);
     const context = undoContext(request, host, input, box.signal, transaction?.tx);
     const work = kind.undos[undo] as Kind['undos'][string];
+    const probe = step.effect === 'probed' ? kind.probes[step.probe as string] : undefined;
     try {
-      return await box.run(() => work(args, context));
+      return await box.run(async () => {
+        // Whether it was done, or undone by an attempt before, only the provider can tell.
+        const found = await probe?.(args, callContext(request, host, input, box.signal));
+        return found && !found.happened ? 'noop' : work(args, context);
+      });
     } finally {
       transaction?.close();
     }
@@ -59,6 +65,7 @@ export async function attemptUndo(
     const answer = await beforeActing(world, () => world.ledger.beginUndo(claim));
     if (answer.kind === 'noop') return { kind: 'done', output: 'noop' };
     if (answer.kind === 'wait') return wait(answer.waitMs);
+    if (answer.kind === 'in_doubt') return inDoubt();
     const outcome = await reverse(answer.args);
     await world.ledger.completeUndo(claim).catch((error: unknown) => {
       throw recordLost(error, 'unknown');
@@ -67,7 +74,17 @@ export async function attemptUndo(
   } catch (error) {
     const { interruption } = box;
     const policy = step.undoRetry;
-    const ending = endingOf(error, { request, host, world, policy, whenUnknown: 'unknown', interruption });
+    const isRepeatable = step.effect !== 'blind';
+    const context = {
+      request,
+      host,
+      world,
+      policy,
+      whenUnknown: 'unknown',
+      isRepeatable,
+      interruption,
+    } as const;
+    const ending = endingOf(error, context);
     if (ending.report) {
       await world.ledger
         .failUndo(claim, ending.report)
@@ -80,5 +97,15 @@ export async function attemptUndo(
 
   function wait(deferMs: number): Verdict {
     return { kind: 'deferred', deferMs, doubt: true, attempt: claim.attempt - 1 };
+  }
+
+  function inDoubt(): Verdict {
+    const failure = {
+      class: 'transient',
+      certainty: 'unknown',
+      code: 'in_doubt',
+      message: 'Nobody can tell whether there is anything to undo, and undoing nothing is not safe.',
+    } as const;
+    return { kind: 'failed', failure, doubt: true, attempt: claim.attempt };
   }
 }

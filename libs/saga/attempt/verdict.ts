@@ -32,6 +32,8 @@ export interface EndingContext {
   readonly policy: RetryPolicy;
   /** What an error nobody classified leaves behind: `no` where nothing outside can have been touched. */
   readonly whenUnknown: Certainty;
+  /** Whether it may be tried again when nobody knows what the attempt did (S6). */
+  readonly isRepeatable: boolean;
   readonly interruption: Interruption | undefined;
   readonly progress?: StepProgress | undefined;
 }
@@ -93,8 +95,10 @@ function failureOf(error: unknown, { world, whenUnknown, interruption }: EndingC
   };
 }
 
-function retryOf(failure: Failure, { request, host, world, policy }: EndingContext): number | undefined {
+function retryOf(failure: Failure, context: EndingContext): number | undefined {
+  const { request, host, world, policy, isRepeatable } = context;
   if (failure.class !== 'transient' || failure.code === HOLD_LOST) return undefined;
+  if (failure.certainty === 'unknown' && !isRepeatable) return undefined;
   if (host.attempt >= request.attemptsMax) return undefined;
   return Math.max(backoffMs(policy, host.attempt, world.random()), failure.retryAfterMs ?? 0);
 }

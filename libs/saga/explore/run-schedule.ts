@@ -162,7 +162,7 @@ export async function runSchedule(
         [F.LEFT_PARKED, F.RETRY, ...(isCancelled ? [] : [F.CANCEL]), ...(isOverdue ? [] : [F.DEADLINE])],
       );
       if (decision === F.LEFT_PARKED) return;
-      if (decision === F.RETRY) saga.decide(park.number, 'retry');
+      if (decision === F.RETRY) saga.decide({ id: `d${park.number}`, park: park.number, decision: 'retry' });
       else await intervene(decision);
       if (saga.state.park?.number === park.number) await clock.run(() => true);
     }
@@ -261,6 +261,8 @@ export async function runSchedule(
     return {
       progress: (claim, progress) => whole.progress(claim, progress),
       park: (about, letter) => whole.park(about, letter),
+      unpark: (about, unparking) => whole.unpark(about, unparking),
+      rule: (claim) => whole.rule(claim),
       finish: (about, record) => whole.finish(about, record),
       claim: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.claim(claim), claim),
       complete: (claim, outcome, progress) =>

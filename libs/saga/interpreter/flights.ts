@@ -2,8 +2,13 @@
 import type { Block } from './block.js';
 import type { Entry } from './journal.js';
 
+/** Where in a saga something goes on. */
+export interface Place {
+  isWithin(block: Block): boolean;
+}
+
 interface Interruptible {
-  readonly entry: Entry;
+  readonly place: Place;
   /** An attempt acts; a wait (a nap, a park) only passes time. */
   readonly kind: 'attempt' | 'wait';
   readonly cancel: () => void;
@@ -25,14 +30,14 @@ export class Flights {
     return driving;
   }
 
-  /** Awaits `work`, which `cancel` cuts short when the saga or the block of `entry` ends meanwhile. */
+  /** Awaits `work`, which `cancel` cuts short when the saga or the block of `place` ends meanwhile. */
   async interruptible<R>(
-    entry: Entry,
+    place: Place,
     kind: Interruptible['kind'],
     work: Promise<R>,
     cancel: () => void,
   ): Promise<R> {
-    const interruptible = { entry, kind, cancel };
+    const interruptible = { place, kind, cancel };
     this.interruptibles.add(interruptible);
     try {
       return await work;
@@ -48,7 +53,7 @@ export class Flights {
 
   /** The block's holder is lost: nothing it started can end well. */
   interruptBlock(block: Block): void {
-    for (const { entry, cancel } of [...this.interruptibles]) if (entry.isWithin(block)) cancel();
+    for (const { place, cancel } of [...this.interruptibles]) if (place.isWithin(block)) cancel();
   }
 
   /** Resolves when nothing (of the block) is in the air any more; never rejects. */

@@ -7,6 +7,7 @@ import type { Block } from './block.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
 import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
+import { decidedAgainst } from './decided.js';
 import { register } from './step.js';
 import { undoAll } from './undo.js';
 
@@ -158,7 +159,8 @@ async function park(run: SagaRun, entry: Entry, failure: Failure): Promise<void>
   run.show(entry, 'parked');
   const outer = entry.block?.lost ? entry.block.parent : entry.block;
   const reason = { undo: false, doubt: false, committed: run.fate.committed, failure };
-  await run.parking.park(entry, reason, () => run.isOver(outer));
+  const wish = await run.parking.park(entry, reason, () => run.isOver(outer));
+  if (typeof wish === 'object' && wish.decision === 'compensate') run.fate.fail(decidedAgainst(entry));
 }
 
 function failureOf(entry: Entry, settled: Settled): Failure {

@@ -5,8 +5,9 @@
 import type { z } from 'zod';
 import type { AnyJobDefinition, AnyStep, Saga, Steps } from '../define.js';
 import { Rejected, toFailure } from '../failure.js';
+import { toMs, type Duration } from '../duration.js';
 import { payloadProblem } from '../payload.js';
-import type { CancelWish, SagaEnd, SagaStart } from '../protocol.js';
+import type { CancelWish, DecisionWish, SagaEnd, SagaStart } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import { errorOf } from './end.js';
@@ -21,8 +22,10 @@ export interface Interpretation {
   readonly state: SagaState;
   /** A wish to end; repeats and late ones are no-ops (S7). */
   cancel(wish: CancelWish): void;
-  /** An operator's decision on the park of this number; false when that is not the present one. */
-  decide(park: number, decision: 'retry'): boolean;
+  /** Why an operator's decision is not possible now; undefined when it is. */
+  refusalOf(wish: DecisionWish): string | undefined;
+  /** An operator's decision; one that is not possible changes nothing (S8). */
+  decide(wish: DecisionWish): void;
   /** Runs it; resolves after the terminal record is written, rejects when the saga's own code has a programming error. */
   run(): Promise<SagaEnd>;
 }
@@ -35,7 +38,8 @@ export function interpret(definition: AnyJobDefinition, start: SagaStart, runtim
       return run.state;
     },
     cancel: (wish) => run.cancel(wish),
-    decide: (park, decision) => run.parking.decide(park, decision),
+    refusalOf: (wish) => run.parking.refusalOf(wish),
+    decide: (wish) => run.parking.decide(wish),
     run: () => execute(run, Date.parse(start.deadlineAt)),
   };
 }
@@ -97,13 +101,13 @@ async function quiet(run: SagaRun): Promise<void> {
 
 async function goBack(run: SagaRun): Promise<SagaEnd> {
   const cause = run.fate.cause!;
-  const isAny = run.journal.hasCompensables;
   await undoAll(run, run.journal.undoable(), true);
+  const { leftovers, skipped, journal } = run;
   return {
     status: cause.kind === 'cancelled' ? 'CANCELLED' : 'FAILED',
-    compensated: isAny ? 'all' : 'none',
-    leftovers: [],
-    skipped: [],
+    compensated: !journal.hasUndone ? 'none' : leftovers.length > 0 ? 'partial' : 'all',
+    leftovers,
+    skipped,
     error: errorOf(cause),
   };
 }
@@ -114,7 +118,7 @@ function succeeded(run: SagaRun, result: unknown): SagaEnd {
     throw run.misuse(`its result does not fit the declared schema: ${parsed.error.message}`);
   const tooLarge = payloadProblem('its result', result);
   if (tooLarge) throw run.misuse(tooLarge);
-  return { status: 'SUCCEEDED', result, skipped: [] };
+  return { status: 'SUCCEEDED', result, skipped: run.skipped, leftovers: run.leftovers };
 }
 
 function sagaOf(run: SagaRun): Saga<Steps> {
@@ -137,6 +141,7 @@ function sagaOf(run: SagaRun): Saga<Steps> {
       options: { startOver: number },
       body: (held: unknown) => Promise<unknown>,
     ) => holdingBlock(run, step, args, options, body),
+    sleep: (duration: Duration) => run.sleep(toMs(duration)),
   };
   return saga as unknown as Saga<Steps>;
 }

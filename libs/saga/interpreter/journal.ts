@@ -48,6 +48,9 @@ export class Entry implements EffectRef {
   }
 }
 
+/** Taken back already, or given up by a person. */
+const CLOSED: ReadonlySet<StepStatus> = new Set(['undone', 'skipped', 'leftover']);
+
 export class Journal {
   /** Live; a later generation takes the place of the earlier one. */
   readonly steps: StepState[] = [];
@@ -72,14 +75,16 @@ export class Journal {
   /** What has or may have taken effect and can be taken back, last registered first (S3). */
   undoable(block?: Block): Entry[] {
     return this.entries
-      .filter((entry) => entry.definition.kind === 'compensable' && entry.shown.status !== 'undone')
+      .filter((entry) => entry.definition.kind === 'compensable' && !CLOSED.has(entry.shown.status))
       .filter((entry) => block === undefined || entry.isWithin(block))
       .reverse();
   }
 
-  /** Whether any compensable step was ever started. */
-  get hasCompensables(): boolean {
-    return this.entries.some((entry) => entry.definition.kind === 'compensable');
+  /** Whether any step was taken back, or found to have nothing to take back. */
+  get hasUndone(): boolean {
+    return this.entries.some(
+      ({ shown, definition }) => definition.undo !== undefined && shown.status === 'undone',
+    );
   }
 
   private readonly entryAt = new Map<number, Entry>();

@@ -1,25 +1,31 @@
-/** Parking, in its simplest form (S8): the saga waits where it is, its context stored, until it may go on. */
+/** Parking (S8): the saga waits where it is, its context stored, until a person decides or it may go on anyway. */
 import type { Failure } from '../failure.js';
-import { itemOf, type DeadLetter, type Decision } from '../protocol.js';
+import { itemOf, type DeadLetter, type Decision, type DecisionWish } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { ParkState } from '../state.js';
+import type { Fate } from './fate.js';
 import type { Flights } from './flights.js';
 import type { Entry } from './journal.js';
 
-/** What ends a park: an operator's `retry`, or `moot`, when the saga ends (or its block starts over) meanwhile. */
-export type Unparked = 'retry' | 'moot';
+/** What ends a park: a decision; `moot`, when the saga ends (or its block starts over) meanwhile; the end of its time. */
+export type Unparked = DecisionWish | 'moot' | 'elapsed';
 
 export interface ParkReason {
   readonly undo: boolean;
   readonly doubt: boolean;
   readonly committed: boolean;
-  readonly failure: Failure;
+  /** Absent where the saga waits for a decision by design. */
+  readonly failure?: Failure;
+  /** Milliseconds since 1970: the park ends by itself. */
+  readonly until?: number;
 }
 
 interface Park {
+  readonly letter: DeadLetter;
   readonly state: ParkState;
   readonly end: (how: Unparked) => void;
   readonly closed: Promise<void>;
+  isDecided: boolean;
 }
 
 export class Parking {
@@ -29,6 +35,7 @@ export class Parking {
   constructor(
     private readonly runtime: Runtime,
     private readonly flights: Flights,
+    private readonly fate: () => Fate,
     private readonly changed: () => void,
   ) {}
 
@@ -48,38 +55,100 @@ export class Parking {
     if (isMoot()) return 'moot';
     const { promise: ended, resolve: end } = Promise.withResolvers<Unparked>();
     const { promise: closed, resolve: close } = Promise.withResolvers<void>();
-    const number = ++this.last;
-    const state = { number, step: entry.name, ...itemOf(entry), undo: reason.undo, doubt: reason.doubt };
-    this.present = { state, end, closed };
+    const { letter, state } = letterOf(++this.last, entry, reason);
+    this.present = { letter, state, end, closed, isDecided: false };
     this.changed();
+    const disarm = this.armEnd(reason.until, end);
     // Parked before the commit point without doubt about the pivot, cancel and deadline compensate; else only a decision goes on.
     const isPivotInDoubt = reason.doubt && entry.definition.kind === 'pivot';
     const isShielded = reason.undo || reason.committed || isPivotInDoubt;
     const waiting = isShielded ? ended : this.flights.interruptible(entry, 'wait', ended, () => end('moot'));
-    const possible = possibleDecisions(entry, reason);
-    await this.runtime.park({ ...state, generation: entry.generation, possible, failure: reason.failure });
+    await this.runtime.park(letter);
     const how = await waiting;
+    disarm();
+    const phase = this.fate().cause ? 'compensating' : 'forward';
+    const decisionId = typeof how === 'object' ? { decisionId: how.id } : {};
+    await this.runtime.unpark({ number: letter.number, phase, ...decisionId });
     this.present = undefined;
     close();
     this.changed();
     return how;
   }
 
-  /** The seam for operators' decisions: ends the park of this number. False when it is not the present one. */
-  decide(number: DeadLetter['number'], decision: 'retry'): boolean {
-    if (this.present?.state.number !== number) return false;
-    this.present.end(decision);
-    return true;
+  /** Why this decision is not possible; undefined when it is. */
+  refusalOf({ park, decision, corrects }: DecisionWish): string | undefined {
+    const { present } = this;
+    if (present?.letter.number !== park) {
+      const now = present ? `park ${present.letter.number} is open` : 'nothing is parked';
+      return `Park ${park} is not open; ${now}.`;
+    }
+    if (present.isDecided) return `Park ${park} is decided already.`;
+    const { possible, correctable } = present.letter;
+    if (!possible.includes(decision)) return `${decision} is not possible here; ${possible.join(', ')} are.`;
+    if (corrects && decision !== 'retry') return 'Only a retry takes corrected arguments.';
+    if (corrects && !correctable) {
+      return 'Nobody can tell whether it happened under the arguments it had, so they cannot be corrected.';
+    }
+    return undefined;
+  }
+
+  /** Ends the park of the decision's number, if that is possible. */
+  decide(wish: DecisionWish): void {
+    const { present } = this;
+    if (!present || this.refusalOf(wish) !== undefined) return;
+    present.isDecided = true;
+    present.end(wish);
+  }
+
+  private armEnd(until: number | undefined, end: (how: Unparked) => void): () => void {
+    if (until === undefined) return () => undefined;
+    const timer = this.runtime.timer(Math.max(0, until - this.runtime.now()));
+    let isArmed = true;
+    void timer.elapsed.then(() => isArmed && end('elapsed'));
+    return () => {
+      isArmed = false;
+      timer.cancel();
+    };
   }
 }
 
+function letterOf(
+  number: number,
+  entry: Entry,
+  reason: ParkReason,
+): { letter: DeadLetter; state: ParkState } {
+  const { undo, doubt, failure, until } = reason;
+  const state: ParkState = {
+    number,
+    step: entry.name,
+    ...itemOf(entry),
+    undo,
+    doubt,
+    ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
+  };
+  const letter: DeadLetter = {
+    ...state,
+    generation: entry.generation,
+    possible: possibleDecisions(entry, reason),
+    correctable: isCorrectable(entry, reason),
+    ...(failure ? { failure } : {}),
+  };
+  return { letter, state };
+}
+
 /** Which decisions S8 allows here. */
-export function possibleDecisions(entry: Entry, reason: Omit<ParkReason, 'failure'>): Decision[] {
+export function possibleDecisions(entry: Entry, reason: ParkReason): Decision[] {
+  const { kind, holds, fallback } = entry.definition;
   if (reason.undo) return ['retry', 'skip'];
-  return [
-    'retry',
-    ...(entry.definition.kind === 'pivot' ? [] : (['skip'] as const)),
-    ...(reason.committed ? [] : (['compensate'] as const)),
-    'resolve',
-  ];
+  const back = reason.committed ? [] : (['compensate'] as const);
+  if (kind === 'decision') return ['resolve', ...back];
+  if (holds) return ['retry', ...back];
+  return ['retry', ...(fallback ? (['skip'] as const) : []), ...back, 'resolve'];
+}
+
+/** A new generation needs the old one to be certainly not done, or to be undone first. */
+function isCorrectable(entry: Entry, { undo, doubt }: ParkReason): boolean {
+  const { kind, holds } = entry.definition;
+  if (undo || holds || kind === 'decision') return false;
+  return !doubt || (kind === 'compensable' && entry.definition.effect !== 'blind');
 }

@@ -1,12 +1,12 @@
 /** One run of a saga: its definition, its job, the runtime, and what the parts of the interpreter share. */
 import { activityNameOf, type AnyJobDefinition, type AnyStep } from '../define.js';
 import type { JobRef } from '../implement.js';
-import type { CancelWish, SagaStart } from '../protocol.js';
+import type { CancelWish, Remainder, SagaStart } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import { Block, BlockLost } from './block.js';
 import { Fate } from './fate.js';
-import { Flights } from './flights.js';
+import { Flights, type Place } from './flights.js';
 import { Journal, type Entry } from './journal.js';
 import { SagaMisuse } from './misuse.error.js';
 import { Parking } from './parking.js';
@@ -21,6 +21,10 @@ export class SagaRun {
   readonly fate: Fate;
   /** Ends of released holders, awaited before the terminal record only. */
   readonly loose = new Set<Promise<unknown>>();
+  /** Steps an operator left out. */
+  readonly skipped: Remainder[] = [];
+  /** Effects an operator left as they are. */
+  readonly leftovers: Remainder[] = [];
   /** The innermost open block: everything started while it is open belongs to it. */
   block: Block | undefined;
   ended = false;
@@ -33,7 +37,12 @@ export class SagaRun {
     readonly runtime: Runtime,
   ) {
     this.job = { id: start.jobId, tenantId: start.tenantId, kind: start.kind };
-    this.parking = new Parking(runtime, this.flights, () => this.changed());
+    this.parking = new Parking(
+      runtime,
+      this.flights,
+      () => this.fate,
+      () => this.changed(),
+    );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
     this.fate = new Fate((cause) => {
       this.flights.interruptAll(cause.kind === 'failed' ? ['wait'] : ['wait', 'attempt']);
@@ -88,15 +97,28 @@ export class SagaRun {
     return activityNameOf(this.definition, name);
   }
 
+  /** The same step under a key of its own, in its place. */
+  renewed(entry: Entry): Entry {
+    const { name, item, of, definition, block } = entry;
+    const member = item === undefined ? undefined : { item, of: of ?? item + 1 };
+    const where = { generation: this.nextGeneration(), block };
+    return this.journal.register(name, member, definition, where)!;
+  }
+
   misuse(problem: string): SagaMisuse {
     return new SagaMisuse(this.definition.kind, problem);
   }
 
   /** Opens a block; one that starts over gets keys of its own (S11). */
   openBlock(isFresh: boolean): Block {
-    const generation = isFresh ? ++this.generation : (this.block?.generation ?? 0);
+    const generation = isFresh ? this.nextGeneration() : (this.block?.generation ?? 0);
     this.block = new Block(this.block, generation);
     return this.block;
+  }
+
+  /** Of effect keys nothing was ever asked under (S11). */
+  nextGeneration(): number {
+    return ++this.generation;
   }
 
   closeBlock(block: Block): void {
@@ -118,9 +140,17 @@ export class SagaRun {
     return this.fate.cause !== undefined || (!this.fate.committed && block?.lostBlock() !== undefined);
   }
 
+  /** Sleeps for the saga's own code, which goes on only if the saga still does. */
+  async sleep(ms: number): Promise<void> {
+    const { block } = this;
+    this.check(block);
+    await this.nap({ isWithin: (outer) => block?.isWithin(outer) ?? false }, ms);
+    this.check(block);
+  }
+
   /** Sleeps on behalf of a step; cut short when the saga or the step's block ends. */
-  async nap(entry: Entry, ms: number): Promise<void> {
+  async nap(place: Place, ms: number): Promise<void> {
     const timer = this.runtime.timer(ms);
-    await this.flights.interruptible(entry, 'wait', timer.elapsed, () => timer.cancel());
+    await this.flights.interruptible(place, 'wait', timer.elapsed, () => timer.cancel());
   }
 }

@@ -4,6 +4,8 @@ import { itemOf, type Settled } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
 import { BlockLost } from './block.js';
 import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
+import { carryOut, decidedAgainst } from './decided.js';
+import { awaitDecision } from './decision.js';
 import type { Entry, Member } from './journal.js';
 import { settlePivot } from './pivot.js';
 import type { SagaRun } from './saga-run.js';
@@ -15,7 +17,8 @@ export function callStep(run: SagaRun, name: string, args: unknown, member?: Mem
   const called = (async () => {
     run.check(run.block);
     const entry = register(run, name, args, member);
-    return run.flights.track(entry, drive(run, entry, args));
+    const driving = entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry, args);
+    return run.flights.track(entry, driving);
   })();
   // A call the author does not await fails the saga all the same; it must not fail the process too.
   called.catch(() => 'known to the fate');
@@ -133,17 +136,10 @@ async function failed(
   const isOpen = isPivot && doubt;
   if (!isOpen) giveUpIfOver(run, entry);
 
-  // Past the commit point nothing fails any more (S7); bugs and doubtful pivots are nobody's business answer.
-  if (run.fate.committed || failure.class === 'bug' || isOpen) {
-    run.show(entry, 'parked');
-    const reason = { undo: false, doubt, committed: run.fate.committed, failure };
-    const isMoot = () => !isOpen && run.isOver(entry.block);
-    if ((await run.parking.park(entry, reason, isMoot)) === 'retry') {
-      // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
-      return isOpen ? failed(run, entry, args, settled) : drive(run, entry, args);
-    }
-    giveUpIfOver(run, entry);
-    throw run.misuse(`the park of step "${entry.label}" ended without a reason`);
+  // Past the commit point nothing fails any more (S7); bugs and doubts nobody can settle are nobody's business answer.
+  const isUnsettled = isOpen || (doubt && entry.definition.effect === 'blind');
+  if (run.fate.committed || failure.class === 'bug' || isUnsettled) {
+    return parked(run, entry, args, { failure, doubt });
   }
 
   run.show(entry, 'failed');
@@ -154,6 +150,53 @@ async function failed(
   }
   giveUpIfOver(run, entry);
   throw run.misuse(`the failure of step "${entry.label}" was lost`);
+}
+
+/** Waits for a decision, and goes on as it says. */
+async function parked(
+  run: SagaRun,
+  entry: Entry,
+  args: unknown,
+  { failure, doubt }: { failure: Failure; doubt: boolean },
+): Promise<unknown> {
+  const isPivot = entry.definition.kind === 'pivot';
+  const isOpen = isPivot && doubt;
+  run.show(entry, 'parked');
+  const reason = { undo: false, doubt, committed: run.fate.committed, failure };
+  const wish = await run.parking.park(entry, reason, () => !isOpen && run.isOver(entry.block));
+  if (!isOpen) giveUpIfOver(run, entry);
+  if (typeof wish === 'string') throw run.misuse(`the park of step "${entry.label}" ended without a reason`);
+  // What is decided of a pivot may be that it happened: until that is known, a wish to end waits.
+  if (isPivot) run.fate.openPivot();
+  const next = await carryOut(run, entry, wish, { args, doubt });
+  if (isPivot && next.kind !== 'done' && next.kind !== 'refused' && !(isOpen && next.kind === 'again')) {
+    run.fate.closePivot();
+  }
+  switch (next.kind) {
+    case 'done':
+      return done(run, entry, next.output);
+    case 'skipped':
+      if (entry.shown.status !== 'leftover') {
+        run.show(entry, 'skipped');
+        run.skipped.push({ step: entry.name, ...itemOf(entry) });
+      }
+      run.check(entry.block);
+      return next.output;
+    case 'anew':
+      run.check(entry.block);
+      return drive(run, run.renewed(entry), next.args);
+    case 'again':
+      // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
+      if (!isOpen) giveUpIfOver(run, entry);
+      return isOpen ? failed(run, entry, args, { failure, doubt }) : drive(run, entry, args);
+    case 'refused':
+      if (isPivot && !isOpen) run.fate.closePivot();
+      return failed(run, entry, args, { failure, doubt });
+    case 'back':
+      run.fate.fail(decidedAgainst(entry));
+      giveUpIfOver(run, entry);
+      throw run.misuse(`the decision against step "${entry.label}" was lost`);
+  }
 }
 
 /** The step found out before the holder's own end was noticed that what it held is gone. */

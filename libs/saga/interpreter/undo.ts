@@ -1,22 +1,25 @@
 /** Compensation: what took effect, or may have, is taken back, last first, one at a time (S3, S4). */
 import type { Failure } from '../failure.js';
-import { itemOf, type Settled } from '../protocol.js';
+import { itemOf, type DecisionWish, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
 import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
+import { rule } from './ruling.js';
 
 /** Undoes these entries in the order given. Shielded: nothing but an undo's own exhaustion stops it, and that parks. */
 export async function undoAll(run: SagaRun, entries: readonly Entry[], compensating: boolean): Promise<void> {
   for (const entry of entries) await undo(run, entry, compensating);
 }
 
-async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<void> {
+/** Undoes one entry; afterwards it is `undone`, or `leftover` where an operator gave it up. */
+export async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<void> {
   const policy = entry.definition.undoRetry;
   let attemptsLeft = policy.attempts;
+  let insists = false;
   for (;;) {
     run.show(entry, 'undoing');
     const before = entry.undoAttempts;
-    const settled = await start(run, entry, compensating, attemptsLeft);
+    const settled = await start(run, entry, { compensating, insists }, attemptsLeft);
     entry.undoAttempts = attemptsAfter(settled, before, attemptsLeft);
     if (settled.kind === 'done') return run.show(entry, 'undone');
     if (settled.kind === 'deferred') {
@@ -26,18 +29,44 @@ async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<
     }
     run.show(entry, 'parked');
     const reason = { undo: true, doubt: settled.doubt, committed: false, failure: failureOf(entry, settled) };
-    await run.parking.park(entry, reason, () => false);
+    const wish = (await run.parking.park(entry, reason, () => false)) as DecisionWish;
+    if (wish.decision === 'skip') return giveUp(run, entry, wish);
     attemptsLeft = policy.attempts;
+    // Whoever has it tried again says that there is something to undo, where nobody else can tell.
+    insists = entry.definition.effect === 'blind' && settled.doubt;
   }
 }
 
-function start(run: SagaRun, entry: Entry, compensating: boolean, attemptsMax: number): Promise<Settled> {
+/** An operator's skip of an undo: nothing acts on the effect any more, and the job says that it is left over. */
+async function giveUp(run: SagaRun, entry: Entry, wish: DecisionWish): Promise<void> {
+  const answer = await rule(run, entry, 'keep', wish, true);
+  if (answer.kind === 'undone') return run.show(entry, 'undone');
+  run.show(entry, 'leftover');
+  run.leftovers.push({ step: entry.name, ...itemOf(entry), fenced: true });
+}
+
+interface UndoManner {
+  readonly compensating: boolean;
+  readonly insists: boolean;
+}
+
+function start(
+  run: SagaRun,
+  entry: Entry,
+  { compensating, insists }: UndoManner,
+  attemptsMax: number,
+): Promise<Settled> {
   const { definition: step } = entry;
   return run.runtime.start({
     step,
     activity: run.activityOf(step.undo as string),
     summary: `undo ${summaryOf(entry)}`,
-    request: { ...requestFor(run, entry, entry.undoAttempts, attemptsMax), role: 'undo', compensating },
+    request: {
+      ...requestFor(run, entry, entry.undoAttempts, attemptsMax),
+      role: 'undo',
+      compensating,
+      ...(insists ? { insists } : {}),
+    },
   }).settled;
 }
 

@@ -1,6 +1,7 @@
 /** The ledger in memory: the same protocol as libs/store's, on the virtual clock. */
-import type { Failure } from '../failure.js';
-import type { StepProgress, Transaction } from '../implement.js';
+import { isElsewhere } from '../define.js';
+import { Rejected, type Failure } from '../failure.js';
+import type { OwnTransaction, StepProgress, Transaction } from '../implement.js';
 import type {
   AttemptReport,
   Claim,
@@ -9,13 +10,14 @@ import type {
   Ledger,
   OwnOutcome,
   Refusal,
+  RulingClaim,
   SettleAnswer,
   SettleClaim,
   SettleRef,
   UndoAnswer,
   UndoClaim,
 } from '../ledger.js';
-import type { DeadLetter, EffectRef, SagaEnd, Settlement } from '../protocol.js';
+import type { DeadLetter, EffectRef, RulingAnswer, SagaEnd, Settlement } from '../protocol.js';
 import { createRowLocks } from './row-locks.js';
 
 export type EffectState = 'claimed' | 'done' | 'undoing' | 'undone' | 'kept';
@@ -50,6 +52,10 @@ export interface MemoryTransaction {
 export interface MemoryLedger extends Ledger {
   readonly rows: ReadonlyMap<string, EffectRow>;
   readonly letters: readonly DeadLetter[];
+  /** Parks that are over, by number. */
+  readonly unparked: ReadonlySet<number>;
+  /** Names of the locks the job holds (S15). */
+  readonly locks: ReadonlySet<string>;
   readonly end: SagaEnd | undefined;
   readonly committed: boolean;
 }
@@ -58,18 +64,29 @@ export interface MemoryLedgerOptions {
   readonly now: () => number;
   /** For `own` effects; without it their `ctx.tx` refuses queries. */
   readonly openTransaction?: (() => MemoryTransaction) | undefined;
+  /** What is stored with a decision: corrected args, or an output. */
+  readonly valueOf?: ((decisionId: string) => unknown) | undefined;
+  /** Locks that other jobs hold. */
+  readonly foreignLocks?: ReadonlySet<string> | undefined;
 }
 
 /** A ledger for one job. */
-export function createMemoryLedger({ now, openTransaction = noDatabase }: MemoryLedgerOptions): MemoryLedger {
+export function createMemoryLedger({
+  now,
+  openTransaction = noDatabase,
+  valueOf = () => undefined,
+  foreignLocks = new Set(),
+}: MemoryLedgerOptions): MemoryLedger {
   const rows = new Map<string, EffectRow>();
   const letters: DeadLetter[] = [];
+  const unparked = new Set<number>();
+  const held = new Set<string>();
   const locks = createRowLocks();
   let end: SagaEnd | undefined;
   let committed = false;
 
   const rowOf = (ref: EffectRef): EffectRow | undefined => rows.get(keyOf(ref));
-  const insert = (claim: Claim | UndoClaim | SettleClaim, state: EffectState): EffectRow => {
+  const insert = (claim: Claim | UndoClaim | SettleClaim | RulingClaim, state: EffectState): EffectRow => {
     const row: EffectRow = {
       step: claim.step,
       item: claim.item,
@@ -106,7 +123,7 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
   function supersede(row: EffectRow, claim: Claim): void {
     if (row.leaseUntil === undefined || claim.attempt <= row.attempt) return;
     quarantine(row);
-    row.doubt ||= claim.effect === 'keyed';
+    row.doubt ||= isElsewhere(claim.effect);
   }
 
   function claimRow(claim: Claim): ClaimAnswer {
@@ -116,10 +133,15 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     if (row.state !== 'claimed') return refused('fenced');
     if (claim.attempt < row.attempt) return refused('superseded');
     supersede(row, claim);
+    if (row.doubt && claim.effect === 'blind') return refused('in_doubt');
+    const mustAsk = row.doubt && claim.effect === 'probed';
+    const waitMs = Math.max(0, (row.quarantineUntil ?? 0) - now());
+    // The probe's word counts only when nobody can act any more who acted before (S6).
+    if (mustAsk && waitMs > 0) return { kind: 'wait', waitMs };
     row.attempt = claim.attempt;
     row.leaseUntil = now() + claim.leaseMs;
     if (claim.stepKind === 'retriable') committed = true;
-    return { kind: 'claimed' };
+    return { kind: 'claimed', ...(mustAsk ? { doubt: true } : {}) };
   }
 
   function completeRow(claim: Claim, outcome: unknown, progress: StepProgress | undefined): Completion {
@@ -135,9 +157,80 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
     return { kind: 'recorded' };
   }
 
+  /** What of an undo's earlier attempts must be known before the next: a `blind` one is in doubt, others are waited for. */
+  function overtakenUndo(row: EffectRow, claim: UndoClaim): void {
+    if (row.state !== 'undoing' || row.leaseUntil === undefined || claim.attempt <= row.undoAttempt) return;
+    if (claim.effect === 'blind') row.doubt = true;
+    if (claim.effect !== 'keyed') quarantine(row);
+  }
+
+  function takeLocks(transaction: MemoryTransaction): { tx: OwnTransaction; taken: readonly string[] } {
+    const taken: string[] = [];
+    const lock = async (name: string): Promise<void> => {
+      if (foreignLocks.has(name)) throw new Rejected('locked', `Another job holds the lock "${name}"`);
+      taken.push(name);
+    };
+    return { tx: { query: (text, values) => transaction.tx.query(text, values), lock }, taken };
+  }
+
+  /** What is left of a row once nobody can act on it any more: at once, or when the last lease is over. */
+  function whenQuiet(row: EffectRow, claim: RulingClaim, answer: RulingAnswer): RulingAnswer {
+    quarantine(row);
+    const waitMs = isElsewhere(claim.effect) ? leaseLeftMs(row) : 0;
+    return waitMs > 0 ? { kind: 'wait', waitMs } : answer;
+  }
+
+  function ruleRow(claim: RulingClaim): RulingAnswer {
+    const value = valueOf(claim.decisionId);
+    const settled: RulingAnswer = { kind: 'settled', ...(value === undefined ? {} : { value }) };
+    const row = rowOf(claim);
+    if (row?.state === 'done' && !claim.undo) return { kind: 'done', outcome: row.outcome };
+    switch (claim.ruling) {
+      case 'keep': {
+        if (row?.state === 'undone' && claim.undo) return { kind: 'undone' };
+        const kept = row ?? insert(claim, 'kept');
+        kept.state = 'kept';
+        return whenQuiet(kept, claim, settled);
+      }
+      case 'resolve':
+        if (row && row.state !== 'claimed' && row.state !== 'undoing') return refusedRuling('fenced');
+        if (row && isBusy(row, claim)) return refusedRuling('in_flight');
+        return resolveRow(row ?? insert(claim, 'claimed'), claim, value);
+      case 'disown':
+      case 'correct': {
+        if (row?.state === 'undone' || row?.state === 'kept') return settled;
+        const isTold = claim.ruling === 'disown';
+        if (row && !isTold && (row.doubt || row.state === 'undoing')) return refusedRuling('in_doubt');
+        if (row && isBusy(row, claim)) return refusedRuling('in_flight');
+        const disowned = row ?? insert(claim, 'undone');
+        disowned.state = 'undone';
+        disowned.doubt = false;
+        return settled;
+      }
+    }
+  }
+
+  function resolveRow(row: EffectRow, claim: RulingClaim, value: unknown): RulingAnswer {
+    row.state = 'done';
+    row.outcome = value;
+    row.doubt = false;
+    if (claim.stepKind === 'pivot' || claim.stepKind === 'retriable') committed = true;
+    return { kind: 'settled', ...(value === undefined ? {} : { value }) };
+  }
+
+  const refusedRuling = (why: 'in_flight' | 'in_doubt' | 'fenced'): RulingAnswer => ({
+    kind: 'refused',
+    why,
+  });
+  /** Whether an attempt may still act, so that what a person says of the effect may be overtaken. */
+  const isBusy = (row: EffectRow, claim: RulingClaim): boolean =>
+    isElsewhere(claim.effect) && leaseLeftMs(row) > 0;
+
   return {
     rows,
     letters,
+    unparked,
+    locks: held,
     get end() {
       return end;
     },
@@ -171,16 +264,18 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
       if (row?.state === 'claimed' && row.attempt === claim.attempt) row.progress = progress;
     },
 
-    transact: (claim, work: (tx: Transaction) => Promise<OwnOutcome>) =>
+    transact: (claim, work: (tx: OwnTransaction) => Promise<OwnOutcome>) =>
       locks.hold(keyOf(claim), async () => {
         const before = rowOf(claim);
         const snapshot = before && { ...before };
         const answer = claimRow(claim);
         if (answer.kind !== 'claimed') return answer;
         const transaction = openTransaction();
+        const { tx, taken } = takeLocks(transaction);
         try {
-          const { outcome, progress } = await work(transaction.tx);
+          const { outcome, progress } = await work(tx);
           await transaction.commit();
+          for (const name of taken) held.add(name);
           return completeRow(claim, outcome, progress);
         } catch (error) {
           await transaction.rollback();
@@ -198,10 +293,21 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
           return { kind: 'noop' };
         }
         if (row.state === 'undone' || row.state === 'kept') return { kind: 'noop' };
+        if (claim.effect === 'blind' && row.state === 'claimed') {
+          row.doubt ||= row.leaseUntil !== undefined;
+          // Certainly nothing happened, and undoing nothing is not safe here.
+          if (!row.doubt) {
+            row.state = 'undone';
+            return { kind: 'noop' };
+          }
+        }
+        overtakenUndo(row, claim);
         if (row.state !== 'undoing') quarantine(row);
         row.state = 'undoing';
         const waitMs = leaseLeftMs(row);
         if (claim.awaitsLease && waitMs > 0) return { kind: 'wait', waitMs };
+        if (claim.effect === 'blind' && row.doubt && !claim.insists) return { kind: 'in_doubt' };
+        if (claim.effect === 'blind') row.doubt = false;
         row.undoAttempt = claim.attempt;
         row.leaseUntil = now() + claim.leaseMs;
         return { kind: 'go', args: row.args };
@@ -220,6 +326,7 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
         const row = rowOf(claim);
         if (!row || row.state === 'undone' || row.state === 'kept') return;
         row.undoAttempt = claim.attempt;
+        if (claim.effect === 'blind') row.doubt ||= report.unknown;
         // Where its beginning was not heard, the lease is still the step's.
         if (row.state === 'undoing') row.leaseUntil = undefined;
         row.lastError = report.failure ?? row.lastError;
@@ -253,7 +360,7 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
         if (row.state === 'done') {
           return { kind: 'settled', settlement: { verdict: 'happened', output: row.outcome } };
         }
-        if (row.state === 'undone' || claim.effect !== 'keyed') {
+        if (row.state === 'undone' || !isElsewhere(claim.effect)) {
           row.state = 'undone';
           return { kind: 'settled', settlement: { verdict: 'not_happened' } };
         }
@@ -280,9 +387,16 @@ export function createMemoryLedger({ now, openTransaction = noDatabase }: Memory
       if (!letters.some(({ number }) => number === letter.number)) letters.push(letter);
     },
 
+    async unpark(_job, { number }) {
+      unparked.add(number);
+    },
+
+    rule: (claim) => locks.hold(keyOf(claim), async () => ruleRow(claim)),
+
     async finish(_job, record) {
       const recorded = end === undefined;
       end ??= record;
+      held.clear();
       return { recorded };
     },
   };

@@ -5,6 +5,7 @@ import { travelled } from '../attempt/context.js';
 import type { Host, Kind, World } from '../attempt/world.js';
 import { workerLost } from '../failure.js';
 import type { JobRef } from '../implement.js';
+import { rulingClaimOf } from '../attempt/ruling.js';
 import type { Request, Settled } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
@@ -46,6 +47,8 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
     },
     start: (call) => startSeries(call, options),
     park: (letter) => world.ledger.park(job, letter),
+    unpark: (unparking) => world.ledger.unpark(job, unparking),
+    rule: (request) => world.ledger.rule(rulingClaimOf(options.kind.definition, job, request)),
     finish: async (end) => void (await world.ledger.finish(job, end)),
     changed: options.changed,
   };

@@ -1,12 +1,20 @@
 /** Binds kinds' implementations, and the engine's bookkeeping, to Temporal activities. For Node, not the sandbox. */
 import { Context } from '@temporalio/activity';
 import { attempt, joinKind } from '../attempt/attempt.js';
+import { rulingClaimOf } from '../attempt/ruling.js';
 import type { Kind, World } from '../attempt/world.js';
 import { activityNameOf, type AnyJobDefinition, type AnyStep, type Pool } from '../define.js';
 import type { Implementation } from '../implement.js';
 import type { Request } from '../protocol.js';
 import { hostAttempt } from './activity-host.js';
-import { FINISH_ACTIVITY, PARK_ACTIVITY, SETTLE_ACTIVITY, type EngineActivities } from './engine.js';
+import {
+  FINISH_ACTIVITY,
+  PARK_ACTIVITY,
+  RULE_ACTIVITY,
+  SETTLE_ACTIVITY,
+  UNPARK_ACTIVITY,
+  type EngineActivities,
+} from './engine.js';
 
 export type { Kind, World } from '../attempt/world.js';
 
@@ -31,7 +39,7 @@ export function bindActivities<D extends AnyJobDefinition>(
 function namesIn(definition: AnyJobDefinition, pool: Pool | undefined): string[] {
   const steps = Object.entries(definition.steps as Readonly<Record<string, AnyStep>>);
   const names = steps
-    .filter(([, step]) => pool === undefined || step.pool === pool)
+    .filter(([, step]) => step.kind !== 'decision' && (pool === undefined || step.pool === pool))
     .flatMap(([name, { undo, probe }]) => [name, undo as string | undefined, probe as string | undefined]);
   return [...new Set(names.filter((name) => name !== undefined))];
 }
@@ -44,6 +52,11 @@ export function engineActivities(definitions: readonly AnyJobDefinition[], world
       { definition, steps: {}, undos: {}, probes: {} },
     ]),
   );
+  const kindOf = (name: string): Kind => {
+    const kind = kinds.get(name);
+    if (!kind) throw new TypeError(`No kind "${name}" is known here; deploy its definition`);
+    return kind;
+  };
   return {
     async [FINISH_ACTIVITY]({ job, end }) {
       await world.ledger.finish(job, end);
@@ -51,9 +64,12 @@ export function engineActivities(definitions: readonly AnyJobDefinition[], world
       if (end.status === 'CANCELLED') await cancelOwnRun();
     },
     [PARK_ACTIVITY]: ({ job, letter }) => world.ledger.park(job, letter),
+    [UNPARK_ACTIVITY]: ({ job, unparking }) => world.ledger.unpark(job, unparking),
+    async [RULE_ACTIVITY]({ job, ruling }) {
+      return world.ledger.rule(rulingClaimOf(kindOf(job.kind).definition, job, ruling));
+    },
     async [SETTLE_ACTIVITY](request) {
-      const kind = kinds.get(request.job.kind);
-      if (!kind) throw new TypeError(`No kind "${request.job.kind}" is known here; deploy its definition`);
+      const kind = kindOf(request.job.kind);
       return hostAttempt((host) => attempt(kind, request, host, world));
     },
   };

@@ -12,7 +12,14 @@ import type { HolderReady, StepRequest } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
 import { activityOptionsOf, bookkeepingOptions } from './activity-options.js';
 import { detailsOf } from './details.js';
-import { FINISH_ACTIVITY, PARK_ACTIVITY, SETTLE_ACTIVITY, type EngineActivities } from './engine.js';
+import {
+  FINISH_ACTIVITY,
+  PARK_ACTIVITY,
+  RULE_ACTIVITY,
+  SETTLE_ACTIVITY,
+  UNPARK_ACTIVITY,
+  type EngineActivities,
+} from './engine.js';
 import { settledOf } from './settled.js';
 
 export interface TemporalRuntime extends Runtime {
@@ -58,6 +65,8 @@ export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef)
     },
     start,
     park: (letter) => engine(`park ${letter.number}: ${letter.step}`)[PARK_ACTIVITY]({ job, letter }),
+    unpark: (unparking) => engine(`unpark ${unparking.number}`)[UNPARK_ACTIVITY]({ job, unparking }),
+    rule: (ruling) => engine(`${ruling.ruling} ${ruling.step}`)[RULE_ACTIVITY]({ job, ruling }),
     finish: (end) => engine(`record ${end.status}`)[FINISH_ACTIVITY]({ job, end }),
     changed: (state) => setCurrentDetails(detailsOf(state)),
     holderReady: ({ token, output }) => awaited.get(token)?.(output),

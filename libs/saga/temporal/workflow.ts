@@ -5,15 +5,19 @@ import {
   CancelledFailure,
   defineQuery,
   defineSignal,
+  defineUpdate,
   setHandler,
 } from '@temporalio/workflow';
 import type { AnyJobDefinition } from '../define.js';
 import { interpret } from '../interpreter/interpreter.js';
 import {
   CANCEL_SIGNAL,
+  DECIDE_UPDATE,
+  DECISION_REFUSED,
   READY_SIGNAL,
   STATE_QUERY,
   type CancelWish,
+  type DecisionWish,
   type HolderReady,
   type SagaEnd,
   type SagaStart,
@@ -23,6 +27,7 @@ import { createTemporalRuntime } from './workflow-runtime.js';
 
 const cancelSignal = defineSignal<[CancelWish?]>(CANCEL_SIGNAL);
 const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
+const decideUpdate = defineUpdate<void, [DecisionWish]>(DECIDE_UPDATE);
 const stateQuery = defineQuery<SagaState>(STATE_QUERY);
 
 /** The workflow of a kind. Export it under `definition.workflowType`. */
@@ -53,6 +58,12 @@ async function runSaga(
   setHandler(stateQuery, () => saga.state);
   setHandler(readySignal, (word) => runtime.holderReady(word));
   setHandler(cancelSignal, (wish) => saga.cancel(wish ?? {}));
+  setHandler(decideUpdate, (wish) => saga.decide(wish), {
+    validator(wish: DecisionWish) {
+      const refusal = saga.refusalOf(wish);
+      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, DECISION_REFUSED);
+    },
+  });
   // A cancel from the Web UI is the same wish.
   root.cancelRequested.catch(() => saga.cancel({}));
   return saga.run();

@@ -88,7 +88,7 @@ describe('a saga that breaks a rule', () => {
   it('parks a step whose output is too large, naming it: its effect may be there', async () => {
     const { state, ledger } = await setup((saga) => saga.steps.take({ text: 'a' }), 'x'.repeat(5_000))();
     expect(state).toMatchObject({ phase: 'parked', park: { step: 'take' } });
-    expect(ledger.letters[0]?.failure.message).toContain('output of step "take" is 50');
+    expect(ledger.letters[0]?.failure?.message).toContain('output of step "take" is 50');
     expect(ledger.rows.get('take//0')).toMatchObject({ doubt: true });
   });
 

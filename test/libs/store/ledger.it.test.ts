@@ -64,6 +64,7 @@ async function setup() {
     leaseMs: 60_000,
     awaitsLease: true,
     compensating: true,
+    insists: false,
     ...overrides,
   });
   const asTenant = async <R extends object>(sql: string): Promise<R> => {
@@ -159,7 +160,7 @@ describe('a claim', () => {
 
   it('is refused once the job has ended', async () => {
     const { ledger, claim, job, jobRow } = await setup();
-    const end = { status: 'SUCCEEDED', result: { ok: true }, skipped: [] } as const;
+    const end = { status: 'SUCCEEDED', result: { ok: true }, skipped: [], leftovers: [] } as const;
     expect(await ledger.finish(job, end)).toEqual({ recorded: true });
     expect(await ledger.claim(claim())).toEqual({ kind: 'refused', why: 'job_ended' });
     expect(await ledger.finish(job, end)).toEqual({ recorded: false });
@@ -173,7 +174,7 @@ describe('a claim', () => {
     try {
       await eventually('an end to be heard', async () => {
         const { ledger, job } = await setup();
-        await ledger.finish(job, { status: 'SUCCEEDED', result: {}, skipped: [] });
+        await ledger.finish(job, { status: 'SUCCEEDED', result: {}, skipped: [], leftovers: [] });
         ended.push(job.id);
         return heard.length > 0;
       });
@@ -373,6 +374,7 @@ describe('a park', () => {
       doubt: false,
       generation: 0,
       possible: ['retry'],
+      correctable: true,
       failure,
     } as const;
     await ledger.park(job, letter);
@@ -407,7 +409,16 @@ describe('the terminal record', () => {
     const failure = { class: 'rejected', certainty: 'no', code: 'refused', message } as const;
     await ledger.claim(claim());
     await ledger.fail(claim(), { failure, unknown: false, isLast: true });
-    const park = { number: 1, step: 'pay', undo: false, doubt: false, generation: 0, possible: [], failure };
+    const park = {
+      number: 1,
+      step: 'pay',
+      undo: false,
+      doubt: false,
+      generation: 0,
+      possible: [],
+      correctable: false,
+      failure,
+    };
     await ledger.park(job, park);
     const error = { code: 'refused', title: 'No', detail: message, failureClass: 'rejected' };
     const end = { status: 'FAILED', compensated: 'none', leftovers: [], skipped: [], error } as const;

@@ -1,0 +1,23 @@
+/** The ledger's part in a decision: it fences the effect, and says what of it is on record (S5, S8). */
+import { itemOf, type DecisionWish, type Ruling, type RulingAnswer } from '../protocol.js';
+import type { Entry } from './journal.js';
+import type { SagaRun } from './saga-run.js';
+
+export type Ruled = Exclude<RulingAnswer, { kind: 'wait' }>;
+
+/** Has the ledger make of the effect what was decided; waits while an attempt may still act. */
+export async function rule(
+  run: SagaRun,
+  entry: Entry,
+  ruling: Ruling,
+  { id: decisionId }: DecisionWish,
+  ofUndo = false,
+): Promise<Ruled> {
+  const { name: step, generation, seq } = entry;
+  for (;;) {
+    const ref = { step, ...itemOf(entry), generation, seq };
+    const answer = await run.runtime.rule({ ...ref, ruling, undo: ofUndo, decisionId });
+    if (answer.kind !== 'wait') return answer;
+    await run.runtime.timer(answer.waitMs).elapsed;
+  }
+}

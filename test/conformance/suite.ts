@@ -1,0 +1,18 @@
+/** The kinds of the suite, each with its implementation over a world that a script directs. */
+import type { AnyJobDefinition } from '../../libs/saga/define.js';
+import type { Implementation } from '../../libs/saga/implement.js';
+import { implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
+import { errand, order, snapshot } from './kinds.js';
+
+export type KindName = 'order' | 'snapshot' | 'errand';
+
+interface SuiteKind {
+  readonly definition: AnyJobDefinition;
+  readonly implement: (world: World, scripts: Scripts) => Implementation<AnyJobDefinition>;
+}
+
+export const suite: Readonly<Record<KindName, SuiteKind>> = {
+  order: { definition: order, implement: implementOrder },
+  snapshot: { definition: snapshot, implement: implementSnapshot },
+  errand: { definition: errand, implement: implementErrand },
+};
