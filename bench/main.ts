@@ -5,6 +5,7 @@ import { action, CommandError } from '../apps/cli/command.error.js';
 import { StackError } from '../libs/embedded/stack-error.js';
 import type { BenchTools } from './support/bench.js';
 import { renderChart } from './support/chart.js';
+import { renderLine } from './support/line.js';
 import type { Report } from './support/report.js';
 import { formatFigure, renderReport } from './support/table.js';
 
@@ -25,8 +26,9 @@ const FORMATS_ROUNDS = 3;
 const MEMORY_FEW = 1_000_000;
 const MEMORY_MANY = 10_000_000;
 const MEMORY_ROUNDS = 1;
-const ENGINE_ROUNDS = 5;
-const ENGINE_JOBS = 300;
+// Short rounds, and many: what happens to a shared machine meanwhile happens to all contenders.
+const ENGINE_ROUNDS = 9;
+const ENGINE_JOBS = 100;
 const ENGINE_IN_FLIGHT = 20;
 const ACCEPT_ROUNDS = 3;
 const ACCEPT_RATE = 500;
@@ -145,6 +147,7 @@ function measuring<F>(
     process.stdout.write(`${renderReport(report)}\n`);
     if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
     if (flags.svg !== undefined) writeFileSync(flags.svg, renderChart(report));
+    process.stdout.write(`${renderLine(report)}\n`);
   });
 }
 
