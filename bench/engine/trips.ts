@@ -65,6 +65,8 @@ export async function runTrips(
     const tookMs = await drive(trips, inFlight, async ({ id, argument }) => {
       const from = performance.now();
       const ended = ends.of(id, stack.signal);
+      // Where the start fails, nobody awaits it; unheard it would end the process before it has cleaned up.
+      ended.catch(() => undefined);
       engine.tenants.remember(id, grounds.tenantId);
       await engine.client.workflow.start(contender.workflowType, {
         workflowId: id,
