@@ -80,10 +80,15 @@ export const orderRetuned = bindWorkflow(
   }),
 );
 
+const once = <P extends object>(policy: P) => ({ ...policy, attempts: 1 });
 export const orderImpatient = bindWorkflow(
   defineJob({
     ...order,
-    steps: { ...order.steps, reserve: { ...reserve, retry: { ...reserve.retry, attempts: 1 } } },
+    steps: {
+      ...order.steps,
+      reserve: { ...reserve, retry: once(reserve.retry), undoRetry: once(reserve.undoRetry) },
+      charge: { ...charge, retry: once(charge.retry) },
+    },
   }),
 );
 export const snapshotImpatient = bindWorkflow(
@@ -91,7 +96,7 @@ export const snapshotImpatient = bindWorkflow(
     ...snapshot,
     steps: {
       ...snapshot.steps,
-      keep: { ...snapshot.steps.keep, retry: { ...snapshot.steps.keep.retry, attempts: 1 } },
+      keep: { ...snapshot.steps.keep, retry: once(snapshot.steps.keep.retry) },
     },
   }),
 );

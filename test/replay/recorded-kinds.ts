@@ -118,6 +118,8 @@ const theOrder = recorded(
       shapes.retried('pack'),
       shapes.deferred('reserve'),
       shapes.deferredLate('reserve'),
+      shapes.undoDeferredLate('charge', 'unreserve'),
+      shapes.settleDeferredLate('charge', 'findCharge'),
       shapes.compensated('charge'),
       shapes.cancelled('pack'),
       shapes.cancelledNatively('pack'),

@@ -64,6 +64,8 @@ describe('a copy of a kind', () => {
     [straight, compensated, parked].map((label): [string, string, string] => [what, workflow, label]),
   );
   fitting.push(['the old course gone, and `patched` still asked', 'patchedStillAsked', patched]);
+  for (const shape of ['deferred-late', 'undo-deferred-late', 'pivot-settle-deferred-late'])
+    fitting.push(['fewer attempts than were made', 'orderImpatient', `test.order 0.1.0 ${shape}`]);
   const unfit: [string, string, string][] = [
     ['two steps reordered', 'orderReordered', straight],
     ['two steps reordered', 'orderReordered', parked],
@@ -73,7 +75,6 @@ describe('a copy of a kind', () => {
     ['a step renamed', 'orderStepRenamed', straight],
     ['an undo renamed', 'orderUndoRenamed', compensated],
     ['another concurrency', 'orderNarrowed', straight],
-    ['fewer attempts', 'orderImpatient', 'test.order 0.1.0 deferred-late'],
     ['fewer attempts of a holder', 'snapshotImpatient', 'test.snapshot 0.1.0 retried'],
     ['`patched` not asked any more', 'patchedForgotten', patched],
   ];

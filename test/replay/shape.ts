@@ -82,23 +82,30 @@ export const deferred = (step: string): Shape => ({
   },
 });
 
+/** Of one call, whichever member makes it: two attempts are used up when it is put off. */
+const putOffLate = (): Script => {
+  let calls = 0;
+  return () => {
+    calls += 1;
+    if (calls < 3) down();
+    if (calls === 3) throw new Deferred(20, 'Not now');
+  };
+};
+
 /** `step` has used up attempts when it is put off. */
 export const deferredLate = (step: string): Shape => ({
   name: 'deferred-late',
   what: `${step} fails twice and is put off before it runs.`,
   ends: 'SUCCEEDED',
-  scripts: () => {
-    let calls = 0;
-    return {
-      before: {
-        [step]: () => {
-          calls += 1;
-          if (calls < 3) down();
-          if (calls === 3) throw new Deferred(20, 'Not now');
-        },
-      },
-    };
-  },
+  scripts: () => ({ before: { [step]: putOffLate() } }),
+});
+
+/** `undo` has used up attempts when it is put off. */
+export const undoDeferredLate = (step: string, undo: string): Shape => ({
+  name: 'undo-deferred-late',
+  what: `${step} is rejected; ${undo} fails twice and is put off before it runs.`,
+  ends: 'FAILED',
+  scripts: () => ({ before: { [step]: no, [undo]: putOffLate() } }),
 });
 
 /** `step` is rejected: what was done is undone. */
@@ -193,6 +200,14 @@ export const settledDone = (pivot: string): Shape => ({
   what: `The answer of ${pivot} is lost, the next is a no; it is looked for, and found done.`,
   ends: 'SUCCEEDED',
   scripts: () => ({ before: { [pivot]: noAgain }, after: { [pivot]: unheard } }),
+});
+
+/** Looking for the pivot has used up attempts when it is put off. */
+export const settleDeferredLate = (pivot: string, probe: string): Shape => ({
+  name: 'pivot-settle-deferred-late',
+  what: `The answer of ${pivot} is lost, the next is a no; ${probe} fails twice and is put off before it finds it done.`,
+  ends: 'SUCCEEDED',
+  scripts: () => ({ before: { [pivot]: noAgain, [probe]: putOffLate() }, after: { [pivot]: unheard } }),
 });
 
 /** The pivot is in doubt: looked for, it is not there. */

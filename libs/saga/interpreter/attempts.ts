@@ -21,6 +21,11 @@ export function attemptsAfter(settled: Settled, before: number, attemptsMax: num
   return settled.kind === 'done' ? before : (settled.attempts ?? before + attemptsMax);
 }
 
+/** What a step that was put off may still try: once at least, where a release allows fewer attempts than were made. */
+export function attemptsLeftOf(attemptsMax: number, used: number): number {
+  return Math.max(1, attemptsMax - used);
+}
+
 /** From then on waits grow, or a step put off for ever would fill the history, which the server ends uncompensated. */
 const DEFERRALS_AT_PACE_MAX = 30;
 const PACE_FIRST_MS = 1_000;

@@ -2,7 +2,7 @@
 import type { Settlement } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
+import { attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
 
 /** Resolves with what is true, or `unknown` when neither ledger nor probe could tell: then a person must. */
 export async function settlePivot(run: SagaRun, entry: Entry): Promise<Settlement> {
@@ -20,8 +20,8 @@ export async function settlePivot(run: SagaRun, entry: Entry): Promise<Settlemen
     if (end.kind === 'done') return end.output as Settlement;
     if (end.kind !== 'deferred') return { verdict: 'unknown' };
     // An attempt that has not reported still has its lease: look again when it is over.
-    attemptsMax -= attemptsAfter(end, before, attemptsMax) - before;
-    before = attemptsAfter(end, before, attemptsMax);
+    attemptsMax = attemptsLeftOf(attemptsMax, end.attempts - before);
+    before = end.attempts;
     await run.runtime.timer(pacedMs(entry, end.deferMs)).elapsed;
   }
 }

@@ -3,7 +3,7 @@ import { HOLD_LOST, type Failure } from '../failure.js';
 import { itemOf, type Settled } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
 import { BlockLost } from './block.js';
-import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
+import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
 import { carryOut, decidedAgainst } from './decided.js';
 import { awaitDecision } from './decision.js';
 import type { Entry, Member } from './journal.js';
@@ -61,7 +61,7 @@ async function drive(run: SagaRun, entry: Entry, args: unknown): Promise<unknown
       case 'done':
         return done(run, entry, settled.output);
       case 'deferred': {
-        attemptsLeft -= entry.attempts - before;
+        attemptsLeft = attemptsLeftOf(attemptsLeft, entry.attempts - before);
         run.show(entry, 'waiting');
         const isInDoubt = isPivot && settled.doubt;
         if (isPivot && !isInDoubt) run.fate.closePivot();

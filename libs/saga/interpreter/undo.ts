@@ -3,7 +3,7 @@ import type { Failure } from '../failure.js';
 import { itemOf, type DecisionWish, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
-import { attemptsAfter, pacedMs, requestFor, summaryOf } from './attempts.js';
+import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
 import { rule } from './ruling.js';
 
 /** Undoes these entries in the order given. Shielded: nothing but an undo's own exhaustion stops it, and that parks. */
@@ -23,7 +23,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
     entry.undoAttempts = attemptsAfter(settled, before, attemptsLeft);
     if (settled.kind === 'done') return run.show(entry, 'undone');
     if (settled.kind === 'deferred') {
-      attemptsLeft -= entry.undoAttempts - before;
+      attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
       await run.runtime.timer(pacedMs(entry, settled.deferMs)).elapsed;
       continue;
     }
