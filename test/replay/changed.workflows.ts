@@ -1,7 +1,7 @@
 /** Copies of recorded kinds, each changed as a later release might change it. */
 import { defineJob, pivot, retriable, type Saga } from '../../libs/saga/define.js';
 import { bindWorkflow } from '../../libs/saga/temporal/workflow.js';
-import { order, snapshot } from '../conformance/kinds.js';
+import { errand, order, snapshot } from '../conformance/kinds.js';
 import { auditedOrder } from './audited-order.job.js';
 import { patchedJob, type PatchedSaga } from './patched.job.js';
 
@@ -116,3 +116,18 @@ export const patchedForgotten = patchedCourse(async ({ steps }) => {
   await steps.weigh();
   return steps.send();
 });
+
+const { approve, quote } = errand.steps;
+type ErrandSaga = Saga<typeof errand.steps>;
+const napping = (sleep: (saga: ErrandSaga) => Promise<void>) =>
+  defineJob({ ...errand, run: (saga) => errand.run({ ...saga, sleep: () => sleep(saga) }) });
+
+/** Sleeps longer, and gives a person more time. */
+export const errandPatient = bindWorkflow({
+  ...napping((saga) => saga.sleep('1m')),
+  steps: { ...errand.steps, approve: { ...approve, waits: { ...approve.waits!, withinMs: 60_000 } } },
+});
+export const errandSleepless = bindWorkflow(napping(async () => undefined));
+export const errandUnskippable = bindWorkflow(
+  defineJob({ ...errand, steps: { ...errand.steps, quote: { ...quote, fallback: undefined } } }),
+);

@@ -8,6 +8,7 @@ import { bindActivities, engineActivities, type World } from '../../libs/saga/te
 import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
 import { fakeKind, type Scripts } from './faked-kind.js';
 import type { RecordedKind } from './recorded-kinds.js';
+import type { Copy } from './shape.js';
 import { TENANT } from './test-key.js';
 
 type Handler = (request: Request) => Promise<unknown>;
@@ -18,6 +19,10 @@ export interface HostedJob {
   readonly input?: object | undefined;
   readonly deadlineMs?: number | undefined;
   readonly scripts?: Scripts | undefined;
+  /** In the kind's place. */
+  readonly copy?: Copy | undefined;
+  /** What is stored with a decision. */
+  readonly valueOf?: ((decisionId: string) => unknown) | undefined;
 }
 
 export interface HostedJobs {
@@ -34,11 +39,12 @@ const POOLS: readonly Pool[] = ['cpu', 'io', 'keeper'];
 export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   const definitions = kinds.map(({ definition }) => definition);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>();
-  const handlersOf = ({ kind, input = {}, scripts = {} }: Omit<HostedJob, 'jobId'>) => {
-    const world = worldOf(input);
+  const handlersOf = ({ kind, copy, input = {}, scripts = {}, valueOf }: Omit<HostedJob, 'jobId'>) => {
+    const world = worldOf(input, valueOf);
+    const definition = copy?.definition ?? kind.definition;
     const engine = engineActivities(definitions, world) as unknown as Readonly<Record<string, Handler>>;
     return {
-      ...bindActivities(kind.definition, fakeKind(kind.definition, kind.outputsFor(input), scripts), world),
+      ...bindActivities(definition, fakeKind(definition, kind.outputsFor(input), scripts), world),
       ...engine,
     };
   };
@@ -55,21 +61,22 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
     activities: Object.fromEntries([...names].map((name) => [name, dispatch(name)])),
     taskQueues: [...new Set(queues)],
     async start(client, job) {
-      const { definition } = job.kind;
       const { jobId } = job;
+      const definition = job.copy?.definition ?? job.kind.definition;
+      const workflowType = job.copy?.workflow ?? definition.workflowType;
       const input = job.input ?? (definition.example as object);
       handlers.set(jobId, handlersOf({ ...job, input }));
       const deadlineAt = new Date(Date.now() + (job.deadlineMs ?? definition.deadlineMs)).toISOString();
       const start: SagaStart = { jobId, tenantId: TENANT, kind: definition.kind, deadlineAt };
       const options = { workflowId: jobId, taskQueue: WORKFLOW_TASK_QUEUE, args: [start] };
-      await client.workflow.start(definition.workflowType, options);
+      await client.workflow.start(workflowType, options);
     },
   };
 }
 
-function worldOf(input: object): World {
+function worldOf(input: object, valueOf?: HostedJob['valueOf']): World {
   return {
-    ledger: createMemoryLedger({ now: () => Date.now() }),
+    ledger: createMemoryLedger({ now: () => Date.now(), valueOf }),
     now: () => Date.now(),
     random: seededRandom(1),
     timer(ms, fire) {

@@ -6,16 +6,19 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
-import { order, snapshot } from '../conformance/kinds.js';
+import { errand, order, snapshot } from '../conformance/kinds.js';
 import { tripBook } from '../docs/trip-book.job.js';
+import * as decided from './decided-shapes.js';
+import { errandShapes } from './errand-shapes.js';
 import type { Outputs } from './faked-kind.js';
 import { patchedJob } from './patched.job.js';
-import * as shapes from './shape.js';
+import type { Shape } from './shape.js';
+import * as shapes from './shapes.js';
 
 export interface RecordedKind {
   readonly definition: AnyJobDefinition;
   readonly outputsFor: (input: object) => Outputs<AnyJobDefinition>;
-  readonly shapes: readonly shapes.Shape[];
+  readonly shapes: readonly Shape[];
   /** Under the test key, as it would be in production; else in plain, for people to read. */
   readonly isSealed: boolean;
 }
@@ -77,15 +80,24 @@ const thePayoutItem = recorded(payoutItem, () => ({ pay: () => ({ transferId: 't
     shapes.settledDone('pay'),
     shapes.settledNotDone('pay'),
     shapes.parkedInDoubt('pay', 'closePayment'),
+    decided.pivotResolved('pay', 'closePayment', { transferId: 'tr_by_hand' }),
+    decided.pivotDisowned('pay', 'closePayment'),
     shapes.parked('settle'),
     shapes.underWay('pay'),
   ],
 });
 
+/** Above the limit, so that it wants an approval. */
+const LARGE = {
+  ...payoutBatch.example,
+  items: [{ recipient: 'acct_ada', amountMinor: 9_000_000, reference: 'The house' }],
+};
+const large = (shape: Shape): Shape => ({ ...shape, input: LARGE });
+
 const thePayoutBatch = recorded(
   payoutBatch,
-  () => ({
-    reserve: () => ({ items: 2, needsApproval: false }),
+  ({ items }) => ({
+    reserve: () => ({ items: items.length, needsApproval: items.length < 2 }),
     screen: () => ({ allowed: true }),
     settle: () => ({ paid: 2, refused: 0, released: 0, paidMinor: 11_150 }),
   }),
@@ -97,6 +109,10 @@ const thePayoutBatch = recorded(
       shapes.cancelled('screen'),
       shapes.parked('settle'),
       shapes.underWay('watch'),
+      large(decided.decided('approve', { approved: true })),
+      large(decided.decidedNo('approve', { approved: false })),
+      large(decided.cancelledWaiting('approve')),
+      large(decided.waiting('approve')),
     ],
   },
 );
@@ -130,6 +146,13 @@ const theOrder = recorded(
       shapes.settledDone('charge'),
       shapes.settledNotDone('charge'),
       shapes.parkedInDoubt('charge', 'findCharge'),
+      decided.pivotResolved('charge', 'findCharge', { id: 'found by hand' }),
+      decided.pivotDisowned('charge', 'findCharge'),
+      decided.pivotLookedAgain('charge', 'findCharge'),
+      decided.undoRetried('charge', 'unreserve'),
+      { ...decided.undoGivenUp('charge', 'unpack'), input: { count: 1 } },
+      decided.membersParked('pack', { box: 9 }),
+      decided.memberGivenUp('pack'),
       shapes.parked('reserve'),
       shapes.parkedUndo('charge', 'unpack'),
       shapes.parkedThenCancelled('reserve'),
@@ -152,9 +175,39 @@ const theSnapshot = recorded(
       shapes.cancelled('part'),
       shapes.parkedInDoubt('publish'),
       shapes.parked('keep'),
+      decided.holderRetried('keep'),
+      decided.holderGivenUp('keep'),
       shapes.startedOver('keep', 'part'),
       shapes.startedOverByStep('part'),
       shapes.givenUp('keep', 'part'),
+    ],
+  },
+);
+
+const YES = { yes: true };
+
+const theErrand = recorded(
+  errand,
+  () => ({
+    quote: ({ of }) => ({ id: of }),
+    take: () => ({ id: 'taken' }),
+    book: ({ room }) => ({ id: `room ${room}` }),
+    pay: () => ({ id: 'paid' }),
+    file: () => ({ id: 'filed' }),
+  }),
+  {
+    isSealed: false,
+    shapes: [
+      decided.decided('approve', YES),
+      decided.decidedAgainst('approve'),
+      decided.cancelledWaiting('approve'),
+      decided.waiting('approve'),
+      decided.asleep('take'),
+      decided.cancelledAsleep('take'),
+      decided.decidedFirst(YES, shapes.settledDone('pay')),
+      decided.decidedFirst(YES, shapes.settledNotDone('pay')),
+      decided.decidedFirst(YES, shapes.parkedInDoubt('pay', 'findPayment')),
+      ...errandShapes,
     ],
   },
 );
@@ -184,6 +237,7 @@ export const recordedKinds: readonly RecordedKind[] = [
   thePayoutBatch,
   theOrder,
   theSnapshot,
+  theErrand,
   thePatched,
   theTrip,
 ];

@@ -1,16 +1,17 @@
 /** Runs shapes of kinds on a Temporal server, each a job of its own, and takes their histories. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type NativeConnection, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { CANCEL_SIGNAL, STATE_QUERY } from '../../libs/saga/protocol.js';
+import { CANCEL_SIGNAL, DECIDE_UPDATE, STATE_QUERY, type DecisionWish } from '../../libs/saga/protocol.js';
 import type { SagaState } from '../../libs/saga/state.js';
 import { PARK_ACTIVITY, WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
 import { createHostedJobs } from './hosted-jobs.js';
 import { normalised } from './normalise.js';
 import type { RecordedKind } from './recorded-kinds.js';
+import { asOf } from './replayer.js';
 import type { Control, Shape } from './shape.js';
 import type { StoredHistory } from './stored-history.js';
 
@@ -38,7 +39,11 @@ const ENDS: Readonly<Record<string, Shape['ends']>> = {
 
 /** The same in every recording, so that what differs from one to the next is what changed. */
 export function jobIdOf(kind: RecordedKind, shape: Shape): string {
-  const hex = createHash('sha256').update(`${kind.definition.kind}/${shape.name}`).digest('hex');
+  return idOf(`${kind.definition.kind}/${shape.name}`);
+}
+
+function idOf(name: string): string {
+  const hex = createHash('sha256').update(name).digest('hex');
   return `00000000-0000-7000-8000-${hex.slice(0, 12)}`;
 }
 
@@ -62,14 +67,24 @@ export async function createRecorder(
     async record(kind, shape) {
       const jobId = jobIdOf(kind, shape);
       const handle = client.workflow.getHandle(jobId);
+      const values = new Map<string, unknown>();
       const control: Control = {
         cancel: () => handle.signal(CANCEL_SIGNAL, { reason: 'Not wanted any more' }),
         cancelNatively: async () => void (await handle.cancel()),
+        async decide(park, decision, value) {
+          const id = idOf(`${jobId}/${park}`);
+          values.set(id, value);
+          const corrects = decision === 'retry' && value !== undefined ? { corrects: true } : {};
+          const wish: DecisionWish = { id, park, decision, ...corrects };
+          await handle.executeUpdate(DECIDE_UPDATE, { args: [wish], updateId: id });
+        },
       };
-      await jobs.start(client, { ...shape, kind, jobId, scripts: shape.scripts?.(control) });
+      const scripts = shape.scripts?.(control);
+      await jobs.start(client, { ...shape, kind, jobId, scripts, valueOf: (id) => values.get(id) });
       try {
         await reachEnd(handle, shape, control);
-        return normalised(JSON.parse(historyToJSON(await handle.fetchHistory())) as StoredHistory);
+        const history = JSON.parse(historyToJSON(await handle.fetchHistory())) as StoredHistory;
+        return asOf(kind.definition.workflowType, normalised(history));
       } catch (error) {
         throw new Error(`${kind.definition.kind} ${shape.name}: ${String(error)}`, { cause: error });
       } finally {
@@ -86,28 +101,42 @@ export async function createRecorder(
 /** Waits until the job is where its shape says. */
 async function reachEnd(handle: WorkflowHandle, shape: Shape, control: Control): Promise<void> {
   const giveUpAt = Date.now() + RECORD_TIMEOUT_MS;
-  let isAsked = false;
+  const answers = [...(shape.whenParked ?? [])];
+  let answered = 0;
+  let isThereOnce = false;
   let last = 'not there';
   while (Date.now() < giveUpAt) {
     await sleep(POLL_MS);
-    const { status, raw } = await handle.describe();
-    last = status.name;
+    const description = await handle.describe();
+    last = description.status.name;
     if (last !== 'RUNNING') {
-      if (ENDS[last] === shape.ends) return;
+      if (ENDS[last] === shape.ends && answers.length === 0) return;
       break;
     }
-    // An open history must end with a completed workflow task, and a park be on record.
-    const isParking = raw.pendingActivities?.some(({ activityType }) => activityType?.name === PARK_ACTIVITY);
-    if (raw.pendingWorkflowTask || isParking) continue;
-    const { phase, steps } = await handle.query<SagaState>(STATE_QUERY);
-    const isThere = steps.some(({ name, status }) => name === shape.openAt && status === 'running');
-    if (shape.ends === 'OPEN' && isThere) return;
-    if (phase !== 'parked') continue;
-    last = phase;
-    if (shape.ends === 'PARKED') return;
-    if (!shape.whenParked) break;
-    if (!isAsked) await shape.whenParked(control);
-    isAsked = true;
+    if (isBusy(description)) continue;
+    const { steps, park } = await handle.query<SagaState>(STATE_QUERY);
+    if (!isThereOnce && isAt(shape, steps)) {
+      if (shape.ends === 'OPEN') return;
+      await shape.whenThere?.(control);
+      isThereOnce = true;
+    }
+    if (!park || park.number <= answered || isBusy(await handle.describe())) continue;
+    last = `parked at ${park.step}`;
+    const answer = answers.shift();
+    if (answer) await answer(control, park.number);
+    else if (shape.ends === 'PARKED') return;
+    else if (park.until === undefined) break;
+    answered = park.number;
   }
-  throw new Error(`it should have been ${shape.ends}, and is ${last}`);
+  throw new Error(`it should have been ${shape.ends}, and is ${last}; ${answers.length} parks are to come`);
+}
+
+/** An open history must end with a completed workflow task, and a park be on record. */
+function isBusy({ raw: { pendingWorkflowTask, pendingActivities } }: WorkflowExecutionDescription): boolean {
+  const isParking = pendingActivities?.some(({ activityType }) => activityType?.name === PARK_ACTIVITY);
+  return Boolean(pendingWorkflowTask) || isParking === true;
+}
+
+function isAt({ moment }: Shape, steps: SagaState['steps']): boolean {
+  return steps.some(({ name, status }) => name === moment?.step && status === moment.status);
 }

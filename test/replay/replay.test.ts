@@ -66,6 +66,8 @@ describe('a copy of a kind', () => {
   fitting.push(['the old course gone, and `patched` still asked', 'patchedStillAsked', patched]);
   for (const shape of ['deferred-late', 'undo-deferred-late', 'pivot-settle-deferred-late'])
     fitting.push(['fewer attempts than were made', 'orderImpatient', `test.order 0.1.0 ${shape}`]);
+  for (const shape of ['decided', 'decided-by-default', 'waiting', 'asleep'])
+    fitting.push(['other times to sleep and to decide', 'errandPatient', `test.errand 0.1.0 ${shape}`]);
   const unfit: [string, string, string][] = [
     ['two steps reordered', 'orderReordered', straight],
     ['two steps reordered', 'orderReordered', parked],
@@ -76,6 +78,8 @@ describe('a copy of a kind', () => {
     ['an undo renamed', 'orderUndoRenamed', compensated],
     ['another concurrency', 'orderNarrowed', straight],
     ['fewer attempts of a holder', 'snapshotImpatient', 'test.snapshot 0.1.0 retried'],
+    ['a sleep removed', 'errandSleepless', 'test.errand 0.1.0 decided'],
+    ['a fallback removed', 'errandUnskippable', 'test.errand 0.1.0 skipped'],
     ['`patched` not asked any more', 'patchedForgotten', patched],
   ];
   const errors = new Map<string, Error | undefined>();

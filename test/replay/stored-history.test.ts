@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { normalised } from './normalise.js';
-import { straight } from './shape.js';
+import { straight } from './shapes.js';
 import {
   readHistory,
   refuseIfReleased,
