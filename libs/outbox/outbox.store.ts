@@ -37,7 +37,10 @@ export interface OutboxMeasure {
 
 export const LAST_ERROR_LENGTH_MAX = 500;
 
-/** Locks up to `limit` due rows until the transaction ends, oldest due first; rows locked by others are passed over. */
+/**
+ * Locks up to `limit` due rows until the transaction ends, oldest due first; rows locked by others are passed over.
+ * Decisions are claimed apart (decisions.store.ts).
+ */
 export async function claimDue(connection: Connection, limit: number): Promise<OutboxRow[]> {
   const { rows } = await connection.query<OutboxRow>(
     `select o.id, o.message, o.attempts, o.job_id as "jobId", o.tenant_id as "tenantId", j.kind,
@@ -45,7 +48,7 @@ export async function claimDue(connection: Connection, limit: number): Promise<O
             o.message = 'cancel' and exists (select 1 from longhaul.outbox s
               where s.job_id = o.job_id and s.message = 'start' and s.dispatched_at is null) as "startUnsent"
      from longhaul.outbox o join longhaul.jobs j on j.id = o.job_id
-     where o.dispatched_at is null and o.due_at <= now()
+     where o.dispatched_at is null and o.due_at <= now() and o.message <> 'decide'
      order by o.due_at, o.id limit $1
      for update of o skip locked`,
     [limit],
@@ -59,9 +62,9 @@ export async function claimDue(connection: Connection, limit: number): Promise<O
  */
 export async function markSent(connection: Connection, rows: readonly OutboxRow[]): Promise<void> {
   if (rows.length === 0) return;
-  await connection.query(
-    `update longhaul.outbox set dispatched_at = clock_timestamp(), last_error = null where id = any($1)`,
-    [rows.map((row) => row.id)],
+  await markRowsDone(
+    connection,
+    rows.map((row) => row.id),
   );
   const started = rows.filter((row) => row.message === 'start' && !row.ended).map((row) => row.jobId);
   if (started.length === 0) return;
@@ -69,6 +72,15 @@ export async function markSent(connection: Connection, rows: readonly OutboxRow[
     `update longhaul.jobs set dispatched_at = clock_timestamp() where id in
        (select id from longhaul.jobs where id = any($1) and dispatched_at is null order by id for update skip locked)`,
     [started],
+  );
+}
+
+/** Marks rows of any message as done with. */
+export async function markRowsDone(connection: Connection, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await connection.query(
+    `update longhaul.outbox set dispatched_at = clock_timestamp(), last_error = null where id = any($1)`,
+    [ids],
   );
 }
 
