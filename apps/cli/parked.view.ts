@@ -26,9 +26,12 @@ export function renderParkedTable(letters: readonly DeadLetter[], paint: Paint, 
 /** What each decision does here, in a line. */
 function explain(decision: DecisionName, letter: DeadLetter): string {
   const { undo, doubt, stepKind } = letter;
+  const isUnknowable = doubt && letter.effect === 'blind';
   switch (decision) {
     case 'retry':
+      if (undo && isUnknowable) return 'you say that there IS something to undo: run the undo';
       if (undo) return 'try the undo again';
+      if (isUnknowable) return 'you say that it has NOT happened: try it again';
       if (stepKind === 'pivot' && doubt) return 'look again whether it happened';
       return `try the step again${letter.correctable ? '; with --input, under corrected arguments' : ''}`;
     case 'skip':

@@ -33,6 +33,8 @@ export interface DeadLetter {
   readonly step: string;
   readonly item?: number;
   readonly stepKind: string | null;
+  /** What can be known of it: `none`, `own`, `keyed`, `probed` or `blind`. */
+  readonly effect: string | null;
   readonly summary: string | null;
   /** A decision names it. */
   readonly park: number;

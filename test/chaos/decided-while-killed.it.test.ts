@@ -87,11 +87,8 @@ test(
       stack.submitExport({ dataset: 'birdstrikes', version: 2, format: 'csv' }),
     );
     const letter = await parkOf(id);
-    expect(letter).toMatchObject({
-      kind: 'report.export',
-      undo: false,
-      possible: expect.arrayContaining(['retry']),
-    });
+    expect(letter).toMatchObject({ kind: 'report.export', undo: false });
+    expect(letter.possible).toContain('retry');
 
     await killServices();
     expect(await parkOf(id)).toMatchObject({ id: letter.id, park: letter.park });

@@ -58,6 +58,7 @@ export const DeadLetter = z.strictObject({
   step: z.string(),
   item: z.int().optional(),
   stepKind: z.string().nullable().describe('Null where this release does not know the kind.'),
+  effect: z.string().nullable().describe('What can be known of it: none, own, keyed, probed or blind.'),
   summary: z.string().nullable().describe('What the step does or, of a wait for a person, asks.'),
   park: z.int().describe('A decision names it.'),
   undo: z.boolean().describe('It is the step’s undo that is parked.'),

@@ -35,6 +35,7 @@ export function viewOf(
     step: letter.step,
     ...(letter.item === null ? {} : { item: letter.item }),
     stepKind: step?.kind ?? null,
+    effect: step?.effect ?? null,
     summary: step?.summary ?? null,
     park: letter.park,
     undo: letter.undo,

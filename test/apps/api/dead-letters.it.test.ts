@@ -74,6 +74,7 @@ test('a dead letter tells who waits, where, why, and what can be decided', async
     jobStatus: 'STARTED',
     step: 'send',
     stepKind: 'pivot',
+    effect: 'keyed',
     park: 1,
     undo: false,
     doubt: true,

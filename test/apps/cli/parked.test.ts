@@ -34,7 +34,15 @@ async function parked(...args: string[]): Promise<void> {
 
 const LETTER: DeadLetter = {
   ...{ id: 'letter-1', status: 'open', tenant: { id: 't', name: 'acme' }, jobId: 'job-1', kind: 'pay.out' },
-  ...{ key: null, jobStatus: 'STARTED', step: 'pay', stepKind: 'pivot', summary: 'Pays', park: 3 },
+  ...{
+    key: null,
+    jobStatus: 'STARTED',
+    step: 'pay',
+    stepKind: 'pivot',
+    effect: 'keyed',
+    summary: 'Pays',
+    park: 3,
+  },
   ...{ undo: false, doubt: true, attempts: 6, firstError: { code: 'timeout', message: 'No answer' } },
   ...{ lastError: { code: 'timeout', message: 'No answer' }, traceId: null, correctable: false },
   possible: ['retry', 'compensate', 'resolve'],
@@ -139,6 +147,16 @@ describe('the view', () => {
     const hostile = { ...LETTER, kind: 'a\u001b[2Jb', lastError: { code: 'x', message: 'y\u0007\nz' } };
     for (const line of [...renderParked(hostile, plain), ...renderParkedTable([hostile], plain)])
       expect(line).not.toMatch(/[\u0000-\u001f]/);
+  });
+
+  it.each([
+    [{ effect: 'keyed' }, 'retry      look again whether it happened'],
+    [{ effect: 'blind' }, 'retry      you say that it has NOT happened: try it again'],
+    [{ effect: 'blind', undo: true }, 'retry      you say that there IS something to undo'],
+    [{ effect: 'keyed', undo: true }, 'retry      try the undo again'],
+    [{ doubt: false, stepKind: 'retriable' }, 'retry      try the step again'],
+  ])('says of %o what a retry asserts', (letter, line) => {
+    expect(renderParked({ ...LETTER, ...letter }, plain).join('\n')).toContain(line);
   });
 
   it('shows a decision on its way instead of what was possible', () => {
