@@ -6,7 +6,7 @@ import { readSettings } from '../../libs/config/settings.js';
 import { DECISION_LIMITS, dispatchDecisions } from '../../libs/outbox/decisions.dispatcher.js';
 import { DISPATCH_LIMITS, type Dispatcher } from '../../libs/outbox/dispatcher.js';
 import { listenToOutbox } from '../../libs/outbox/listener.js';
-import { measureOutbox } from '../../libs/outbox/outbox.store.js';
+import { measureOutbox, measureParks } from '../../libs/outbox/outbox.store.js';
 import { reconcile, RECONCILE_LIMITS } from '../../libs/outbox/reconciler.js';
 import { LOOP_PACE, startRelayLoop } from '../../libs/outbox/relay.loop.js';
 import { createRelayMetrics, type RelayMetrics } from '../../libs/outbox/relay.metrics.js';
@@ -97,7 +97,10 @@ function rounds({ database, store, engine, metrics, logger }: Parts): Round[] {
       name: 'measure',
       firstAfterMs: 0,
       everyMs: MEASURE_EVERY_MS,
-      work: async () => metrics.observeOutbox(await measureOutbox(database)),
+      work: async () => {
+        metrics.observeOutbox(await measureOutbox(database));
+        metrics.observeParks(await measureParks(database));
+      },
     },
     {
       name: 'search attributes',

@@ -35,6 +35,13 @@ export interface OutboxMeasure {
   readonly oldestAgeMs: number | undefined;
 }
 
+/** Who waits for a person. */
+export interface ParkMeasure {
+  readonly open: number;
+  /** Age of the oldest open park; undefined where there is none. */
+  readonly oldestAgeMs: number | undefined;
+}
+
 export const LAST_ERROR_LENGTH_MAX = 500;
 
 /**
@@ -139,4 +146,14 @@ export async function measureOutbox(database: Database): Promise<OutboxMeasure> 
     failing: Number(row?.failing ?? 0),
     oldestAgeMs: row?.age ?? undefined,
   };
+}
+
+/** How many jobs wait for a person, and for how long. */
+export async function measureParks(database: Database): Promise<ParkMeasure> {
+  const { rows } = await database.query<{ open: string; age: number | null }>(
+    `select count(*) as open, (extract(epoch from clock_timestamp() - min(created_at)) * 1000)::float8 as age
+     from longhaul.dead_letters where closed_at is null`,
+  );
+  const [row] = rows;
+  return { open: Number(row?.open ?? 0), oldestAgeMs: row?.age ?? undefined };
 }

@@ -4,6 +4,16 @@ import type { DeadLetterRecord, DecisionRecord } from '../../../libs/store/dead-
 import { linksOf, type LinkContext } from '../jobs/job.view.js';
 import type { DeadLetter } from './dead-letter.schema.js';
 
+/** What stands with a refused decision where no words of the saga's do, told to people. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  park_over: 'The park ended before the decision reached it: its time was over, or the job went back.',
+  job_ended: 'The job ended before the decision reached it.',
+  in_flight:
+    'The ledger refused it: an attempt that has not reported may still act. Decide anew when it is over.',
+  in_doubt: 'The ledger refused it: nobody can tell whether the effect happened under the arguments it had.',
+  fenced: 'The ledger refused it: the effect is undone or given up already.',
+};
+
 const TRACE_PARENT = /^00-([0-9a-f]{32})-/;
 
 /** The step a dead letter is about; undefined where this release does not know it. */
@@ -69,7 +79,7 @@ function decisionViewOf(record: DecisionRecord): NonNullable<DeadLetter['decisio
     ...(input === null ? {} : { input }),
     ...(output === null ? {} : { output }),
     decidedAt: new Date(record.decidedAt).toISOString(),
-    ...(refusal === null ? {} : { refusal }),
+    ...(refusal === null ? {} : { refusal: REFUSALS[refusal] ?? refusal }),
     ...(record.settledAt === null ? {} : { settledAt: new Date(record.settledAt).toISOString() }),
   };
 }

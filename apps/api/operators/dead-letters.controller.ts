@@ -107,7 +107,8 @@ export class DeadLettersController {
     const { job } = await mustFind(this.reader, letter.tenantId, letter.jobId);
     reply.code(202).header('location', job.links.self).header('cache-control', 'no-store');
     setRetryAfter(reply, job);
-    return job;
+    // Operators see no client's data: the same decision may be asked for again when the job has its result.
+    return { ...job, result: null };
   }
 
   private view(letter: DeadLetterRecord): DeadLetter {

@@ -4,7 +4,7 @@ import type { Claim, Ledger } from '../../../libs/saga/ledger.js';
 import type { DeadLetter as Letter, Decision } from '../../../libs/saga/protocol.js';
 import { createLedgerStore } from '../../../libs/store/ledger.store.js';
 import { approvedNote } from './kinds.js';
-import { startTestApi, type TestAnswer, type TestApi } from './support.js';
+import { FakeWorker, startTestApi, type TestAnswer, type TestApi } from './support.js';
 
 let t: TestApi;
 let ledger: Ledger;
@@ -263,6 +263,19 @@ describe('a decision', () => {
     });
     expect([answer.status, answer.json.code]).toEqual([404, 'dead_letter_not_found']);
     expect((await ask('GET', `/dead-letters/${id}`)).status).toBe(404);
+  });
+
+  test('asked for again when the job has ended is answered without its result, which is the client’s', async () => {
+    const { job, letter } = await park();
+    await decide(letter, { decision: 'retry' });
+    const { decision } = await read(letter);
+    await ledger.unpark(job, { number: 1, phase: 'forward', decisionId: decision?.id as string });
+    await new FakeWorker(t, t.acme).succeed(job.id, { messageId: 'private' });
+    expect((await t.call('GET', `/jobs/${job.id}`)).json.result).toEqual({ messageId: 'private' });
+    const again = await decide(letter, { decision: 'retry' });
+    expect(again.status).toBe(202);
+    expect(again.json).toMatchObject({ id: job.id, status: 'SUCCEEDED', result: null });
+    expect((await read(letter)).decision).toMatchObject({ outcome: 'taken' });
   });
 
   test('by twenty operators at once is one', async () => {

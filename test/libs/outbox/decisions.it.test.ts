@@ -14,6 +14,7 @@ import type { DeadLetter, DecisionRequest } from '../../../libs/client/dead-lett
 import { createClient, type Client } from '../../../libs/client/client.js';
 import { DECISION_LIMITS, dispatchDecisions } from '../../../libs/outbox/decisions.dispatcher.js';
 import { DISPATCH_LIMITS, type Dispatcher } from '../../../libs/outbox/dispatcher.js';
+import { measureParks } from '../../../libs/outbox/outbox.store.js';
 import { LOOP_PACE, startRelayLoop, type RelayLoop } from '../../../libs/outbox/relay.loop.js';
 import { createRelayMetrics } from '../../../libs/outbox/relay.metrics.js';
 import { createWorld } from '../../../apps/worker/world.js';
@@ -176,6 +177,7 @@ describe('with relay and worker up', () => {
   it('a saga goes on from each park as it was decided, to its end', async () => {
     const id = await submit();
     const approval = await parkedAt(id, 'approve');
+    expect(await measureParks(relay)).toMatchObject({ open: 1, oldestAgeMs: expect.any(Number) as number });
     expect(approval).toMatchObject({
       stepKind: 'decision',
       possible: ['resolve', 'compensate'],
@@ -188,6 +190,7 @@ describe('with relay and worker up', () => {
     expect(await decisionOf(approval)).toMatchObject({ outcome: 'taken' });
     await decide(denied, { decision: 'retry', input: { to: 'friends' } });
     expect(await ended(id)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await measureParks(relay)).toEqual({ open: 0, oldestAgeMs: undefined });
     expect([...provider.sent].filter(([key]) => key.startsWith(id))).toEqual([[`${id}/send/1`, 'friends']]);
     provider.refuses.clear();
   });
