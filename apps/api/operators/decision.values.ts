@@ -52,6 +52,10 @@ function checkValue(
     return { ok: false, errors: [{ pointer, detail }] };
   }
   const checked = check(schema, value, pointer);
+  if (!checked.ok && value === undefined) {
+    const detail = `missing: say what the step answered (${checked.errors[0]?.detail ?? 'it answers something'})`;
+    return { ok: false, errors: [{ pointer, detail }] };
+  }
   if (!checked.ok) return checked;
   const tooLarge = payloadProblem(`the ${name}`, checked.value);
   if (tooLarge) return { ok: false, errors: [{ pointer, detail: tooLarge }] };
