@@ -70,7 +70,7 @@ create index audit_subject on longhaul.audit (subject, id);
 
 create function longhaul.refuse_change() returns trigger language plpgsql as $$
 begin
-  raise exception 'the audit log is only ever added to' using errcode = 'insufficient_privilege';
+  raise exception 'longhaul.% is append-only', tg_table_name using errcode = 'insufficient_privilege';
 end $$;
 create trigger audit_append_only before update or delete or truncate on longhaul.audit
   for each statement execute function longhaul.refuse_change();
