@@ -1,4 +1,8 @@
-/** `payout.batch`: many recipients are paid out of one account, each by a saga of its own; what is not spent comes back. */
+/**
+ * `payout.batch`: many recipients are paid out of one account, each by a saga of its own; what is not spent comes back.
+ * It has no pivot: it commits when `settle` starts. Taken back before, it stops the items that have not come to paying,
+ * and what is paid stays paid.
+ */
 import { z } from 'zod';
 import { compensable, decision, defineJob, readOnly, retriable } from '../libs/saga/define.js';
 import { Rejected } from '../libs/saga/failure.js';
@@ -55,6 +59,7 @@ export const payoutBatch = defineJob({
       pool: 'io',
       args: z.strictObject({ item: Count }),
       output: z.strictObject({ allowed: z.boolean() }),
+      // For an operator's `skip` alone: a provider that does not answer fails the batch, before anybody is paid.
       fallback: { allowed: false },
     }),
     approve: decision({
@@ -71,6 +76,7 @@ export const payoutBatch = defineJob({
       output: z.void(),
       undo: 'stop',
     }),
+    // While items are open it is put off: that costs no attempt, and no worker waits.
     watch: readOnly({
       summary: 'Wait until every recipient is decided',
       pool: 'io',

@@ -1,4 +1,8 @@
-/** `payout.item`: one recipient of a batch is paid, or it is not; a saga of its own, with a pivot of its own. */
+/**
+ * `payout.item`: one recipient of a batch is paid, or it is not; a saga of its own, with a pivot of its own. Refused, its
+ * money is released. In doubt, its key is closed at the provider, which says whether it was paid; only if it cannot, a
+ * person is asked. What happens to each kind of step that fails is in the docstring of its function.
+ */
 import { z } from 'zod';
 import { compensable, defineJob, pivot, retriable } from '../libs/saga/define.js';
 

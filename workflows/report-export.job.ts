@@ -1,4 +1,7 @@
-/** `report.export`: a file of a dataset's rows, all of one moment, built in parallel parts and published at once. */
+/**
+ * `report.export`: a file of a dataset's rows, all of one moment, built in parallel parts and published at once. Until it
+ * is published, what fails for good discards the parts; a lost snapshot starts over from `plan`.
+ */
 import { z } from 'zod';
 import { compensable, defineJob, holder, pivot, readOnly, retriable } from '../libs/saga/define.js';
 import { digest } from '../libs/saga/digest.js';

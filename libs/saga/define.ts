@@ -48,9 +48,9 @@ interface StepBase<A extends z.ZodType, O extends z.ZodType> {
   readonly retry?: Partial<RetryPolicy>;
 }
 
-/** Of steps an operator may skip: what the saga goes on with instead of their output (S8). */
+/** Of steps an operator may skip, once they are parked: what the saga goes on with instead of their output (S8). */
 interface Skippable<O extends z.ZodType> {
-  /** Needed where the output is read later; a step without an output can be skipped anyway. */
+  /** Never used unless an operator skips. Needed where the output is read later; a step without one can be skipped anyway. */
   readonly fallback?: z.output<O>;
 }
 
@@ -169,7 +169,10 @@ function fallbackOf<O extends z.ZodType>(options: { readonly output: O } & Skipp
   return options.output.safeParse(undefined).success ? { output: undefined } : undefined;
 }
 
-/** A step that changes nothing outside the job: no undo can be declared. */
+/**
+ * A step that changes nothing outside the job: no undo can be declared. Rejected, or out of attempts, it sends the saga
+ * back; past the commit point it parks.
+ */
 export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & Skippable<O> & { effect?: never; undo?: never; probe?: never },
 ): Step<'readOnly', A, O, never, never, false> {
@@ -187,7 +190,10 @@ export function holder<O extends z.ZodType, A extends z.ZodType = NoArgs>(
   return build('readOnly', options, { effect: 'none', holds: true });
 }
 
-/** A step with an effect that can be taken back: `undo` is required. */
+/**
+ * A step with an effect that can be taken back: `undo` is required. Rejected, out of attempts, in doubt or cancelled, it
+ * sends the saga back, its own undo included, also where nothing happened. `blind` and in doubt, it parks.
+ */
 export function compensable<O extends z.ZodType, const U extends string, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & Skippable<O> & Undoable<U> & Effect,
 ): Step<'compensable', A, O, U, never, false>;
@@ -206,14 +212,21 @@ export function compensable(
   return build('compensable', options, { ...options, fallback: fallbackOf(options), holds: false });
 }
 
-/** The commit point; at most one a saga, never undone. The probe answers "did it happen?" after the fence. */
+/**
+ * The commit point; at most one a saga, never undone. Known not done, it sends the saga back. In doubt, ledger and probe
+ * are asked ("did it happen?", after the fence), and if they cannot tell, it parks. A cancel or the deadline waits for
+ * its answer, also where no worker has begun it.
+ */
 export function pivot<O extends z.ZodType, const P extends string = never, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & PivotEffect<P> & { undo?: never; fallback?: never },
 ): Step<'pivot', A, O, never, P, false> {
   return build('pivot', options, { effect: options.effect, probe: options.probe, holds: false });
 }
 
-/** A step after the commit point: it only goes forward, so no undo can be declared. */
+/**
+ * A step after the commit point: it only goes forward, so no undo can be declared. Rejected, or out of attempts, it parks;
+ * a cancel or the deadline comes too late. In a saga without a pivot the first of them is the commit point.
+ */
 export function retriable<O extends z.ZodType, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & Skippable<O> & Effect & { undo?: never },
 ): Step<'retriable', A, O, never, never, false>;
