@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { compensable, decision, defineJob, readOnly, retriable } from '../libs/saga/define.js';
 import { Rejected } from '../libs/saga/failure.js';
-import { AmountMinor, Currency } from './payout-item.job.js';
+import { AmountMinor, Currency, RETRY } from './payout-item.job.js';
 
 const ITEMS_MAX = 1_000;
 const SCREENED_AT_ONCE = 8;
@@ -25,6 +25,12 @@ export const PayoutBatchInput = z.strictObject({
 });
 
 const Count = z.int().nonnegative();
+const Reserved = z.strictObject({
+  items: Count,
+  amountMinor: Count,
+  currency: Currency,
+  needsApproval: z.boolean(),
+});
 const Tally = z.strictObject({ paid: Count, refused: Count, released: Count, paidMinor: Count });
 /** One bit an item, the first item's the highest of the first digit: small however many are refused (S14). */
 const Bits = z.string().regex(/^[0-9a-f]*$/);
@@ -51,7 +57,7 @@ export const payoutBatch = defineJob({
       summary: 'Reserve the batch’s money on the account',
       pool: 'io',
       effect: 'own',
-      output: z.strictObject({ items: Count, needsApproval: z.boolean() }),
+      output: Reserved,
       undo: 'release',
     }),
     screen: readOnly({
@@ -61,9 +67,11 @@ export const payoutBatch = defineJob({
       output: z.strictObject({ allowed: z.boolean() }),
       // For an operator's `skip` alone: a provider that does not answer fails the batch, before anybody is paid.
       fallback: { allowed: false },
+      retry: RETRY,
     }),
     approve: decision({
       summary: 'Approve the payout: it is above the limit',
+      args: z.strictObject({ items: Count, amountMinor: Count, currency: Currency }),
       output: z.strictObject({ approved: z.boolean() }),
       within: '24h',
       otherwise: { approved: false },
@@ -90,10 +98,10 @@ export const payoutBatch = defineJob({
     }),
   },
   async run({ steps, forEach }) {
-    const { items, needsApproval } = await steps.reserve();
+    const { items, amountMinor, currency, needsApproval } = await steps.reserve();
     const screened = await forEach('screen', items, (item) => ({ item }), { concurrency: SCREENED_AT_ONCE });
     if (needsApproval) {
-      const { approved } = await steps.approve();
+      const { approved } = await steps.approve({ items, amountMinor, currency });
       if (!approved) throw new Rejected('not_approved', 'Nobody approved the payout.');
     }
     await steps.start({ refused: bitsOf(screened.map(({ allowed }) => !allowed)) });

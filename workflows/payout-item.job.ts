@@ -6,7 +6,16 @@
 import { z } from 'zod';
 import { compensable, defineJob, pivot, retriable } from '../libs/saga/define.js';
 
-export const AmountMinor = z.int().positive().describe('In minor units of the currency, e.g. cents.');
+/** A thousand of them still add up exactly in a JavaScript number. */
+const AMOUNT_MINOR_MAX = 1_000_000_000_000;
+/** A provider that is away for half a minute is no reason to fail. */
+export const RETRY = { attempts: 12 } as const;
+
+export const AmountMinor = z
+  .int()
+  .positive()
+  .max(AMOUNT_MINOR_MAX)
+  .describe('In minor units of the currency, e.g. cents.');
 export const Currency = z.string().regex(/^[A-Z]{3}$/);
 
 export const PayoutItemInput = z.strictObject({
@@ -51,6 +60,7 @@ export const payoutItem = defineJob({
       effect: 'keyed',
       output: Payment,
       probe: 'closePayment',
+      retry: RETRY,
     }),
     settle: retriable({
       summary: 'Write the payment into our books',

@@ -19,7 +19,7 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
         const { account: accountId, currency } = input;
         const amountsMinor = input.items.map(({ amountMinor }) => amountMinor);
         const opened = await openBatch(tx, { jobId: job.id, accountId, currency, amountsMinor });
-        return { items: opened.items, needsApproval: opened.amountMinor > payoutApprovalOverMinor };
+        return { ...opened, currency, needsApproval: opened.amountMinor > payoutApprovalOverMinor };
       },
       async screen({ item }, { input, signal }) {
         const { recipient } = input.items[item] as (typeof input.items)[number];

@@ -32,7 +32,8 @@ function explain(decision: DecisionName, letter: DeadLetter): string {
       if (undo && isUnknowable) return 'you say that there IS something to undo: run the undo';
       if (undo) return 'try the undo again';
       if (isUnknowable) return 'you say that it has NOT happened: try it again';
-      if (stepKind === 'pivot' && doubt) return 'look again whether it happened';
+      if (stepKind === 'pivot' && doubt)
+        return 'look again whether it happened; if it did not, the job is undone';
       return `try the step again${letter.correctable ? '; with --input, under corrected arguments' : ''}`;
     case 'skip':
       if (undo) return 'give the undo up: the job lists the effect in its leftovers';
@@ -60,6 +61,10 @@ export function renderParked(letter: DeadLetter, paint: Paint, now = Date.now())
     ...(letter.key === null ? [] : [`  key      ${toPlain(letter.key)}`]),
     `  since    ${letter.waitingSince}, ${formatAge(now - Date.parse(letter.waitingSince))} ago`,
     ...(letter.until === undefined ? [] : [`  until    ${letter.until}, when the declared default counts`]),
+    ...(letter.args === undefined ? [] : [`  about    ${toPlain(JSON.stringify(letter.args))}`]),
+    ...(letter.effectKey === undefined
+      ? []
+      : [`  effect   ${toPlain(letter.effectKey)} (its key at the provider)`]),
     `  attempts ${letter.attempts}`,
     ...errorLines(letter),
     ...(letter.doubt ? [paint('yellow', '  doubt    nobody can tell whether the effect happened')] : []),
@@ -77,6 +82,9 @@ export function renderParked(letter: DeadLetter, paint: Paint, now = Date.now())
     ...(letter.possible.length === 0
       ? []
       : ['', 'Possible:', ...letter.possible.map((one) => `  ${one.padEnd(10)} ${explain(one, letter)}`)]),
+    ...(letter.answer === undefined
+      ? []
+      : ['', `--output must fit: ${toPlain(JSON.stringify(letter.answer))}`]),
   ];
 }
 

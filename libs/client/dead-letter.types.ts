@@ -50,6 +50,12 @@ export interface DeadLetter {
   readonly possible: readonly DecisionName[];
   /** `retry` may come with an `input`. */
   readonly correctable: boolean;
+  /** The step's arguments: what is to be decided about. */
+  readonly args?: unknown;
+  /** Under which the provider knows the effect. */
+  readonly effectKey?: string;
+  /** The JSON Schema of the `output` that `resolve` takes. */
+  readonly answer?: Readonly<Record<string, unknown>>;
   readonly waitingSince: string;
   /** Of a wait by design: when the declared default counts. */
   readonly until?: string;

@@ -89,6 +89,11 @@ export function resultSchemaOf(definition: AnyJobDefinition): JsonSchema {
   return toJsonSchema(schemaOf(definition.result), 'output');
 }
 
+/** The JSON Schema of what a step answers, e.g. of the answer a person gives. */
+export function outputSchemaOf(step: AnyStep): JsonSchema {
+  return toJsonSchema(schemaOf(step.output), 'input');
+}
+
 /** Forward from top to bottom; dotted lines lead to what takes a step back. */
 export function renderDiagram(definition: AnyJobDefinition): string {
   const steps = stepsOf(definition);

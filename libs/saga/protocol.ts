@@ -137,6 +137,8 @@ export interface DeadLetter extends ParkState {
   readonly possible: readonly Decision[];
   /** `retry` may come with corrected args: the old generation certainly has not happened, or can be undone. */
   readonly correctable: boolean;
+  /** The step's: what is to be decided about. */
+  readonly args?: unknown;
   /** Absent where the saga waits for a decision by design. */
   readonly failure?: Failure;
 }

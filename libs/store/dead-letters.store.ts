@@ -39,6 +39,9 @@ export interface DeadLetterRecord {
   readonly doubt: boolean;
   readonly possible: readonly Decision[];
   readonly correctable: boolean;
+  readonly generation: number;
+  /** The step's; null where it has none. */
+  readonly args: unknown;
   /** Of a wait by design: when the declared default counts. */
   readonly until: Date | null;
   readonly attempts: number;
@@ -99,7 +102,7 @@ export interface AuditEntry {
 const CALL_TIMEOUT_MS = 5_000;
 
 const COLUMNS = `id, job_id as "jobId", tenant_id as "tenantId", tenant, kind, natural_key as "key", status, phase, park, step,
-  item, undo, doubt, possible, correctable, until, attempts, first_error as "firstError", last_error as "lastError",
+  item, undo, doubt, possible, correctable, generation, args, until, attempts, first_error as "firstError", last_error as "lastError",
   trace_parent as "traceParent", created_at as "createdAt", closed_at as "closedAt", acting_until as "actingUntil", decision`;
 
 /** A page of dead letters, the latest park first. */

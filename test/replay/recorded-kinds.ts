@@ -97,7 +97,12 @@ const large = (shape: Shape): Shape => ({ ...shape, input: LARGE });
 const thePayoutBatch = recorded(
   payoutBatch,
   ({ items }) => ({
-    reserve: () => ({ items: items.length, needsApproval: items.length < 2 }),
+    reserve: () => ({
+      items: items.length,
+      amountMinor: 900,
+      currency: 'EUR',
+      needsApproval: items.length < 2,
+    }),
     screen: () => ({ allowed: true }),
     settle: () => ({ paid: 2, refused: 0, released: 0, paidMinor: 11_150 }),
   }),

@@ -32,7 +32,7 @@ function runBatch({
     steps: {
       async reserve() {
         log.push('reserve');
-        return { items: 9, needsApproval };
+        return { items: 9, amountMinor: 900, currency: 'EUR', needsApproval };
       },
       screen: async ({ item }) => ({ allowed: !blocked.includes(item) }),
       async start({ refused }) {
@@ -81,7 +81,13 @@ describe('a batch of payouts', () => {
       onPark: (control) => control.decide('resolve', { approved: true }),
     });
     expect(end?.status).toBe('SUCCEEDED');
-    expect(ledger.letters).toMatchObject([{ step: 'approve', possible: ['resolve', 'compensate'] }]);
+    expect(ledger.letters).toMatchObject([
+      {
+        step: 'approve',
+        possible: ['resolve', 'compensate'],
+        args: { items: 9, amountMinor: 900, currency: 'EUR' },
+      },
+    ]);
   });
 
   test.each([

@@ -69,6 +69,12 @@ export const DeadLetter = z.strictObject({
   traceId: z.string().nullable(),
   possible: z.array(DecisionName).describe('Empty once it is decided, or over.'),
   correctable: z.boolean().describe('`retry` may come with an `input`.'),
+  args: z.unknown().optional().describe('The step’s arguments: what is to be decided about.'),
+  effectKey: z.string().optional().describe('Under which the provider knows the effect.'),
+  answer: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('The JSON Schema of the `output` that `resolve` takes.'),
   waitingSince: Time,
   until: Time.optional().describe('Of a wait by design: when the declared default counts.'),
   actingUntil: Time.optional().describe('Until when an attempt that has not reported may still act.'),

@@ -1,5 +1,7 @@
 /** Makes the dead letter that operators see of what is stored. Pure. */
-import type { AnyJobDefinition, Step } from '../../../libs/saga/define.js';
+import { isElsewhere, type AnyJobDefinition, type Step } from '../../../libs/saga/define.js';
+import { outputSchemaOf } from '../../../libs/saga/describe.js';
+import { effectKeyOf, itemOf } from '../../../libs/saga/protocol.js';
 import type { DeadLetterRecord, DecisionRecord } from '../../../libs/store/dead-letters.store.js';
 import { linksOf, type LinkContext } from '../jobs/job.view.js';
 import type { DeadLetter } from './dead-letter.schema.js';
@@ -56,6 +58,11 @@ export function viewOf(
     traceId: TRACE_PARENT.exec(letter.traceParent ?? '')?.[1] ?? null,
     possible: isUndecided(letter) ? [...letter.possible] : [],
     correctable: isUndecided(letter) && letter.correctable,
+    ...(letter.args === null ? {} : { args: letter.args }),
+    ...(step && isElsewhere(step.effect) ? { effectKey: keyOf(letter) } : {}),
+    ...(step && isUndecided(letter) && letter.possible.includes('resolve')
+      ? { answer: outputSchemaOf(step) }
+      : {}),
     waitingSince: letter.createdAt.toISOString(),
     ...(letter.until ? { until: letter.until.toISOString() } : {}),
     ...(letter.actingUntil && letter.closedAt === null
@@ -70,6 +77,10 @@ export function viewOf(
       ...(job.temporal === undefined ? {} : { temporal: job.temporal }),
     },
   };
+}
+
+function keyOf({ jobId, step, item, generation }: DeadLetterRecord): string {
+  return effectKeyOf(jobId, { step, ...itemOf({ item: item ?? undefined }), generation });
 }
 
 function decisionViewOf(record: DecisionRecord): NonNullable<DeadLetter['decision']> {

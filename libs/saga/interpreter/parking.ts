@@ -131,6 +131,7 @@ function letterOf(
     generation: entry.generation,
     possible: possibleDecisions(entry, reason),
     correctable: isCorrectable(entry, reason),
+    ...(entry.args === undefined ? {} : { args: entry.args }),
     ...(failure ? { failure } : {}),
   };
   return { letter, state };
@@ -149,6 +150,7 @@ export function possibleDecisions(entry: Entry, reason: ParkReason): Decision[] 
 /** A new generation needs the old one to be certainly not done, or to be undone first. */
 function isCorrectable(entry: Entry, { undo, doubt }: ParkReason): boolean {
   const { kind, holds } = entry.definition;
-  if (undo || holds || kind === 'decision') return false;
+  // Without arguments there is nothing to correct.
+  if (undo || holds || kind === 'decision' || entry.args === undefined) return false;
   return !doubt || (kind === 'compensable' && entry.definition.effect !== 'blind');
 }

@@ -44,6 +44,7 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
   const where = { generation: run.block?.generation ?? 0, block: run.block };
   const entry = run.journal.register(name, member, step, where);
   if (!entry) throw run.misuse(`step "${label}" is called twice; for repetition there is forEach`);
+  entry.args = args;
   if (step.kind === 'retriable') run.fate.commit();
   return entry;
 }

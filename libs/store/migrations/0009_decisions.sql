@@ -9,6 +9,8 @@ alter table longhaul.dead_letters
   add column generation int not null default 0,
   -- `retry` may come with corrected args.
   add column correctable boolean not null default false,
+  -- The step's: what is to be decided about.
+  add column args jsonb,
   -- Of a wait by design: when the declared default counts.
   add column until timestamptz;
 create index dead_letters_open on longhaul.dead_letters (id) where closed_at is null;
@@ -449,7 +451,7 @@ begin
     where d.job_id = job and d.park <= up_to and d.outcome = 'pending';
 end $$;
 
--- letter: {number, step, item, undo, doubt, generation, possible, correctable, until?, failure?}; item -1 is none. Attempts
+-- letter: {number, step, item, undo, doubt, generation, possible, correctable, args?, until?, failure?}; item -1 is none. Attempts
 -- and errors come from the ledger's row. The same park again changes nothing.
 create or replace function longhaul.park_job(tenant uuid, job uuid, letter_id uuid, letter jsonb) returns void language plpgsql as $$
 #variable_conflict use_variable
@@ -457,11 +459,11 @@ begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
   perform longhaul.close_parks(job, (letter ->> 'number')::int - 1, 'park_over');
   insert into longhaul.dead_letters
-      (id, job_id, tenant_id, park, step, item, generation, undo, doubt, possible, correctable, until, attempts, first_error,
+      (id, job_id, tenant_id, park, step, item, generation, undo, doubt, possible, correctable, args, until, attempts, first_error,
        last_error, trace_parent)
     select letter_id, job, tenant, (letter ->> 'number')::int, letter ->> 'step', nullif((letter ->> 'item')::int, -1),
            (letter ->> 'generation')::int, (letter ->> 'undo')::boolean, (letter ->> 'doubt')::boolean, letter -> 'possible',
-           (letter ->> 'correctable')::boolean, (letter ->> 'until')::timestamptz,
+           (letter ->> 'correctable')::boolean, letter -> 'args', (letter ->> 'until')::timestamptz,
            coalesce(case when (letter ->> 'undo')::boolean then x.undo_attempt else x.attempt end, 0),
            coalesce(x.first_error, letter -> 'failure'), letter -> 'failure', j.trace_parent
       from longhaul.jobs j
@@ -530,7 +532,7 @@ grant execute on function longhaul.acting_until(longhaul.effects) to longhaul_re
 -- references and errors, no client's data.
 create view longhaul.readable_dead_letters with (security_invoker = true) as
 select d.id, d.job_id, d.tenant_id, t.name as tenant, j.kind, j.natural_key, j.status, j.phase, j.ended_at,
-  d.park, d.step, d.item, d.generation, d.undo, d.doubt, d.possible, d.correctable, d.until, d.attempts, d.first_error,
+  d.park, d.step, d.item, d.generation, d.undo, d.doubt, d.possible, d.correctable, d.args, d.until, d.attempts, d.first_error,
   d.last_error, d.trace_parent, d.created_at, d.closed_at,
   -- Until when an attempt may still act, so that what a person says of the effect may be overtaken.
   (select longhaul.acting_until(e) from longhaul.effects e
