@@ -1,6 +1,8 @@
 /** Every kind's implementation. Adding a kind is one line here; a worker refuses to boot where one is missing. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
+import { payoutBatch } from './payout/payout-batch.js';
+import { payoutItem } from './payout/payout-item.js';
 import { reportExport } from './report-export/report-export.js';
 import type { Resources } from './resources.js';
 
@@ -10,5 +12,9 @@ export { openResources, type Resources } from './resources.js';
 export function createActivities(
   resources: Resources,
 ): ReadonlyMap<string, Implementation<AnyJobDefinition>> {
-  return new Map<string, Implementation<AnyJobDefinition>>([['report.export', reportExport(resources)]]);
+  return new Map<string, Implementation<AnyJobDefinition>>([
+    ['report.export', reportExport(resources)],
+    ['payout.batch', payoutBatch(resources)],
+    ['payout.item', payoutItem(resources)],
+  ]);
 }

@@ -1,5 +1,7 @@
 /** Every kind of job there is. Adding one is one line here; the API, the relay and the workers read this list. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
+import { payoutBatch } from './payout-batch.job.js';
+import { payoutItem } from './payout-item.job.js';
 import { reportExport } from './report-export.job.js';
 
-export const definitions: readonly AnyJobDefinition[] = [reportExport];
+export const definitions: readonly AnyJobDefinition[] = [reportExport, payoutBatch, payoutItem];

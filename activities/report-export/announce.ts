@@ -1,10 +1,10 @@
 /** Records the published file and when it expires, in the transaction that also records the step. */
 import { reportExport } from '../../workflows/report-export.job.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import { fileOf, type Args, type Context, type Output } from './context.js';
 
 export async function announce(
-  { artifacts }: Resources,
+  { artifacts }: ExportResources,
   { location, bytes, sha256, rows }: Args<'announce'>,
   { input, job, tx }: Context<'announce'>,
 ): Promise<Output<'announce'>> {

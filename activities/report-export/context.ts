@@ -9,7 +9,7 @@ import type { SelectionTenant } from '../../libs/datasets/select.sql.js';
 import type { Source } from '../../libs/datasets/sources.js';
 import { inTenant } from '../../libs/store/database.js';
 import type { reportExport, ReportExportInput } from '../../workflows/report-export.job.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 
 type StepsOfExport = (typeof reportExport)['steps'];
 export type StepName = keyof StepsOfExport;
@@ -26,7 +26,10 @@ export interface ExportSource {
 }
 
 /** The dataset, its database and the tenant it is asked for. The operator may have taken it away since acceptance. */
-export async function exportSourceOf(resources: Resources, { job, input }: Call): Promise<ExportSource> {
+export async function exportSourceOf(
+  resources: ExportResources,
+  { job, input }: Call,
+): Promise<ExportSource> {
   const tenant = { id: job.tenantId, name: await tenantNameOf(resources, job.tenantId) };
   const dataset = resources.datasets.find(input.dataset, tenant);
   if (!dataset) {
@@ -35,7 +38,7 @@ export async function exportSourceOf(resources: Resources, { job, input }: Call)
   return { dataset, tenant, source: resources.sources.of(dataset.source) };
 }
 
-async function tenantNameOf(resources: Resources, tenantId: string): Promise<string> {
+async function tenantNameOf(resources: ExportResources, tenantId: string): Promise<string> {
   return inTenant(resources.database, tenantId, async (connection) => {
     const { rows } = await connection.query<{ name: string }>(
       'select name from longhaul.tenants where id = $1',

@@ -1,11 +1,11 @@
 /** Counts the rows of the snapshot, beside the parts: what they must have together, and the whole of the progress. */
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import { exportSourceOf, type Args, type Context, type Output } from './context.js';
 import { countRows } from './cut.js';
 import { sourceFailure } from './failures.js';
 
 export async function countSnapshot(
-  resources: Resources,
+  resources: ExportResources,
   { snapshot }: Args<'count'>,
   context: Context<'count'>,
 ): Promise<Output<'count'>> {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { Deferred, Transient } from '../../libs/saga/failure.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import { exportSourceOf, type Context, type ExportSource } from './context.js';
 import { sourceFailure } from './failures.js';
 
@@ -14,7 +14,7 @@ const PROBE_TIMEOUT_MS = 5_000;
 const NOT_READY_DEFER_MS = 1_000;
 
 /** Announces the snapshot and holds it until the signal; fails when the connection is lost. */
-export async function keepSnapshot(resources: Resources, context: Context<'keep'>): Promise<void> {
+export async function keepSnapshot(resources: ExportResources, context: Context<'keep'>): Promise<void> {
   const exported = await exportSourceOf(resources, context);
   await refuseUnready(exported, context);
   const connection = exported.source.connection();

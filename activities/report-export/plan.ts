@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import type { KeyRange } from '../../libs/datasets/select.sql.js';
 import { Rejected } from '../../libs/saga/failure.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import { exportSourceOf, type Args, type Context, type Output } from './context.js';
 import { countKeys, cutAtAGlance, cutParts } from './cut.js';
 import { storePlan } from './export-parts.store.js';
@@ -19,7 +19,7 @@ interface Cut {
 }
 
 export async function planParts(
-  resources: Resources,
+  resources: ExportResources,
   { snapshot }: Args<'plan'>,
   context: Context<'plan'>,
 ): Promise<Output<'plan'>> {

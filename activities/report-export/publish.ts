@@ -2,13 +2,13 @@
 import type { PublishedArtifact } from '../../libs/artifacts/artifact-store.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { ProbeOutcome } from '../../libs/saga/implement.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import { closeFile } from './close.js';
 import { fileOf, uploadKeyOf, type Args, type Call, type Context, type Output } from './context.js';
 import { storeFailure } from './failures.js';
 
 export async function publish(
-  { artifacts }: Resources,
+  { artifacts }: ExportResources,
   { plan, parts, rows, rendered }: Args<'publish'>,
   context: Context<'publish'>,
 ): Promise<Output<'publish'>> {
@@ -35,7 +35,7 @@ export async function publish(
 }
 
 export async function findPublished(
-  { artifacts }: Resources,
+  { artifacts }: ExportResources,
   { plan }: Args<'publish'>,
   context: Call,
 ): Promise<ProbeOutcome<Output<'publish'>>> {

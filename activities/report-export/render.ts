@@ -6,7 +6,7 @@ import { describeSql, type KeyRange } from '../../libs/datasets/select.sql.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import type { UndoOutcome } from '../../libs/saga/implement.js';
 import { CopyOut } from '../../libs/store/copy-out.stream.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import {
   compressionOf,
   exportSourceOf,
@@ -24,7 +24,7 @@ import { sourceFailure, storeFailure } from './failures.js';
 const REPORT_MS = 200;
 
 export async function renderPart(
-  resources: Resources,
+  resources: ExportResources,
   args: Args<'render'>,
   context: Context<'render'>,
 ): Promise<Output<'render'>> {
@@ -48,7 +48,7 @@ export async function renderPart(
 }
 
 async function copyPart(
-  { artifacts }: Resources,
+  { artifacts }: ExportResources,
   connection: pg.ClientBase,
   { dataset, tenant }: ExportSource,
   { key, part, range }: { readonly key: string; readonly part: number; readonly range: KeyRange },
@@ -80,7 +80,7 @@ async function copyPart(
 
 /** Drops the upload this part went into, and every other part of it: a plan is published whole or not at all. */
 export async function discardParts(
-  resources: Resources,
+  resources: ExportResources,
   { plan }: Args<'render'>,
   context: Undo,
 ): Promise<UndoOutcome> {

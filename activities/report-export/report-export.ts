@@ -1,7 +1,7 @@
 /** The side effects of `report.export`, a file a step. */
 import type { Implementation } from '../../libs/saga/implement.js';
 import type { reportExport as definition } from '../../workflows/report-export.job.js';
-import type { Resources } from '../resources.js';
+import type { ExportResources } from '../resources.js';
 import { announce } from './announce.js';
 import { keepSnapshot } from './keep.js';
 import { countSnapshot } from './count.js';
@@ -9,7 +9,7 @@ import { planParts } from './plan.js';
 import { findPublished, publish } from './publish.js';
 import { discardParts, renderPart } from './render.js';
 
-export function reportExport(resources: Resources): Implementation<typeof definition> {
+export function reportExport(resources: ExportResources): Implementation<typeof definition> {
   return {
     steps: {
       keep: (_, context) => keepSnapshot(resources, context),

@@ -53,7 +53,8 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
     name: `longhaul-worker ${queues.join(',')}`.slice(0, 63),
     onError: (error) => logger.debug({ err: error }, 'An idle database connection was lost'),
   });
-  const resources = await openResources(settings, { database });
+  const cipher = createTenantCipher(database, settings.masterKey);
+  const resources = await openResources(settings, { database, cipher });
   close = () => closeAll(database, resources);
   const implementations = createActivities(resources);
   checkKinds(definitions, implementations);
@@ -61,7 +62,6 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
   try {
     const waiting = { logger, signal: ending.signal };
     await waitFor('PostgreSQL', () => database.query('select 1'), waiting);
-    const cipher = createTenantCipher(database, settings.masterKey);
     const engine = await waitFor(
       'Temporal',
       () => connectTemporalForWorkers(settings, { cipher, database }),

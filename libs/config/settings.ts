@@ -52,6 +52,11 @@ const Variables = z.object({
     .default(''),
   /** The datasets' file; without it no dataset is known. */
   LONGHAUL_DATASETS: z.string().optional(),
+  /** The payment provider that payouts go through; without it they park. */
+  PAYMENT_PROVIDER_URL: z.url({ protocol: /^https?$/ }).optional(),
+  PAYMENT_PROVIDER_KEY: z.string().min(1).optional(),
+  /** A batch of payouts of more than this, in minor units, waits for a person's approval. */
+  PAYOUT_APPROVAL_OVER_MINOR: z.coerce.number().int().nonnegative().default(1000000),
   /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
   LONGHAUL_CODEC_UI_TOKEN: z
     .string()
@@ -81,6 +86,8 @@ const Environment = Variables.superRefine((e, check) => {
   needs('S3_PUBLIC_ENDPOINT', 'S3_BUCKET');
   needs('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY');
   needs('S3_SECRET_ACCESS_KEY', 'S3_ACCESS_KEY_ID');
+  needs('PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY');
+  needs('PAYMENT_PROVIDER_KEY', 'PAYMENT_PROVIDER_URL');
 });
 
 /** Where the artifact store's bucket is, and how to get in. */
@@ -95,6 +102,12 @@ export interface S3Settings {
   readonly forcePathStyle: boolean;
   /** Empty, or with a slash at its end. */
   readonly prefix: string;
+}
+
+/** Who pays for us, and how we show who we are. */
+export interface PaymentSettings {
+  readonly providerUrl: string;
+  readonly providerKey: string;
 }
 
 export interface Settings {
@@ -122,6 +135,8 @@ export interface Settings {
   /** Set, artifacts are kept there instead of the folder. */
   readonly s3?: S3Settings | undefined;
   readonly datasetsFile: string | undefined;
+  readonly payments?: PaymentSettings | undefined;
+  readonly payoutApprovalOverMinor: number;
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
@@ -182,6 +197,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     s3: s3Of(e),
     artifactsDir: resolve(e.LONGHAUL_ARTIFACTS ?? join(home, 'artifacts')),
     datasetsFile: e.LONGHAUL_DATASETS ? resolve(e.LONGHAUL_DATASETS) : undefined,
+    payments:
+      e.PAYMENT_PROVIDER_URL !== undefined && e.PAYMENT_PROVIDER_KEY !== undefined
+        ? { providerUrl: e.PAYMENT_PROVIDER_URL, providerKey: e.PAYMENT_PROVIDER_KEY }
+        : undefined,
+    payoutApprovalOverMinor: e.PAYOUT_APPROVAL_OVER_MINOR,
     workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,

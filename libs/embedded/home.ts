@@ -12,6 +12,8 @@ export interface Home {
   readonly lockFile: string;
   readonly processesFile: string;
   readonly portsFile: string;
+  /** The sandbox provider's database. */
+  readonly providerFile: string;
   readonly keysFile: string;
   readonly masterKeyFile: string;
   readonly databasePasswordFile: string;
@@ -32,6 +34,7 @@ export function locateHome(env: NodeJS.ProcessEnv = process.env): Home {
     lockFile: join(root, 'up.lock'),
     processesFile: join(root, 'processes.json'),
     portsFile: join(root, 'ports.json'),
+    providerFile: join(root, 'sandbox-provider', 'provider.db'),
     keysFile: join(root, 'keys.json'),
     masterKeyFile: join(root, 'master.key'),
     databasePasswordFile: join(root, 'database.password'),

@@ -9,6 +9,8 @@ import { readOrCreatePrivateFile } from './private-file.js';
 import { findRunning, type RunFile } from './run-file.js';
 
 const MASTER_KEY_BYTES = 32;
+/** The sandbox's own default: it guards nothing. */
+const SANDBOX_KEY = 'sandbox';
 /** Dynamic: other stacks and programs must not collide on it. */
 const ANY_PORT = '0';
 /** Everything ends together, so nothing is gained by holding on: an export's holder would wait for nobody. */
@@ -31,6 +33,8 @@ export interface ProcessPlaces {
   readonly databaseUrl: string;
   readonly temporal: string;
   readonly temporalUi: string | null;
+  /** The sandbox's URL; null where PAYMENT_PROVIDER_URL was given. */
+  readonly paymentProvider: string | null;
   readonly api: string;
 }
 
@@ -53,6 +57,12 @@ export function processEnvironment(
     LONGHAUL_CODEC_UI_TOKEN: codecUiToken(home, env),
     LONGHAUL_DATASETS: env.LONGHAUL_DATASETS || join(packageRoot(), 'deploy', 'datasets.json'),
     LONGHAUL_SOURCE_DEMO_URL: env.LONGHAUL_SOURCE_DEMO_URL || demoSourceOf(places.databaseUrl).readerUrl,
+    ...(places.paymentProvider
+      ? {
+          PAYMENT_PROVIDER_URL: places.paymentProvider,
+          PAYMENT_PROVIDER_KEY: env.PAYMENT_PROVIDER_KEY || SANDBOX_KEY,
+        }
+      : {}),
     LONGHAUL_WORKER_GRACE_MS: env.LONGHAUL_WORKER_GRACE_MS || WORKER_GRACE_MS,
     NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || join(cacheFolder(home.root), 'compiled'),
   };

@@ -15,6 +15,8 @@ export interface RunFile {
   readonly temporal: string;
   /** Null where TEMPORAL_ADDRESS was given without a TEMPORAL_UI_URL. */
   readonly temporalUi: string | null;
+  /** The sandbox payment provider; null where PAYMENT_PROVIDER_URL was given. */
+  readonly paymentProvider: string | null;
   /** The login of the schema's owner. */
   readonly databaseUrl: string;
   readonly keys: SeededKeys;
@@ -25,6 +27,7 @@ export interface RunFile {
     readonly workers: readonly number[];
     readonly postgres: number | null;
     readonly temporal: number | null;
+    readonly paymentProvider: number | null;
     readonly supervisor: number;
     readonly guard: number | null;
   };

@@ -14,9 +14,10 @@ export interface StackPorts {
   readonly temporal: number;
   readonly temporalUi: number;
   readonly metrics: number;
+  readonly paymentProvider: number;
 }
 
-type ServerPort = 'postgres' | 'temporal' | 'temporalUi' | 'metrics';
+type ServerPort = 'postgres' | 'temporal' | 'temporalUi' | 'metrics' | 'paymentProvider';
 
 const API_PORT_DEFAULT = 3000;
 const LOOPBACK = '127.0.0.1';
@@ -28,6 +29,7 @@ const SERVERS: readonly { readonly name: ServerPort; readonly purpose: string }[
   { name: 'temporal', purpose: 'Temporal' },
   { name: 'temporalUi', purpose: "Temporal's Web UI" },
   { name: 'metrics', purpose: 'the metrics' },
+  { name: 'paymentProvider', purpose: 'the sandbox payment provider' },
 ];
 
 /**
@@ -52,7 +54,7 @@ export async function choosePorts(
   });
   const chosen: Partial<Record<ServerPort, number>> = {};
   for (const [index, { name, purpose }] of SERVERS.entries()) {
-    // With DATABASE_URL or TEMPORAL_ADDRESS nobody listens on some of them; which, does not matter here.
+    // With DATABASE_URL, TEMPORAL_ADDRESS or PAYMENT_PROVIDER_URL nobody listens on some of them; which, does not matter here.
     const port = await choosePort({
       purpose,
       host: LOOPBACK,

@@ -13,6 +13,9 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['reports-cpu'],
 ];
 
+/** Its process's name, and its command. */
+export const SANDBOX_PROVIDER = 'sandbox-provider';
+
 const START_TIMEOUT_MS = 90_000;
 
 /** The compiled command line, which each of our processes runs. */
@@ -20,8 +23,12 @@ export function commandLineProgram(): string {
   return join(packageRoot(), 'dist', 'apps', 'cli', 'main.js');
 }
 
-/** api, relay and the workers. */
-export function appSpecs(home: Home, env: NodeJS.ProcessEnv): ProcessSpec[] {
+/** api, relay and the workers; the sandbox provider, too, where it is given a port. */
+export function appSpecs(
+  home: Home,
+  env: NodeJS.ProcessEnv,
+  providerPort: number | undefined,
+): ProcessSpec[] {
   const workers = WORKER_QUEUES.map((queues, index) => {
     const twins = WORKER_QUEUES.filter((other) => other.join() === queues.join()).length;
     const number = WORKER_QUEUES.slice(0, index + 1).filter((other) => other.join() === queues.join()).length;
@@ -31,7 +38,19 @@ export function appSpecs(home: Home, env: NodeJS.ProcessEnv): ProcessSpec[] {
       queues.join(','),
     ]);
   });
-  return [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers];
+  const provider =
+    providerPort === undefined
+      ? []
+      : [
+          appSpec(SANDBOX_PROVIDER, [
+            SANDBOX_PROVIDER,
+            '--port',
+            String(providerPort),
+            '--data',
+            home.providerFile,
+          ]),
+        ];
+  return [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers, ...provider];
 
   function appSpec(name: string, args: readonly string[]): ProcessSpec {
     return {

@@ -15,7 +15,7 @@ import { startDatabase, startEngine, type RunningDatabase, type RunningEngine } 
 import { StackError } from './stack-error.js';
 import { openPortClaims } from './port-claims.js';
 import { choosePorts } from './stack.ports.js';
-import { appSpecs, commandLineProgram } from './stack.processes.js';
+import { appSpecs, commandLineProgram, SANDBOX_PROVIDER } from './stack.processes.js';
 import { supervise, type ProcessEvent, type Supervised } from './supervisor.js';
 
 export type StackEvent =
@@ -122,6 +122,7 @@ class Stack implements RunningStack {
   #loader: DatasetLoader | undefined;
   #keys: SeededKeys | undefined;
   #api = '';
+  #paymentProvider: string | null = null;
   #ready = false;
   #homeCheck: NodeJS.Timeout | undefined;
   #starting: Promise<void> | undefined;
@@ -157,6 +158,8 @@ class Stack implements RunningStack {
     ));
     const ports = await choosePorts(home, env, this.#portClaims);
     this.#api = `http://${ports.host}:${ports.api}`;
+    const providerPort = env.PAYMENT_PROVIDER_URL ? undefined : ports.paymentProvider;
+    this.#paymentProvider = providerPort === undefined ? null : `http://127.0.0.1:${providerPort}`;
     this.#metrics = await serveMergedMetrics('127.0.0.1', ports.metrics, () => this.#metricsSources());
 
     const tools = { home, env, ports, registry, onEvent: this.#onEvent };
@@ -176,7 +179,9 @@ class Stack implements RunningStack {
     this.#checkNotStopping();
 
     const processEnv = this.#processEnvironment();
-    this.#apps = appSpecs(home, processEnv).map((spec) => supervise(spec, registry, this.#onEvent));
+    this.#apps = appSpecs(home, processEnv, providerPort).map((spec) =>
+      supervise(spec, registry, this.#onEvent),
+    );
     await Promise.all(this.#apps.map((app) => app.firstReady));
     this.#checkNotStopping();
     this.#ready = true;
@@ -192,6 +197,7 @@ class Stack implements RunningStack {
       metrics: this.#metrics?.url ?? '',
       temporal: engine.address,
       temporalUi: engine.uiUrl,
+      paymentProvider: this.#paymentProvider,
       databaseUrl: database.url,
       keys,
       pids: {
@@ -200,6 +206,7 @@ class Stack implements RunningStack {
         workers: this.#apps.filter((one) => one.name.startsWith('worker ')).flatMap((one) => one.pid() ?? []),
         postgres: database.process?.pid() ?? null,
         temporal: engine.process?.pid() ?? null,
+        paymentProvider: app(SANDBOX_PROVIDER),
         supervisor: process.pid,
         guard: this.#registry?.guardPid() ?? null,
       },
@@ -288,6 +295,7 @@ class Stack implements RunningStack {
       databaseUrl: database.url,
       temporal: engine.address,
       temporalUi: engine.uiUrl,
+      paymentProvider: this.#paymentProvider,
       api: this.#api,
     };
     return processEnvironment(this.home, places, this.env);

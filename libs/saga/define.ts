@@ -239,11 +239,15 @@ export function decision<O extends z.ZodType, A extends z.ZodType = NoArgs>(opti
   readonly otherwise: z.output<O>;
 }): Step<'decision', A, O, never, never, false> {
   const otherwise: unknown = options.output.parse(options.otherwise);
-  return build('decision', { ...options, pool: 'io' }, {
-    effect: 'none',
-    holds: false,
-    waits: { withinMs: toMs(options.within), otherwise },
-  });
+  return build(
+    'decision',
+    { ...options, pool: 'io' },
+    {
+      effect: 'none',
+      holds: false,
+      waits: { withinMs: toMs(options.within), otherwise },
+    },
+  );
 }
 
 export type Steps = Readonly<Record<string, AnyStep>>;
@@ -303,6 +307,8 @@ export interface JobOptions<I extends z.ZodType, R extends z.ZodType, S extends 
   readonly naturalKey?: (input: z.output<I>) => readonly (string | number)[];
   /** From acceptance to the end (S10). */
   readonly deadline: Duration;
+  /** Started by other jobs only, as one of their children; no client can submit it. */
+  readonly internal?: true;
   /** For kinds whose result is a file: how long it is kept after it was published. */
   readonly artifact?: { readonly ttl: Duration };
   /** An example input for OpenAPI, the docs and the CLI's help. It must parse. */

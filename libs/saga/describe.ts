@@ -34,6 +34,8 @@ export interface KindDescription {
   readonly summary: string;
   readonly workflowType: string;
   readonly queue: string;
+  /** Started by other jobs only. */
+  readonly internal: boolean;
   readonly naturalKey: {
     /** The kind makes it from the input; without it a client may send `key`. */
     readonly declared: boolean;
@@ -61,6 +63,7 @@ export function describeKind(definition: AnyJobDefinition): KindDescription {
     summary: definition.summary,
     workflowType: definition.workflowType,
     queue: definition.queue,
+    internal: definition.internal === true,
     naturalKey: {
       declared: definition.naturalKey !== undefined,
       example: definition.naturalKey?.(schemaOf(definition.input).parse(definition.example)) ?? null,

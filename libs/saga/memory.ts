@@ -26,6 +26,7 @@ export interface MemoryRunControl {
   /** As an operator does, on the park that is open; `value`: corrected args, or an output. Throws why it is not possible. */
   decide(decision: Decision, value?: unknown): void;
   readonly state: SagaState;
+  readonly ledger: MemoryLedger;
   readonly clock: VirtualClock;
 }
 
@@ -132,6 +133,7 @@ export async function runInMemory<D extends AnyJobDefinition>(
     get state() {
       return saga.state;
     },
+    ledger,
     clock,
   };
   const disarm = typeof cancelAt === 'number' ? clock.timer(cancelAt, () => control.cancel()) : undefined;

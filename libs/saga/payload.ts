@@ -2,15 +2,15 @@
 
 export const PAYLOAD_BYTES_MAX = 4_096;
 
-/** The size of a value as it would be stored: UTF-8 JSON. */
-export function payloadBytes(value: unknown): number {
-  const text = JSON.stringify(value) as string | undefined;
-  return text === undefined ? 0 : new TextEncoder().encode(text).length;
-}
+/** What one UTF-16 unit can become in UTF-8. */
+const BYTES_PER_UNIT_MAX = 3;
 
-/** Says what is wrong with a value that is to be stored in history; undefined when it is small enough. */
+/** Says what is wrong with a value that is to be stored in history as JSON; undefined when it is small enough. */
 export function payloadProblem(what: string, value: unknown): string | undefined {
-  const bytes = payloadBytes(value);
+  const text = JSON.stringify(value) as string | undefined;
+  // Most values are so far below the bound that they need not be encoded to know it.
+  if (text === undefined || text.length * BYTES_PER_UNIT_MAX <= PAYLOAD_BYTES_MAX) return undefined;
+  const bytes = new TextEncoder().encode(text).length;
   if (bytes <= PAYLOAD_BYTES_MAX) return undefined;
   return `${what} is ${bytes} bytes as JSON, and at most ${PAYLOAD_BYTES_MAX} may travel; store it and pass a reference`;
 }

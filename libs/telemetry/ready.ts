@@ -1,6 +1,6 @@
 /** How a process of the stack tells its supervisor that it is ready. */
 
-export type ProcessRole = 'api' | 'relay' | 'worker';
+export type ProcessRole = 'api' | 'relay' | 'worker' | 'sandbox-provider';
 
 export interface Ready {
   readonly role: ProcessRole;

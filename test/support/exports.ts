@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { reportExport as implement } from '../../activities/report-export/report-export.js';
-import type { Resources } from '../../activities/resources.js';
+import type { ExportResources } from '../../activities/resources.js';
 import { createFolderStore, type FolderStore } from '../../libs/artifacts/folder-store.js';
 import { parseDatasets } from '../../libs/datasets/datasets.js';
 import { openSources } from '../../libs/datasets/sources.js';
@@ -30,7 +30,7 @@ export interface ExportBench {
   readonly source: pg.Pool;
   readonly relay: Database;
   readonly store: FolderStore;
-  readonly resources: Resources;
+  readonly resources: ExportResources;
   run(
     input: Partial<ReportExportInput> & { dataset: string },
     options?: Partial<MemoryRunOptions<typeof definition>>,
@@ -55,13 +55,12 @@ export async function createExportBench(datasets: Record<string, object>): Promi
   const known = parseDatasets({ datasets });
   const sources = openSources(known, { SOURCE_URL: other.url });
   const store = createFolderStore({ root, publicUrl: 'http://localhost', secret: Buffer.alloc(32) });
-  const resources: Resources = {
+  const resources: ExportResources = {
     database: worker,
     artifacts: store,
     datasets: known,
     sources,
     rowsPerPart: ROWS_PER_PART,
-    close: () => sources.close(),
   };
   await owner.query(`insert into longhaul.tenants (id, name) values ($1, 'acme')`, [TENANT_ID]);
   await acceptJob(app);

@@ -15,7 +15,7 @@ test.each([
 ])(
   'an export %s keeps every rule in every schedule',
   async (name, known) => {
-    const { schedules } = await explore(
+    const { schedules, schedulesPerSecond } = await explore(
       reportExport,
       {
         input: { dataset: 'flights', version: 1, format: 'csv' },
@@ -31,7 +31,7 @@ test.each([
       { departuresMax },
     );
     console.log(
-      `explored report.export ${name}: ${schedules} schedules, up to ${departuresMax} departures each`,
+      `explored report.export ${name}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s`,
     );
     expect(schedules).toBeGreaterThan(5_000);
   },

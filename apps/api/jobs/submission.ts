@@ -4,7 +4,7 @@ import type { AnyJobDefinition } from '../../../libs/saga/define.js';
 import { check, distinct } from '../http/validate.js';
 import { Problem, type FieldError } from '../problems/problem.js';
 import { RESERVED_FIELDS, Submission } from './job-requests.schema.js';
-import { joinNaturalKey } from './natural-key.js';
+import { joinNaturalKey } from '../../../libs/store/natural-key.js';
 
 /** A submission that may be accepted. */
 export interface Prepared {
@@ -32,9 +32,10 @@ export function prepareSubmission(
   const { offered, reserved } = splitReserved(body);
   const envelope = check(Submission, offered);
   if (!envelope.ok) errors.push(...envelope.errors);
-  const definition = typeof body['kind'] === 'string' ? context.definitions.get(body['kind']) : undefined;
+  const kinds = [...context.definitions.values()].filter(({ internal }) => !internal);
+  const definition = kinds.find(({ kind }) => kind === body['kind']);
   if (typeof body['kind'] === 'string' && !definition) {
-    const known = [...context.definitions.keys()].join(', ');
+    const known = kinds.map(({ kind }) => kind).join(', ');
     errors.push({ pointer: '/kind', detail: `there is no such kind; there are: ${known}` });
   }
   const input = definition && checkInput(definition, body['input'], context);

@@ -72,7 +72,7 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
       examples: [{ kind: definition.kind, input: definition.example as unknown }],
     };
   }
-  const names = kinds.map(({ kind }) => pascalCase(kind));
+  const names = kinds.filter(({ internal }) => !internal).map(({ kind }) => pascalCase(kind));
   const exportDefinition = kinds.find(({ kind }) => kind === EXPORT_KIND);
   return {
     ...schemas,

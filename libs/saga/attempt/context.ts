@@ -43,21 +43,18 @@ export interface StepContextParts {
 }
 
 export function stepContext(parts: StepContextParts): StepContext<unknown, Step> {
-  const { request, host, tx } = parts;
-  return {
+  const { request, host } = parts;
+  return Object.assign(new Transactional(request.step, parts.tx), {
     ...callContext(request, host, parts.input, parts.signal),
     progress: parts.report,
-    async ready(output) {
+    async ready(output: unknown) {
       if (request.token === undefined)
         throw new TypeError(`Step "${request.step}" is no holder; it returns its output`);
       const parsed = parts.parseOutput(output);
       parts.onReady(parsed);
       await host.ready({ token: request.token, output: parsed });
     },
-    get tx() {
-      return tx ?? noTransaction(request.step);
-    },
-  };
+  });
 }
 
 export function undoContext(
@@ -68,17 +65,26 @@ export function undoContext(
   tx: Transaction | undefined,
 ): UndoContext<unknown> {
   const base = callContext(request, host, input, signal);
-  return {
+  return Object.assign(new Transactional(request.step, tx), {
     ...base,
     undoKey: `${base.key}/undo`,
-    get tx() {
-      return tx ?? noTransaction(request.step);
-    },
-  };
+  });
 }
 
-function noTransaction(step: string): never {
-  throw new TypeError(`Step "${step}" has no transaction; only steps with effect "own" do`);
+/** A class, because an accessor in a literal gives every context a hidden class of its own, which outlives it for long. */
+class Transactional<T extends Transaction> {
+  readonly #step: string;
+  readonly #tx: T | undefined;
+
+  constructor(step: string, tx: T | undefined) {
+    this.#step = step;
+    this.#tx = tx;
+  }
+
+  get tx(): T {
+    if (this.#tx) return this.#tx;
+    throw new TypeError(`Step "${this.#step}" has no transaction; only steps with effect "own" do`);
+  }
 }
 
 /** A transaction whose use ends with the attempt: code that runs on after it cannot touch the next one's. */

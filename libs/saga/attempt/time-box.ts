@@ -29,27 +29,10 @@ export interface TimeBox {
 /** Opens a time box; it closes itself when `run` has settled. Whoever may never come to `run` closes it. */
 export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox {
   const controller = new AbortController();
-  let interruption: Interruption | undefined;
-  const interrupt = (why: Interruption): void => {
-    if (interruption) return;
-    interruption = why;
-    controller.abort(new Error(`The attempt is to end: ${why}`));
-  };
-  const onHost = (): void => interrupt(host.isCancelled() ? 'cancelled' : 'stopped');
-  if (host.signal.aborted) onHost();
-  host.signal.addEventListener('abort', onHost, { once: true });
-  const disarmEnd = timer(timeoutMs, () => interrupt('timed_out'));
-
-  const close = (): void => {
-    disarmEnd();
-    host.signal.removeEventListener('abort', onHost);
-  };
-
-  return {
+  // Plain data: an accessor in a literal gives every box a hidden class of its own, which outlives it for long.
+  const box: TimeBox & { interruption: Interruption | undefined } = {
     signal: controller.signal,
-    get interruption() {
-      return interruption;
-    },
+    interruption: undefined,
     async run(work) {
       let disarmOverrun = (): void => undefined;
       const overrun = new Promise<never>((_, reject) => {
@@ -60,10 +43,23 @@ export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox
       try {
         return await Promise.race([work(), overrun]);
       } finally {
-        close();
+        box.close();
         disarmOverrun();
       }
     },
-    close,
+    close() {
+      disarmEnd();
+      host.signal.removeEventListener('abort', onHost);
+    },
   };
+  const interrupt = (why: Interruption): void => {
+    if (box.interruption) return;
+    box.interruption = why;
+    controller.abort(new Error(`The attempt is to end: ${why}`));
+  };
+  const onHost = (): void => interrupt(host.isCancelled() ? 'cancelled' : 'stopped');
+  if (host.signal.aborted) onHost();
+  host.signal.addEventListener('abort', onHost, { once: true });
+  const disarmEnd = timer(timeoutMs, () => interrupt('timed_out'));
+  return box;
 }

@@ -5,7 +5,6 @@ import type { AnyJobDefinition, Step } from '../define.js';
 import { Rejected, Transient } from '../failure.js';
 import type { CallContext, StepContext, UndoContext } from '../implement.js';
 import { interpret } from '../interpreter/interpreter.js';
-import type { Ledger } from '../ledger.js';
 import { afterMicrotasks, createVirtualClock } from '../memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from '../memory/ledger.js';
 import { createMemoryRuntime, type Hosting } from '../memory/runtime.js';
@@ -14,6 +13,7 @@ import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { Choices, Option } from './choices.js';
 import * as F from './faults.js';
+import { FaultyLedger, never, type Worker } from './faulty-ledger.js';
 import { createTruth, factNameOf, type Truth } from './truth.js';
 
 /** What a step answers when it goes well. */
@@ -50,15 +50,6 @@ interface Late {
   readonly come: () => void;
 }
 
-/** Where an attempt runs. */
-interface Worker {
-  readonly lose: () => void;
-  /** The server gives it up, but it goes on. */
-  readonly freeze: () => void;
-  readonly lost: Promise<'lost'>;
-  readonly isLost: () => boolean;
-}
-
 const JOB = { id: 'job', tenantId: 'tenant' };
 /** More than any schedule needs: what goes on longer never ends. */
 const ADVANCES_MAX = 2_000;
@@ -66,8 +57,6 @@ const WORK_MS = 1;
 const RECORD_MS = 5;
 /** Longer than anything waits for it: nothing but the ledger can refuse it. */
 const FROZEN_MS = 7_200_000;
-/** Each its own: a promise that is waited for and never settles would remember everybody who waits. */
-const never = (): Promise<never> => new Promise(() => undefined);
 const HALF = (): number => 0.5;
 const PARKS_MAX = 20;
 
@@ -80,6 +69,7 @@ export async function runSchedule(
   const job = { ...JOB, kind: definition.kind };
   const late = new Set<Late>();
   let isEnded = false;
+  let isParked = false;
   let hasComeLate = false;
   let isCancelled = false;
   let isOverdue = false;
@@ -112,7 +102,10 @@ export async function runSchedule(
     clock,
     random: HALF,
     hosting,
-    changed: (state) => tell({ kind: 'state', state, during }),
+    changed: (state) => {
+      isParked = state.park !== undefined;
+      tell({ kind: 'state', state, during });
+    },
   });
   let timers = 0;
   const watched: Runtime = {
@@ -154,7 +147,7 @@ export async function runSchedule(
 
   async function goOn(): Promise<void> {
     for (let parks = 0; parks <= PARKS_MAX; parks += 1) {
-      await clock.run(() => isSettled() || saga.state.park !== undefined);
+      await clock.run(() => isSettled() || isParked);
       const { park } = saga.state;
       if (isSettled() || !park) break;
       const decision = choices.choose(
@@ -211,94 +204,61 @@ export async function runSchedule(
       resolve('lost');
     };
     losing.set(name, lose);
+    const worker: Worker = {
+      name,
+      lose,
+      freeze: (ref) => {
+        resolve('lost');
+        return new Promise((thaw) => promise({ ref, come: thaw }, FROZEN_MS));
+      },
+      lost,
+      isLost: () => isLost,
+    };
     const world: World = {
       ...base,
       timer: (ms, fire) => clock.timer(ms, () => (isLost ? undefined : fire())),
       observe: (event) => (isLost ? undefined : base.observe(event)),
-      ledger: withFaults(ledger, name, { lose, freeze: () => resolve('lost'), lost, isLost: () => isLost }),
+      ledger: new FaultyLedger(ledger, choices, worker),
     };
     return { world, lost };
   }
 
-  function withFaults(whole: Ledger, name: string, { lose, freeze, lost, isLost }: Worker): Ledger {
-    const away = (): Promise<never> =>
-      Promise.reject(new Transient('ledger_away', 'The ledger is away', { certainty: 'unknown' }));
-    async function through<R>(
-      what: string,
-      options: readonly Option[],
-      work: () => Promise<R>,
-      ref?: EffectRef,
-    ): Promise<R> {
-      if (isLost()) return never();
-      const chosen = choices.choose(() => `${name}: ${what}`, options);
-      if (chosen === F.AWAY) return away();
-      if (chosen === F.RECORD_WORKER_LOST) {
-        lose();
-        return never();
-      }
-      if (chosen === F.FROZEN && ref) {
-        freeze();
-        await new Promise<void>((resolve) => promise({ ref, come: resolve }, FROZEN_MS));
-      }
-      const answer = await work();
-      if (isLost()) return never();
-      if (chosen === F.KEPT) return away();
-      if (chosen === F.KEPT_WORKER_LOST) {
-        lose();
-        return never();
-      }
-      return answer;
-    }
-    /** A database ends the transaction of a connection that is gone. */
-    const connected =
-      <A extends unknown[], R>(work: (...given: A) => Promise<R>) =>
-      (...given: A): Promise<R> => {
-        const gone = lost.then((): never => {
-          throw new Transient('connection_lost', 'The connection is gone', { certainty: 'unknown' });
-        });
-        return Promise.race([work(...given), gone]);
-      };
-    return {
-      progress: (claim, progress) => whole.progress(claim, progress),
-      park: (about, letter) => whole.park(about, letter),
-      unpark: (about, unparking) => whole.unpark(about, unparking),
-      rule: (claim) => whole.rule(claim),
-      finish: (about, record) => whole.finish(about, record),
-      claim: (claim) => through('claim', F.CLAIM_FAULTS, () => whole.claim(claim), claim),
-      complete: (claim, outcome, progress) =>
-        through('record', F.LATE_RECORD_FAULTS, () => whole.complete(claim, outcome, progress), claim),
-      fail: (claim, report) => through('report', F.REPORT_FAULTS, () => whole.fail(claim, report)),
-      transact: (claim, work) =>
-        through('transaction', F.RECORD_FAULTS, () => whole.transact(claim, connected(work))),
-      beginUndo: (claim) => through('claim', F.UNDO_CLAIM_FAULTS, () => whole.beginUndo(claim)),
-      completeUndo: (claim) => through('record', F.RECORD_FAULTS, () => whole.completeUndo(claim)),
-      failUndo: (claim, report) => through('report', F.REPORT_FAULTS, () => whole.failUndo(claim, report)),
-      transactUndo: (claim, work) =>
-        through('transaction', F.RECORD_FAULTS, () => whole.transactUndo(claim, connected(work))),
-      beginSettle: (claim, canAsk) =>
-        through('claim', F.UNDO_CLAIM_FAULTS, () => whole.beginSettle(claim, canAsk)),
-      completeSettle: (ref, settlement) =>
-        through('record', F.RECORD_FAULTS, () => whole.completeSettle(ref, settlement)),
-    };
-  }
-
   function implement(): Kind {
-    const steps: Record<string, Kind['steps'][string]> = {};
-    const undos: Record<string, Kind['undos'][string]> = {};
-    const probes: Record<string, Kind['probes'][string]> = {};
-    for (const [name, step] of Object.entries(definition.steps as Readonly<Record<string, Step>>)) {
+    const all = Object.entries(definition.steps as Readonly<Record<string, Step>>).map(([name, step]) => {
       const answer = (args: unknown, { item, generation }: CallContext<unknown>): unknown =>
         outputs[name]?.(args, { item, generation });
-      steps[name] = (args, context) =>
-        step.holds
-          ? hold(name, step, context, () => answer(args, context))
-          : work(name, step, context, () => answer(args, context));
-      if (step.undo !== undefined) undos[step.undo] = (_, context) => takeBack(name, step, context);
-      if (step.probe !== undefined) {
-        probes[step.probe] = (args, context) => look(name, context, () => answer(args, context));
-      }
-    }
-    return { definition, steps, undos, probes };
+      return { name, step, answer };
+    });
+    // Not property by property: each function put on so gives the object a hidden class that keeps the function, and
+    // with it the whole run, until the next full collection.
+    return {
+      definition,
+      steps: Object.fromEntries(
+        all.map(({ name, step, answer }): [string, Kind['steps'][string]] => [
+          name,
+          (args, context) =>
+            step.holds
+              ? hold(name, step, context, () => answer(args, context))
+              : work(name, step, context, () => answer(args, context)),
+        ]),
+      ),
+      undos: Object.fromEntries(
+        all
+          .filter(({ step }) => step.undo !== undefined)
+          .map(({ name, step }): [string, Kind['undos'][string]] => [
+            step.undo as string,
+            (_, context) => takeBack(name, step, context),
+          ]),
+      ),
+      probes: Object.fromEntries(
+        all
+          .filter(({ step }) => step.probe !== undefined)
+          .map(({ name, step, answer }): [string, Kind['probes'][string]] => [
+            step.probe as string,
+            (args, context) => look(name, context, () => answer(args, context)),
+          ]),
+      ),
+    };
   }
 
   async function work(

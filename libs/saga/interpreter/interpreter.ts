@@ -32,16 +32,35 @@ export interface Interpretation {
 
 /** Prepares a saga; nothing runs before `run()`, so that a wish already there is heard first. */
 export function interpret(definition: AnyJobDefinition, start: SagaStart, runtime: Runtime): Interpretation {
-  const run = new SagaRun(definition, start, runtime);
-  return {
-    get state() {
-      return run.state;
-    },
-    cancel: (wish) => run.cancel(wish),
-    refusalOf: (wish) => run.parking.refusalOf(wish),
-    decide: (wish) => run.parking.decide(wish),
-    run: () => execute(run, Date.parse(start.deadlineAt)),
-  };
+  return new Prepared(new SagaRun(definition, start, runtime), Date.parse(start.deadlineAt));
+}
+
+/** A class, because an accessor in a literal gives every saga a hidden class of its own, which outlives it for long. */
+class Prepared implements Interpretation {
+  constructor(
+    private readonly saga: SagaRun,
+    private readonly deadlineAt: number,
+  ) {}
+
+  get state(): SagaState {
+    return this.saga.state;
+  }
+
+  cancel(wish: CancelWish): void {
+    this.saga.cancel(wish);
+  }
+
+  refusalOf(wish: DecisionWish): string | undefined {
+    return this.saga.parking.refusalOf(wish);
+  }
+
+  decide(wish: DecisionWish): void {
+    this.saga.parking.decide(wish);
+  }
+
+  run(): Promise<SagaEnd> {
+    return execute(this.saga, this.deadlineAt);
+  }
 }
 
 async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd> {

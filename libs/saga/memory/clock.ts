@@ -18,7 +18,6 @@ export interface VirtualClock {
 
 interface Alarm {
   readonly at: number;
-  readonly order: number;
   readonly fire: () => void;
 }
 
@@ -42,21 +41,17 @@ export interface VirtualClockOptions {
 export function createVirtualClock(options: VirtualClockOptions = {}): VirtualClock {
   const { pause = setImmediate, advancesMax = ADVANCES_MAX } = options;
   let nowMs = START_MS;
-  let orders = 0;
-  const alarms = new Set<Alarm>();
+  /** By time; those of one moment in the order they were set. */
+  const alarms: Alarm[] = [];
 
-  const next = (): Alarm | undefined => {
-    let first: Alarm | undefined;
-    for (const alarm of alarms) {
-      if (!first || alarm.at < first.at || (alarm.at === first.at && alarm.order < first.order))
-        first = alarm;
-    }
-    return first;
-  };
   const timer = (ms: number, fire: () => void): (() => void) => {
-    const alarm = { at: nowMs + Math.max(0, ms), order: orders++, fire };
-    alarms.add(alarm);
-    return () => alarms.delete(alarm);
+    const alarm = { at: nowMs + Math.max(0, ms), fire };
+    const later = alarms.findIndex(({ at }) => at > alarm.at);
+    alarms.splice(later < 0 ? alarms.length : later, 0, alarm);
+    return () => {
+      const place = alarms.indexOf(alarm);
+      if (place >= 0) alarms.splice(place, 1);
+    };
   };
 
   return {
@@ -76,9 +71,8 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
         await pause();
         if (realMs > 0) await setTimeout(realMs);
         if (isOver()) return;
-        const alarm = next();
+        const alarm = alarms.shift();
         if (!alarm) return;
-        alarms.delete(alarm);
         nowMs = alarm.at;
         alarm.fire();
       }

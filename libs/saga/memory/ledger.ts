@@ -82,8 +82,6 @@ export function createMemoryLedger({
   const unparked = new Set<number>();
   const held = new Set<string>();
   const locks = createRowLocks();
-  let end: SagaEnd | undefined;
-  let committed = false;
 
   const rowOf = (ref: EffectRef): EffectRow | undefined => rows.get(keyOf(ref));
   const insert = (claim: Claim | UndoClaim | SettleClaim | RulingClaim, state: EffectState): EffectRow => {
@@ -127,7 +125,7 @@ export function createMemoryLedger({
   }
 
   function claimRow(claim: Claim): ClaimAnswer {
-    if (end) return refused('job_ended');
+    if (ledger.end) return refused('job_ended');
     const row = rowOf(claim) ?? insert(claim, 'claimed');
     if (row.state === 'done') return { kind: 'done', outcome: row.outcome };
     if (row.state !== 'claimed') return refused('fenced');
@@ -140,7 +138,7 @@ export function createMemoryLedger({
     if (mustAsk && waitMs > 0) return { kind: 'wait', waitMs };
     row.attempt = claim.attempt;
     row.leaseUntil = now() + claim.leaseMs;
-    if (claim.stepKind === 'retriable') committed = true;
+    if (claim.stepKind === 'retriable') ledger.committed = true;
     return { kind: 'claimed', ...(mustAsk ? { doubt: true } : {}) };
   }
 
@@ -153,7 +151,7 @@ export function createMemoryLedger({
     row.doubt = false;
     row.progress = progress ?? row.progress;
     if (row.attempt === claim.attempt) row.leaseUntil = undefined;
-    if (claim.stepKind === 'pivot') committed = true;
+    if (claim.stepKind === 'pivot') ledger.committed = true;
     return { kind: 'recorded' };
   }
 
@@ -214,7 +212,7 @@ export function createMemoryLedger({
     row.state = 'done';
     row.outcome = value;
     row.doubt = false;
-    if (claim.stepKind === 'pivot' || claim.stepKind === 'retriable') committed = true;
+    if (claim.stepKind === 'pivot' || claim.stepKind === 'retriable') ledger.committed = true;
     return { kind: 'settled', ...(value === undefined ? {} : { value }) };
   }
 
@@ -226,17 +224,14 @@ export function createMemoryLedger({
   const isBusy = (row: EffectRow, claim: RulingClaim): boolean =>
     isElsewhere(claim.effect) && leaseLeftMs(row) > 0;
 
-  return {
+  // Plain data: an accessor in a literal gives every ledger a hidden class of its own, which outlives it for long.
+  const ledger: MemoryLedger & { end: SagaEnd | undefined; committed: boolean } = {
     rows,
     letters,
     unparked,
     locks: held,
-    get end() {
-      return end;
-    },
-    get committed() {
-      return committed;
-    },
+    end: undefined,
+    committed: false,
 
     claim: (claim) => locks.hold(keyOf(claim), async () => claimRow(claim)),
 
@@ -380,7 +375,7 @@ export function createMemoryLedger({
         row.doubt = false;
         if (settlement.verdict !== 'happened') return;
         row.outcome = settlement.output;
-        committed = true;
+        ledger.committed = true;
       }),
 
     async park(_job, letter) {
@@ -394,12 +389,13 @@ export function createMemoryLedger({
     rule: (claim) => locks.hold(keyOf(claim), async () => ruleRow(claim)),
 
     async finish(_job, record) {
-      const recorded = end === undefined;
-      end ??= record;
+      const recorded = ledger.end === undefined;
+      ledger.end ??= record;
       held.clear();
       return { recorded };
     },
   };
+  return ledger;
 }
 
 function keyOf(ref: EffectRef): string {

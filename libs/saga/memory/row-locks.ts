@@ -8,15 +8,15 @@ export interface RowLocks {
 export function createRowLocks(): RowLocks {
   const last = new Map<string, Promise<unknown>>();
   return {
-    async hold(key, work) {
+    hold(key, work) {
       const before = last.get(key);
       const mine = before ? before.then(work, work) : work();
       last.set(key, mine);
-      try {
-        return await mine;
-      } finally {
+      const release = (): void => {
         if (last.get(key) === mine) last.delete(key);
-      }
+      };
+      mine.then(release, release);
+      return mine;
     },
   };
 }

@@ -57,7 +57,9 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
 function startSeries(call: Call, options: MemoryRuntimeOptions): Running {
   const controller = new AbortController();
   const { promise: ready, resolve: onReady } = Promise.withResolvers<unknown>();
-  const request = travelled(call.request) as Request;
+  // Its args are the author's; the rest is text and numbers, which come out of JSON as they went in.
+  const request: Request =
+    call.request.role === 'step' ? { ...call.request, args: travelled(call.request.args) } : call.request;
   return {
     settled: runSeries({ ...call, request }, controller.signal, onReady, options),
     ready,

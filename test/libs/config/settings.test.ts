@@ -47,8 +47,17 @@ test.each([
   [{ S3_BUCKET: 'reports', S3_ACCESS_KEY_ID: 'id' }, 'S3_SECRET_ACCESS_KEY: is missing'],
   [{ S3_BUCKET: 'Reports/2026' }, 'S3_BUCKET: must be'],
   [{ S3_BUCKET: 'reports', S3_ENDPOINT: 'minio:9000' }, 'S3_ENDPOINT:'],
+  [{ PAYMENT_PROVIDER_URL: 'http://localhost:4000' }, 'PAYMENT_PROVIDER_KEY: is missing'],
+  [{ PAYMENT_PROVIDER_KEY: 'key' }, 'PAYMENT_PROVIDER_URL: is missing'],
   [{ S3_BUCKET: 'reports', S3_PREFIX: '/a' }, 'S3_PREFIX: must be'],
   [{ S3_BUCKET: 'reports', S3_FORCE_PATH_STYLE: 'yes' }, 'S3_FORCE_PATH_STYLE:'],
 ])('%o is refused at boot, by name', (env, message) => {
   expect(() => s3Of(env)).toThrow(message);
+});
+
+test('payouts have a provider where one is named', () => {
+  expect(readSettings(REQUIRED).payments).toBeUndefined();
+  const named = { PAYMENT_PROVIDER_URL: 'http://localhost:4000', PAYMENT_PROVIDER_KEY: 'key' };
+  const wanted = { providerUrl: 'http://localhost:4000', providerKey: 'key' };
+  expect(readSettings({ ...REQUIRED, ...named }).payments).toEqual(wanted);
 });

@@ -73,8 +73,10 @@ describe('choosePorts', () => {
     const base = await choosePort({ purpose: 'test', host: HOST, claims });
     await claims.release();
     const env = { LONGHAUL_EMBEDDED_PORT_BASE: String(base) };
-    const { postgres, temporal, temporalUi, metrics } = await choosePorts(home, env, claims);
-    expect([postgres, temporal, temporalUi, metrics]).toEqual([base, base + 1, base + 2, base + 3]);
+    const ports = await choosePorts(home, env, claims);
+    const { postgres, temporal, temporalUi, metrics, paymentProvider } = ports;
+    const inOrder = [postgres, temporal, temporalUi, metrics, paymentProvider];
+    expect(inOrder).toEqual([base, base + 1, base + 2, base + 3, base + 4]);
   });
 
   it('names LONGHAUL_EMBEDDED_PORT_BASE when a port after it is taken', async () => {

@@ -70,10 +70,11 @@ describe('longhaul up', () => {
       operator: expect.stringMatching(/^lh_local_/) as string,
       admin: expect.stringMatching(/^lh_local_/) as string,
     });
-    const { api, relay, workers, postgres, temporal } = run.pids;
-    const named = [api, relay, postgres, temporal, ...workers];
+    expect((await fetch(`${run.paymentProvider}/healthz`)).status).toBe(200);
+    const { api, relay, workers, postgres, temporal, paymentProvider } = run.pids;
+    const named = [api, relay, postgres, temporal, paymentProvider, ...workers];
     expect(workers).toHaveLength(5);
-    expect(new Set(named).size).toBe(9);
+    expect(new Set(named).size).toBe(10);
     expect(pids).toEqual(expect.arrayContaining(named));
     // The database's owner is no superuser: row-level security holds for it too.
     expect(await query(run, 'select rolsuper from pg_roles where rolname = current_user')).toEqual([
@@ -102,9 +103,10 @@ describe('longhaul up', () => {
       run.metrics,
       run.temporal,
       run.temporalUi,
+      run.paymentProvider,
       run.databaseUrl,
     ]);
-    expect(new Set(places).size).toBe(10);
+    expect(new Set(places).size).toBe(12);
     for (const { api } of [one, other]) expect((await fetch(`${api}/readyz`)).status).toBe(200);
   });
 
@@ -153,8 +155,8 @@ describe('longhaul up', () => {
       'all of them back',
       async () => {
         const now = JSON.parse(await readFile(join(home, 'run.json'), 'utf8')) as RunFile;
-        const { api, relay, workers, postgres, temporal, guard } = now.pids;
-        const all = [api, relay, postgres, temporal, guard, ...workers];
+        const { api, relay, workers, postgres, temporal, paymentProvider, guard } = now.pids;
+        const all = [api, relay, postgres, temporal, paymentProvider, guard, ...workers];
         const isBack =
           all.length === killed.length && all.every((pid) => pid !== null && !killed.includes(pid));
         return isBack && (await fetch(`${now.api}/readyz`)).ok ? now : undefined;

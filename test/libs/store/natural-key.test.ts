@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { joinNaturalKey } from '../../../apps/api/jobs/natural-key.js';
+import { joinNaturalKey } from '../../../libs/store/natural-key.js';
 
 test('reads well where it can', () => {
   expect(joinNaturalKey(['flights', 7, 'a1b2'])).toBe('flights/7/a1b2');

@@ -1,0 +1,115 @@
+/** `payout.batch`: many recipients are paid out of one account, each by a saga of its own; what is not spent comes back. */
+import { z } from 'zod';
+import { compensable, decision, defineJob, readOnly, retriable } from '../libs/saga/define.js';
+import { Rejected } from '../libs/saga/failure.js';
+import { AmountMinor, Currency } from './payout-item.job.js';
+
+const ITEMS_MAX = 1_000;
+const SCREENED_AT_ONCE = 8;
+
+const Recipient = z.strictObject({
+  recipient: z.string().min(1).max(100).describe('As the payment provider knows it.'),
+  amountMinor: AmountMinor,
+  reference: z.string().min(1).max(140).describe('What the recipient reads.'),
+});
+
+export const PayoutBatchInput = z.strictObject({
+  batch: z.string().min(1).max(100).describe('The batch’s own name; the same name again is the same batch.'),
+  account: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/),
+  currency: Currency,
+  items: z.array(Recipient).min(1).max(ITEMS_MAX),
+});
+
+const Count = z.int().nonnegative();
+const Tally = z.strictObject({ paid: Count, refused: Count, released: Count, paidMinor: Count });
+/** One bit an item, the first item's the highest of the first digit: small however many are refused (S14). */
+const Bits = z.string().regex(/^[0-9a-f]*$/);
+
+export const payoutBatch = defineJob({
+  kind: 'payout.batch',
+  summary: 'Pays many recipients out of one account',
+  queue: 'payments',
+  input: PayoutBatchInput,
+  result: Tally,
+  naturalKey: ({ batch }) => [batch],
+  deadline: '72h',
+  example: {
+    batch: '2026-11-salaries',
+    account: 'main',
+    currency: 'EUR',
+    items: [
+      { recipient: 'acct_ada', amountMinor: 12_50, reference: 'Invoice 7' },
+      { recipient: 'acct_grace', amountMinor: 99_00, reference: 'Invoice 8' },
+    ],
+  },
+  steps: {
+    reserve: compensable({
+      summary: 'Reserve the batch’s money on the account',
+      pool: 'io',
+      effect: 'own',
+      output: z.strictObject({ items: Count, needsApproval: z.boolean() }),
+      undo: 'release',
+    }),
+    screen: readOnly({
+      summary: 'Ask the provider about one recipient',
+      pool: 'io',
+      args: z.strictObject({ item: Count }),
+      output: z.strictObject({ allowed: z.boolean() }),
+      fallback: { allowed: false },
+    }),
+    approve: decision({
+      summary: 'Approve the payout: it is above the limit',
+      output: z.strictObject({ approved: z.boolean() }),
+      within: '24h',
+      otherwise: { approved: false },
+    }),
+    start: compensable({
+      summary: 'Start a job for each recipient',
+      pool: 'io',
+      effect: 'own',
+      args: z.strictObject({ refused: Bits }),
+      output: z.void(),
+      undo: 'stop',
+    }),
+    watch: readOnly({
+      summary: 'Wait until every recipient is decided',
+      pool: 'io',
+      output: z.void(),
+    }),
+    settle: retriable({
+      summary: 'Close the batch, and give back what was not paid',
+      pool: 'io',
+      effect: 'own',
+      output: Tally,
+    }),
+  },
+  async run({ steps, forEach }) {
+    const { items, needsApproval } = await steps.reserve();
+    const screened = await forEach('screen', items, (item) => ({ item }), { concurrency: SCREENED_AT_ONCE });
+    if (needsApproval) {
+      const { approved } = await steps.approve();
+      if (!approved) throw new Rejected('not_approved', 'Nobody approved the payout.');
+    }
+    await steps.start({ refused: bitsOf(screened.map(({ allowed }) => !allowed)) });
+    await steps.watch();
+    return steps.settle();
+  },
+});
+
+const BITS_A_DIGIT = 4;
+
+/** Flags as hexadecimal digits, four to a digit. */
+export function bitsOf(flags: readonly boolean[]): string {
+  let digits = '';
+  for (let at = 0; at < flags.length; at += BITS_A_DIGIT) {
+    const bits = flags.slice(at, at + BITS_A_DIGIT).map((flag, index) => (flag ? 8 >> index : 0));
+    digits += bits.reduce((sum, bit) => sum + bit, 0).toString(16);
+  }
+  return digits;
+}
+
+/** Whether the flag of this number is set. */
+export function isSet(bits: string, index: number): boolean {
+  const digit = Number.parseInt(bits[Math.floor(index / BITS_A_DIGIT)] ?? '0', 16);
+  return (digit & (8 >> (index % BITS_A_DIGIT))) !== 0;
+}

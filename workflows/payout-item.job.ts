@@ -1,0 +1,65 @@
+/** `payout.item`: one recipient of a batch is paid, or it is not; a saga of its own, with a pivot of its own. */
+import { z } from 'zod';
+import { compensable, defineJob, pivot, retriable } from '../libs/saga/define.js';
+
+export const AmountMinor = z.int().positive().describe('In minor units of the currency, e.g. cents.');
+export const Currency = z.string().regex(/^[A-Z]{3}$/);
+
+export const PayoutItemInput = z.strictObject({
+  batchId: z.uuid(),
+  item: z.int().nonnegative(),
+  recipient: z.string().min(1).max(100),
+  amountMinor: AmountMinor,
+  currency: Currency,
+  reference: z.string().min(1).max(140),
+});
+
+const Payment = z.strictObject({ transferId: z.string() });
+
+export const payoutItem = defineJob({
+  kind: 'payout.item',
+  summary: 'Pays one recipient of a batch',
+  queue: 'payments',
+  internal: true,
+  input: PayoutItemInput,
+  result: Payment,
+  naturalKey: ({ batchId, item }) => [batchId, item],
+  deadline: '48h',
+  example: {
+    batchId: '01890a5d-ac96-774b-bcce-b302099a8057',
+    item: 0,
+    recipient: 'acct_ada',
+    amountMinor: 12_50,
+    currency: 'EUR',
+    reference: 'Invoice 7',
+  },
+  steps: {
+    reserve: compensable({
+      summary: 'Take the item’s money in hand',
+      pool: 'io',
+      effect: 'own',
+      output: z.void(),
+      undo: 'release',
+    }),
+    pay: pivot({
+      summary: 'Pay through the provider',
+      pool: 'io',
+      effect: 'keyed',
+      output: Payment,
+      probe: 'closePayment',
+    }),
+    settle: retriable({
+      summary: 'Write the payment into our books',
+      pool: 'io',
+      effect: 'own',
+      args: Payment,
+      output: z.void(),
+    }),
+  },
+  async run({ steps }) {
+    await steps.reserve();
+    const payment = await steps.pay();
+    await steps.settle(payment);
+    return payment;
+  },
+});
