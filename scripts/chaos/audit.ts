@@ -49,7 +49,7 @@ function* theSameJobTwiceIsOne({ asked }: Evidence): Iterable<Violation> {
   }
 }
 
-function* acceptedIsKept({ asked, jobs }: Evidence): Iterable<Violation> {
+function* acceptedIsKept({ asked, jobs, children }: Evidence): Iterable<Violation> {
   const kept = new Set(jobs.map(({ id }) => id));
   const told = new Set(asked.flatMap(({ answers }) => answers.map(({ jobId }) => jobId)));
   for (const jobId of told)
@@ -57,7 +57,7 @@ function* acceptedIsKept({ asked, jobs }: Evidence): Iterable<Violation> {
       yield { rule: 'accepted is kept', jobId, detail: 'a client was told of it; it is not there' };
   // An unanswered request may have made its job all the same.
   const unanswered = asked.filter(({ answers }) => answers.length === 0).length;
-  const unasked = jobs.filter(({ id }) => !told.has(id));
+  const unasked = jobs.filter(({ id, kind }) => !told.has(id) && !children.includes(kind));
   if (unasked.length > unanswered)
     for (const { id, kind } of unasked)
       yield { rule: 'accepted is kept', jobId: id, detail: `a ${kind} that no client was told of` };

@@ -3,7 +3,6 @@ import { sleep } from '../../libs/client/backoff.js';
 import type { Client } from '../../libs/client/client.js';
 import type { RecordedProcess } from '../../libs/embedded/end-processes.js';
 import { isRunning, signalProcess } from '../../libs/embedded/process-identity.js';
-import { appSpecs } from '../../libs/embedded/stack.processes.js';
 import { openDatabase, type Database } from '../../libs/store/database.js';
 import { audit } from './audit.js';
 import { drain, drainLimitMs, waitForSweep, type Rest } from './drain.js';
@@ -14,7 +13,7 @@ import { endedJobsOf, gather } from './gather.js';
 import type { ChaosKind } from './kinds/kind.js';
 import { observe, type Observer } from './observer.js';
 import { planOf, type Plan } from './plan.js';
-import { findProcess, recordedProcesses } from './processes.js';
+import { findProcess, recordedProcesses, workerNames } from './processes.js';
 import { makeChaosHome, removeChaosHome, startStackUnderChaos, type StackUnderChaos } from './stack.js';
 import { startSubmitting, type Asked } from './submitting.js';
 import { openTenants, TENANTS } from './tenants.js';
@@ -127,8 +126,7 @@ async function disturbAndJudge(
   for (const kind of kinds) await kind.prepare?.(stack);
   const clients = await openTenants(stack);
   const clientOf = (tenant: string): Client => mustHave(clients.get(tenant), tenant);
-  const workers = appSpecs(stack.home, {}).flatMap(({ name }) => (name.startsWith('worker ') ? name : []));
-  const plan = planOf({ ...options, workers, tenants: TENANTS });
+  const plan = planOf({ ...options, workers: workerNames(), tenants: TENANTS });
   on.plan(plan);
 
   const startedAt = performance.now();
@@ -159,8 +157,13 @@ async function disturbAndJudge(
     tell();
     const swept = await sweepUp(stack, on, signal);
     on.stage('Auditing');
+    const children = kinds.flatMap((kind) => kind.children ?? []);
     const witnesses = { database, engine, artifacts: stack.home.artifacts, clientOf };
-    const evidence = await gather(witnesses, submitting.asked, observer.ends());
+    const evidence = await gather(witnesses, {
+      asked: submitting.asked,
+      seenEnds: observer.ends(),
+      children,
+    });
     const violations = audit(evidence);
     for (const kind of kinds) {
       violations.push(...(await kind.audit(endedJobsOf(kind.kind, evidence, clientOf), stack)));

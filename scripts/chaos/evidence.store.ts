@@ -15,8 +15,9 @@ type FromDatabase = Pick<Evidence, 'jobs' | 'effects' | 'outbox' | 'deadLetters'
 /** Everything the audit wants. */
 export async function readDatabase(database: Database): Promise<FromDatabase> {
   const jobs = await database.query<JobRow>(
-    `select id, tenant_id as "tenantId", kind, status, phase, started_at as "startedAt", ended_at as "endedAt",
-            cancel_requested_at as "cancelRequestedAt" from longhaul.jobs order by id`,
+    `select j.id, t.name as tenant, j.kind, j.status, j.phase, j.started_at as "startedAt", j.ended_at as "endedAt",
+            j.cancel_requested_at as "cancelRequestedAt"
+       from longhaul.jobs j join longhaul.tenants t on t.id = j.tenant_id order by j.id`,
   );
   const effects = await database.query<EffectRow>(
     `select job_id as "jobId", step, item, generation, step_kind as "stepKind", effect, state, attempt,

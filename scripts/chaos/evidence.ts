@@ -4,7 +4,8 @@ import type { Asked } from './submitting.js';
 
 export interface JobRow {
   readonly id: string;
-  readonly tenantId: string;
+  /** Its name. */
+  readonly tenant: string;
   readonly kind: string;
   readonly status: string;
   readonly phase: string;
@@ -67,6 +68,8 @@ export interface StoreContents {
 
 export interface Evidence {
   readonly asked: readonly Asked[];
+  /** Kinds whose jobs other jobs start. */
+  readonly children: readonly string[];
   readonly jobs: readonly JobRow[];
   /** As the API shows them, by id. */
   readonly shown: ReadonlyMap<string, Job>;

@@ -5,10 +5,9 @@ import { ProblemError } from '../../libs/client/problem.error.js';
 import type { Database } from '../../libs/store/database.js';
 import { readArtifactFolder } from './evidence.artifacts.js';
 import type { EngineWitness } from './evidence.engine.js';
-import type { Evidence, SeenEnd } from './evidence.js';
+import type { Evidence, JobRow } from './evidence.js';
 import { readDatabase } from './evidence.store.js';
 import type { EndedJob } from './kinds/kind.js';
-import type { Asked } from './submitting.js';
 
 export interface Witnesses {
   readonly database: Database;
@@ -23,35 +22,31 @@ const NOT_FOUND = 404;
 /** Everything, as of now. */
 export async function gather(
   { database, engine, artifacts, clientOf }: Witnesses,
-  asked: readonly Asked[],
-  seenEnds: readonly SeenEnd[],
+  known: Pick<Evidence, 'asked' | 'seenEnds' | 'children'>,
 ): Promise<Evidence> {
-  const shown = await readShown(asked, clientOf);
   const [stored, workflows, store] = await Promise.all([
     readDatabase(database),
     engine.list('all'),
     readArtifactFolder(artifacts),
   ]);
-  return { asked, shown, seenEnds, workflows, store, ...stored };
+  return { ...known, ...stored, workflows, store, shown: await readShown(stored.jobs, clientOf) };
 }
 
 async function readShown(
-  asked: readonly Asked[],
+  jobs: readonly JobRow[],
   clientOf: (tenant: string) => Client,
 ): Promise<Map<string, Job>> {
   const shown = new Map<string, Job>();
-  const queue = asked.values();
+  const queue = jobs.values();
   const lane = async (): Promise<void> => {
-    for (const { plan, answers } of queue) {
-      for (const jobId of new Set(answers.map((answer) => answer.jobId))) {
-        const job = await clientOf(plan.tenant)
-          .get(jobId)
-          .catch((error: unknown) => {
-            if (error instanceof ProblemError && error.status === NOT_FOUND) return undefined;
-            throw error;
-          });
-        if (job) shown.set(jobId, job);
-      }
+    for (const { id, tenant } of queue) {
+      const job = await clientOf(tenant)
+        .get(id)
+        .catch((error: unknown) => {
+          if (error instanceof ProblemError && error.status === NOT_FOUND) return undefined;
+          throw error;
+        });
+      if (job) shown.set(id, job);
     }
   };
   await Promise.all(Array.from({ length: READS_AT_ONCE }, lane));

@@ -21,7 +21,7 @@ const SEED_DEFAULT = 1;
 const JOBS_DEFAULT = 100;
 const COUNT_MAX = 1_000_000;
 const EVERY_DEFAULT_MS = 450;
-const FAULT_EVERY_DEFAULT_MS = 2_500;
+const FAULT_EVERY_DEFAULT_MS = 4_000;
 const LIMIT_DEFAULT_MINUTES = 60;
 const MS_PER_MINUTE = 60_000;
 const EXIT_INTERRUPTED = 130;
@@ -57,7 +57,7 @@ async function chaos(flags: Flags): Promise<void> {
     jobs: flags.jobs,
     everyMs: flags.every,
     faultEveryMs: flags.faults ? flags.faultEvery : undefined,
-    kinds: chaosKinds(),
+    kinds: chaosKinds(flags.seed),
     keep: flags.keep === true,
     signal: interrupted.signal,
     on: {

@@ -62,7 +62,7 @@ const FAULTS_STREAM = 0x666c74;
 
 interface Card {
   readonly act: Fault['act'];
-  readonly target: 'worker' | 'relay' | 'api' | 'postgres' | 'temporal';
+  readonly target: 'worker' | 'relay' | 'api' | 'postgres' | 'temporal' | 'sandbox-provider';
 }
 
 /** Dealt without putting back, so that a run of a few dozen faults has some of every sort. */
@@ -71,6 +71,8 @@ const DECK: readonly Card[] = [
   ...Array<Card>(2).fill({ act: 'freeze', target: 'worker' }),
   ...Array<Card>(2).fill({ act: 'kill', target: 'relay' }),
   ...Array<Card>(2).fill({ act: 'kill', target: 'api' }),
+  { act: 'kill', target: 'sandbox-provider' },
+  { act: 'freeze', target: 'sandbox-provider' },
   ...(['postgres', 'temporal'] as const).flatMap((target): Card[] => [
     { act: 'down', target },
     { act: 'crash', target },

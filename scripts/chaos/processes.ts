@@ -1,6 +1,7 @@
 /** The stack's processes by name, as the supervisor wrote them down. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { RecordedProcess } from '../../libs/embedded/end-processes.js';
+import { WORKER_QUEUES } from '../../libs/embedded/stack.processes.js';
 import type { Home } from '../../libs/embedded/home.js';
 import {
   identify,
@@ -10,6 +11,15 @@ import {
 } from '../../libs/embedded/process-identity.js';
 
 const PARENT_FIELD = 1; // the fourth field of /proc/PID/stat, counted from the one after the command
+
+/** The names of the workers, as the supervisor gives them: twins are numbered. */
+export function workerNames(): string[] {
+  const lists = WORKER_QUEUES.map((queues) => `worker ${queues.join(',')}`);
+  return lists.map((name, index) => {
+    const twins = lists.filter((other) => other === name).length;
+    return twins > 1 ? `${name} ${lists.slice(0, index + 1).filter((other) => other === name).length}` : name;
+  });
+}
 
 /** All that are written down, whether or not they still run. */
 export function recordedProcesses(home: Home): RecordedProcess[] {

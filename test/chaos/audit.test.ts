@@ -10,7 +10,7 @@ const AT = new Date('2026-01-01T00:00:00.000Z');
 function rowOf(id: string, status: string, more: Partial<JobRow> = {}): JobRow {
   return {
     id,
-    tenantId: 'tenant',
+    tenant: 'a',
     kind: 'report.export',
     status,
     phase: 'done',
@@ -68,6 +68,7 @@ function sound(): Evidence {
       askedFor(2, 'stopped', { cancel: 'taken' }, 100),
       askedFor(3, 'unsent', { cancel: 'taken' }, 0),
     ],
+    children: [],
     jobs,
     shown: new Map(jobs.map((job) => [job.id, shownOf(job)])),
     seenEnds: [{ jobId: 'well', status: 'SUCCEEDED', endedAt: AT.toISOString() }],

@@ -32,6 +32,8 @@ export interface EndedJob {
 }
 
 export interface ChaosKind extends KindPlan {
+  /** Kinds its jobs start by themselves: nobody asked for those. */
+  readonly children?: readonly string[];
   /** What the stack has to be told before it starts. */
   environment?(home: string): NodeJS.ProcessEnv;
   /** What its jobs need beside the stack, before the first is asked for. */
