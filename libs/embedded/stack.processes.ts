@@ -11,6 +11,7 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['reports-keeper'],
   ['reports-cpu'],
   ['reports-cpu'],
+  ['payments-io'],
 ];
 
 /** Its process's name, and its command. */

@@ -73,8 +73,8 @@ describe('longhaul up', () => {
     expect((await fetch(`${run.paymentProvider}/healthz`)).status).toBe(200);
     const { api, relay, workers, postgres, temporal, paymentProvider } = run.pids;
     const named = [api, relay, postgres, temporal, paymentProvider, ...workers];
-    expect(workers).toHaveLength(5);
-    expect(new Set(named).size).toBe(10);
+    expect(workers).toHaveLength(6);
+    expect(new Set(named).size).toBe(11);
     expect(pids).toEqual(expect.arrayContaining(named));
     // The database's owner is no superuser: row-level security holds for it too.
     expect(await query(run, 'select rolsuper from pg_roles where rolname = current_user')).toEqual([
