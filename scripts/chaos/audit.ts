@@ -14,6 +14,7 @@ const RULES: readonly Rule[] = [
   ledgerIsSettled,
   nothingWaits,
   storeHoldsWhatSucceeded,
+  somethingSucceeded,
 ];
 
 /** Every promise that was not kept, in the order of the rules. */
@@ -210,6 +211,13 @@ function* storeHoldsWhatSucceeded({ jobs, artifacts, store }: Evidence): Iterabl
     if (!succeeded.has(jobId))
       yield { rule, jobId, detail: `${location} is announced, and the job did not succeed` };
   }
+}
+
+/** A run in which a kind never gets through proves nothing about it. */
+function* somethingSucceeded({ jobs }: Evidence): Iterable<Violation> {
+  for (const [kind, own] of Map.groupBy(jobs, (job) => job.kind))
+    if (!own.some(({ status }) => status === 'SUCCEEDED'))
+      yield { rule: 'the run proves something', detail: `none of ${own.length} ${kind} succeeded` };
 }
 
 function jobOf(location: string): string | undefined {

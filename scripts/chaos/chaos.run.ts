@@ -123,8 +123,8 @@ async function disturbAndJudge(
   options: ChaosOptions,
 ): Promise<ChaosResult> {
   const { on, signal, kinds } = options;
-  for (const kind of kinds) await kind.prepare?.(stack);
   const clients = await openTenants(stack);
+  for (const kind of kinds) await kind.prepare?.(stack);
   const clientOf = (tenant: string): Client => mustHave(clients.get(tenant), tenant);
   const plan = planOf({ ...options, workers: workerNames(), tenants: TENANTS });
   on.plan(plan);

@@ -300,6 +300,11 @@ const DOCTORED: readonly Doctored[] = [
     change: ({ store }) => ({ store: { ...store, published: [] } }),
   },
   {
+    name: 'a kind of which nothing succeeded',
+    rule: 'the run proves something',
+    change: (evidence) => job(evidence, 'well', { status: 'FAILED' }),
+  },
+  {
     name: 'a file of a job that was cancelled',
     rule: STORE,
     change: ({ store, artifacts }) => ({
