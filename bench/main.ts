@@ -5,6 +5,7 @@ import { action, CommandError } from '../apps/cli/command.error.js';
 import { StackError } from '../libs/embedded/stack-error.js';
 import type { BenchTools } from './support/bench.js';
 import { renderChart } from './support/chart.js';
+import { renderLine } from './support/line.js';
 import type { Report } from './support/report.js';
 import { formatFigure, renderReport } from './support/table.js';
 
@@ -25,6 +26,10 @@ const FORMATS_ROUNDS = 3;
 const MEMORY_FEW = 1_000_000;
 const MEMORY_MANY = 10_000_000;
 const MEMORY_ROUNDS = 1;
+// Short rounds, and many: what happens to a shared machine meanwhile happens to all contenders.
+const ENGINE_ROUNDS = 9;
+const ENGINE_JOBS = 100;
+const ENGINE_IN_FLIGHT = 20;
 const ACCEPT_ROUNDS = 3;
 const ACCEPT_RATE = 500;
 const ACCEPT_CONNECTIONS = 50;
@@ -56,6 +61,22 @@ bench('accept', 'POST /jobs at a rate and at saturation; longhaul.accept without
       const { benchAccept } = await import('./accept.bench.js');
       const { rate, connections, seconds, rounds } = flags;
       return benchAccept({ rate, connections, seconds, rounds }, tools);
+    }),
+  );
+
+bench(
+  'engine',
+  'sagas of three steps; the same three activities in a workflow written by hand',
+  ENGINE_ROUNDS,
+)
+  .option('--jobs <count>', 'workflows a round', parseCount, ENGINE_JOBS)
+  .option('--in-flight <count>', 'workflows at a time', parseCount, ENGINE_IN_FLIGHT)
+  .option('--no-variants', 'leave out the other ways to write it by hand')
+  .action(
+    measuring<{ jobs: number; inFlight: number; variants: boolean }>(async (flags, tools) => {
+      const { benchEngine } = await import('./engine.bench.js');
+      const { jobs, inFlight, variants, rounds } = flags;
+      return benchEngine({ jobs, inFlight, variants, rounds }, tools);
     }),
   );
 
@@ -126,6 +147,7 @@ function measuring<F>(
     process.stdout.write(`${renderReport(report)}\n`);
     if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
     if (flags.svg !== undefined) writeFileSync(flags.svg, renderChart(report));
+    process.stdout.write(`${renderLine(report)}\n`);
   });
 }
 

@@ -2,13 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { failureConverterPath } from '../libs/temporal/data-converter.js';
+import { bundleOptions } from '../libs/temporal/bundle-options.js';
 
 const target = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 const { code } = await bundleWorkflowCode({
-  workflowsPath: fileURLToPath(new URL('../workflows/temporal.js', import.meta.url)),
-  // A prebuilt bundle carries its failure converter, the same as everybody else's.
-  failureConverterPath,
+  ...bundleOptions(fileURLToPath(new URL('../workflows/temporal.js', import.meta.url))),
   logger: new DefaultLogger('WARN'),
 });
 await writeFile(target, code);

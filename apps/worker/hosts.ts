@@ -37,12 +37,26 @@ export async function createHost(plan: QueuePlan, parts: HostParts): Promise<Wor
     namespace: engine.namespace,
     dataConverter: engine.dataConverter,
     taskQueue: plan.queue,
+    ...versioningOptions(settings.temporal),
     shutdownGraceTime: settings.workerGraceMs,
     shutdownForceTime: settings.workerGraceMs + SHUTDOWN_FORCE_MARGIN_MS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     ...(plan.hosts === 'workflows' ? workflowOptions(parts) : activityOptions(plan, parts)),
   });
+}
+
+/**
+ * Where the environment names a version, jobs stay with the version they began on, and begin on the one made current
+ * (docs/changing-a-kind.md); else any worker serves any job.
+ */
+export function versioningOptions({
+  version,
+}: Pick<Settings['temporal'], 'version'>): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (version === undefined) return {};
+  return {
+    workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
+  };
 }
 
 function workflowOptions({ definitions, world }: HostParts): Partial<WorkerOptions> {

@@ -61,6 +61,17 @@ export async function withStack<R>(
   }
 }
 
+/** Holds up the API, the relay and the stock workers while something else is measured; the answer lets them go on. */
+export function pauseApps({ run, signal }: StackUnderBench): () => void {
+  const { api, relay, workers } = run().pids;
+  const pids = [api, relay, ...workers].filter((pid) => pid !== null);
+  const resume = (): void => pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  // Stopped, they could not end when the stack does.
+  signal.addEventListener('abort', resume, { once: true });
+  return resume;
+}
+
 function makeTemporaryHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'longhaul-bench-'));
   // As root, PostgreSQL's own user has to pass.

@@ -14,6 +14,15 @@ const Variables = z.object({
   TEMPORAL_ADDRESS: z.string().min(1),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_UI_URL: z.url().optional(),
+  /** Of workers: their version, as Temporal's worker deployments know it. Without both they are unversioned. */
+  TEMPORAL_DEPLOYMENT_NAME: z
+    .string()
+    .regex(/^[^.:\s]{1,200}$/, 'must be a name without dots, colons and spaces')
+    .optional(),
+  TEMPORAL_WORKER_BUILD_ID: z
+    .string()
+    .regex(/^[^:\s]{1,200}$/, 'must be a version without colons and spaces, e.g. 1.4.2')
+    .optional(),
   PORT: port.default(3000),
   LONGHAUL_HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: port.default(0),
@@ -86,6 +95,8 @@ const Environment = Variables.superRefine((e, check) => {
   needs('S3_PUBLIC_ENDPOINT', 'S3_BUCKET');
   needs('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY');
   needs('S3_SECRET_ACCESS_KEY', 'S3_ACCESS_KEY_ID');
+  needs('TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID');
+  needs('TEMPORAL_WORKER_BUILD_ID', 'TEMPORAL_DEPLOYMENT_NAME');
   needs('PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY');
   needs('PAYMENT_PROVIDER_KEY', 'PAYMENT_PROVIDER_URL');
 });
@@ -122,6 +133,8 @@ export interface Settings {
     readonly address: string;
     readonly namespace: string;
     readonly uiUrl: string | undefined;
+    /** Of workers; without it they are unversioned. */
+    readonly version?: { readonly deploymentName: string; readonly buildId: string } | undefined;
   };
   readonly port: number;
   readonly host: string;
@@ -186,7 +199,15 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       relay: e.LONGHAUL_RELAY_DATABASE_URL ?? e.DATABASE_URL,
     },
     databasePoolMax: e.DATABASE_POOL_MAX,
-    temporal: { address: e.TEMPORAL_ADDRESS, namespace: e.TEMPORAL_NAMESPACE, uiUrl: e.TEMPORAL_UI_URL },
+    temporal: {
+      address: e.TEMPORAL_ADDRESS,
+      namespace: e.TEMPORAL_NAMESPACE,
+      uiUrl: e.TEMPORAL_UI_URL,
+      version:
+        e.TEMPORAL_DEPLOYMENT_NAME !== undefined && e.TEMPORAL_WORKER_BUILD_ID !== undefined
+          ? { deploymentName: e.TEMPORAL_DEPLOYMENT_NAME, buildId: e.TEMPORAL_WORKER_BUILD_ID }
+          : undefined,
+    },
     port: e.PORT,
     host: e.LONGHAUL_HOST,
     metricsPort: e.METRICS_PORT,

@@ -289,6 +289,11 @@ export interface Saga<S extends Steps> {
     options: { startOver: number },
     body: (held: OutputOf<S[N]>) => Promise<R>,
   ) => Promise<R>;
+  /**
+   * Whether this job goes the way of a change to `run`: false for jobs that passed this point before the change was
+   * deployed, true for all others. A change has one answer a job. See docs/changing-a-kind.md.
+   */
+  readonly patched: (change: string) => boolean;
   /** Waits, durably: no worker is held meanwhile. Cut short when the saga ends or goes back. */
   readonly sleep: (duration: Duration) => Promise<void>;
 }

@@ -46,6 +46,8 @@ export interface Runtime {
   /** 0 ≤ x < 1, deterministic. */
   random(): number;
   timer(ms: number): Timer;
+  /** Whether this run goes the way of a change to its definition; one answer a change. */
+  patched(change: string): boolean;
   start(call: Call): Running;
   /** Stores a park's context; retried until it is stored. */
   park(letter: DeadLetter): Promise<void>;

@@ -53,15 +53,19 @@ export async function inTenant<R>(
   });
 }
 
-/** Runs `work` in one transaction; rolls back when it throws, and gives up the connection when even that fails. */
+/**
+ * Runs `work` in one transaction; rolls back when it throws, and gives up the connection when even that fails. `begin`
+ * may set more for the transaction, in the same round trip.
+ */
 export async function inTransaction<R>(
   database: Database,
   work: (connection: Connection) => Promise<R>,
+  begin = 'begin',
 ): Promise<R> {
   const connection = await database.connect();
   let broken: Error | undefined;
   try {
-    await connection.query('begin');
+    await connection.query(begin);
     const result = await work(connection);
     await connection.query('commit');
     return result;

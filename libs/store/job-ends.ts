@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { Database } from './database.js';
 import { listenTo, type Listener } from './notifications.js';
 
-const JOB_ENDS_CHANNEL = 'longhaul_job_ends';
+/** Carries the ids of jobs that ended. */
+export const JOB_ENDS_CHANNEL = 'longhaul_job_ends';
 
 /** After the end was committed: inside that transaction it would serialise commits. Never throws, and is not waited for. */
 export function tellJobEnd(database: Database, jobId: string): void {

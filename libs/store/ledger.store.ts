@@ -24,7 +24,7 @@ export type Seal = (job: JobRef, purpose: 'result', value: unknown) => Promise<B
 
 const NO_ITEM = -1;
 /** An `own` effect that idles in its transaction would hold the undo up (SAGA_RULES, ledger). */
-const IDLE_IN_TRANSACTION_MAX = '30s';
+const BEGIN = `begin; set local idle_in_transaction_session_timeout = '30s'`;
 
 interface Querying {
   query: Database['query'] | Connection['query'];
@@ -146,14 +146,15 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
   async function committing<R>(work: (connection: Connection) => Promise<R>): Promise<R> {
     let isWorkDone = false;
     try {
-      return await inTransaction(database, async (connection) => {
-        await connection.query(
-          `set local idle_in_transaction_session_timeout = '${IDLE_IN_TRANSACTION_MAX}'`,
-        );
-        const result = await work(connection);
-        isWorkDone = true;
-        return result;
-      });
+      return await inTransaction(
+        database,
+        async (connection) => {
+          const result = await work(connection);
+          isWorkDone = true;
+          return result;
+        },
+        BEGIN,
+      );
     } catch (error) {
       if (!isWorkDone) throw toStepFailure(error, 'The transaction', 'no');
       throw new Transient('commit_lost', 'The commit was not answered', {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { renderChart } from '../../bench/support/chart.js';
+import { renderLine } from '../../bench/support/line.js';
 import { summarise, type Report } from '../../bench/support/report.js';
 import { alternate, type Measured, type Sample } from '../../bench/support/rounds.js';
 import { median, pairedRatio } from '../../bench/support/statistics.js';
@@ -88,6 +89,25 @@ describe('a table', () => {
     expect(text).toMatch(/^\| ours +\| +4 \| +3\.00 \| +2\.5 \|$/m);
     expect(text).toMatch(/^\| ours: worker \| +5 \|$/m);
     expect(text).toContain('- measured by hand');
+  });
+});
+
+describe('the last line', () => {
+  it('has our figure, its ratio to the baseline, and the largest process of ours', () => {
+    expect(JSON.parse(renderLine(report))).toEqual({
+      ...{ bench: 'export', figure: 4, unit: 'rows/s', ratio: 3, baseline: 'theirs <&>', peakRssMb: 5 },
+    });
+  });
+
+  it('has our ratio to every other contender by name', () => {
+    const slow = { name: 'a slow one', samples: [sample(0.5), sample(0.5), sample(1.5)] };
+    const contenders = summarise([...measured, slow], 'theirs <&>');
+    expect(JSON.parse(renderLine({ ...report, contenders }))).toMatchObject({ ratio: 3, ratioASlowOne: 6 });
+  });
+
+  it('has no ratio where there is no baseline', () => {
+    const line = renderLine({ ...report, baseline: null, contenders: summarise(measured, null) });
+    expect(JSON.parse(line)).not.toHaveProperty('ratio');
   });
 });
 

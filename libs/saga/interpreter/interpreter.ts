@@ -160,6 +160,7 @@ function sagaOf(run: SagaRun): Saga<Steps> {
       options: { startOver: number },
       body: (held: unknown) => Promise<unknown>,
     ) => holdingBlock(run, step, args, options, body),
+    patched: (change: string) => run.runtime.patched(change),
     sleep: (duration: Duration) => run.sleep(toMs(duration)),
   };
   return saga as unknown as Saga<Steps>;

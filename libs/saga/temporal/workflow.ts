@@ -47,11 +47,7 @@ export function bindWorkflow(definition: AnyJobDefinition): (start: SagaStart) =
   };
 }
 
-async function runSaga(
-  definition: AnyJobDefinition,
-  start: SagaStart,
-  root: CancellationScope,
-): Promise<SagaEnd> {
+function runSaga(definition: AnyJobDefinition, start: SagaStart, root: CancellationScope): Promise<SagaEnd> {
   const job = { id: start.jobId, tenantId: start.tenantId, kind: start.kind };
   const runtime = createTemporalRuntime(definition, job);
   const saga = interpret(definition, start, runtime);

@@ -42,7 +42,20 @@ test('a server of one’s own is asked in path style, unless told otherwise', ()
   expect(s3Of({ ...own, S3_FORCE_PATH_STYLE: 'false' })).toMatchObject({ forcePathStyle: false });
 });
 
+test('workers have no version unless the environment names one, wholly', () => {
+  const versionOf = (env: NodeJS.ProcessEnv) => readSettings({ ...REQUIRED, ...env }).temporal.version;
+  expect(versionOf({})).toBeUndefined();
+  const named = { TEMPORAL_DEPLOYMENT_NAME: 'longhaul', TEMPORAL_WORKER_BUILD_ID: '1.4.2' };
+  expect(versionOf(named)).toEqual({ deploymentName: 'longhaul', buildId: '1.4.2' });
+});
+
 test.each([
+  [{ TEMPORAL_DEPLOYMENT_NAME: 'longhaul' }, 'TEMPORAL_WORKER_BUILD_ID: is missing'],
+  [{ TEMPORAL_WORKER_BUILD_ID: '1.4.2' }, 'TEMPORAL_DEPLOYMENT_NAME: is missing'],
+  [
+    { TEMPORAL_DEPLOYMENT_NAME: 'long.haul', TEMPORAL_WORKER_BUILD_ID: '1' },
+    'TEMPORAL_DEPLOYMENT_NAME: must',
+  ],
   [{ S3_ENDPOINT: 'http://minio:9000' }, 'S3_BUCKET: is missing'],
   [{ S3_BUCKET: 'reports', S3_ACCESS_KEY_ID: 'id' }, 'S3_SECRET_ACCESS_KEY: is missing'],
   [{ S3_BUCKET: 'Reports/2026' }, 'S3_BUCKET: must be'],

@@ -1,0 +1,161 @@
+/** Payouts through the whole stack: a provider that fails in every way, an approval, a cancel; and what the books say. */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deposit, findDrift } from '../../../activities/payout/payout-books.store.js';
+import {
+  eventually,
+  newHome,
+  removeHome,
+  startTestStack,
+  type TestJob,
+  type TestStack,
+} from '../../support/stack.js';
+
+const END_TIMEOUT_MS = 120_000;
+const AMOUNT_MINOR = 1_000;
+const OPENING_MINOR = 50_000_000;
+
+let stack: TestStack;
+let home: string;
+let owner: pg.Client;
+let provider: (method: string, path: string, body?: object) => Promise<unknown>;
+let tenantId: string;
+
+interface Payout extends TestJob {
+  readonly result: { paid: number; refused: number; released: number; paidMinor: number } | null;
+}
+
+beforeAll(async () => {
+  home = await newHome();
+  stack = await startTestStack(home);
+  const run = (await stack.run()) as Awaited<ReturnType<TestStack['run']>> & { paymentProvider: string };
+  owner = new pg.Client({ connectionString: run.databaseUrl });
+  await owner.connect();
+  const { rows } = await owner.query<{ id: string }>('select id from longhaul.tenants');
+  tenantId = (rows[0] as { id: string }).id;
+  await deposit(owner, {
+    tenantId,
+    accountId: 'main',
+    currency: 'EUR',
+    amountMinor: OPENING_MINOR,
+    reference: 'opening',
+  });
+  provider = async (method, path, body) => {
+    const response = await fetch(run.paymentProvider + path, {
+      method,
+      headers: { authorization: 'Bearer sandbox', 'content-type': 'application/json' },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return response.status === 204 ? undefined : response.json();
+  };
+  const people = Array.from({ length: 40 }, (_, index) => ({ id: `acct_${index}`, status: 'allowed' }));
+  await provider('PUT', '/recipients', { items: [...people, { id: 'acct_blocked', status: 'blocked' }] });
+}, 120_000);
+
+afterAll(async () => {
+  await owner.end();
+  await stack.stop();
+  await removeHome(home);
+}, 60_000);
+
+async function submit(recipients: readonly string[], amountMinor = AMOUNT_MINOR): Promise<string> {
+  const batch = `batch-${randomUUID()}`;
+  const items = recipients.map((recipient) => ({ recipient, amountMinor, reference: batch }));
+  const input = { batch, account: 'main', currency: 'EUR', items };
+  const response = await stack.call('/jobs', {
+    method: 'POST',
+    body: JSON.stringify({ kind: 'payout.batch', input }),
+  });
+  expect(response.status).toBe(202);
+  return ((await response.json()) as TestJob).id;
+}
+
+/** What the books and the provider say each, which must be the same. */
+async function spentMinor(): Promise<{
+  books: number;
+  provider: number;
+  reserved: number;
+  isDrifting: boolean;
+}> {
+  await owner.query(`select set_config('longhaul.tenant', $1, false)`, [tenantId]);
+  const { rows } = await owner.query<{ balance_minor: string; reserved_minor: string }>(
+    `select balance_minor, reserved_minor from longhaul.accounts where id = 'main'`,
+  );
+  const [account] = rows;
+  const balance = (await provider('GET', '/balance')) as {
+    items: { currency: string; openingMinor: number; balanceMinor: number }[];
+  };
+  const euros = balance.items.find(({ currency }) => currency === 'EUR');
+  return {
+    books: OPENING_MINOR - Number(account?.balance_minor),
+    provider: (euros?.openingMinor ?? 0) - (euros?.balanceMinor ?? 0),
+    reserved: Number(account?.reserved_minor),
+    isDrifting: (await findDrift(owner)).length > 0,
+  };
+}
+
+async function ended(id: string): Promise<Payout> {
+  return (await stack.ended(id, END_TIMEOUT_MS)) as Payout;
+}
+
+const people = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, index) => `acct_${from + index}`);
+
+test(
+  'pays everybody once although the provider fails before, after and in the middle, and refuses who is blocked',
+  async () => {
+    const before = await spentMinor();
+    await provider('PUT', '/faults', {
+      seed: 7,
+      probabilities: { error_before: 0.1, error_after: 0.1, drop_after: 0.1, cut_after: 0.1, too_many: 0.1 },
+    });
+    const job = await ended(await submit([...people(0, 12), 'acct_blocked', 'nobody']));
+    await provider('PUT', '/faults', { seed: 7, probabilities: {} });
+    expect(job).toMatchObject({
+      status: 'SUCCEEDED',
+      result: { paid: 12, refused: 2, released: 0, paidMinor: 12 * AMOUNT_MINOR },
+    });
+    const after = await spentMinor();
+    expect(after).toEqual({
+      books: before.books + 12 * AMOUNT_MINOR,
+      provider: before.provider + 12 * AMOUNT_MINOR,
+      reserved: 0,
+      isDrifting: false,
+    });
+    expect(await provider('GET', '/audit')).toMatchObject({ paidTwice: { keys: 0 } });
+  },
+  END_TIMEOUT_MS,
+);
+
+test(
+  'cancelled in the middle ends, with what was paid in both books and the rest free again',
+  async () => {
+    await provider('PUT', '/faults', { seed: 1, probabilities: { slow: 1 }, slowMs: 1_000 });
+    const id = await submit(people(12, 36));
+    await eventually('the first transfer of the batch', async () => {
+      const { rows } = await owner.query(
+        `select 1 from longhaul.effects e join longhaul.jobs j on j.id = e.job_id
+          where j.parent_id = $1 and e.step = 'pay' limit 1`,
+        [id],
+      );
+      return rows.length > 0;
+    });
+    const cancel = await stack.call(`/jobs/${id}/cancel`, { method: 'POST' });
+    expect([200, 202]).toContain(cancel.status);
+    const job = await ended(id);
+    await provider('PUT', '/faults', { seed: 1, probabilities: {} });
+    expect(job.status).toBe('CANCELLED');
+    const after = await spentMinor();
+    expect(after.provider).toBe(after.books);
+    expect(after).toMatchObject({ reserved: 0, isDrifting: false });
+  },
+  END_TIMEOUT_MS,
+);
+
+test('of an account that has not so much fails, and nothing is reserved', async () => {
+  const job = await ended(await submit(['acct_0'], OPENING_MINOR));
+  expect(job).toMatchObject({ status: 'FAILED', error: { code: 'insufficient_funds' } });
+  expect(await spentMinor()).toMatchObject({ reserved: 0, isDrifting: false });
+});

@@ -1,0 +1,83 @@
+/** Faked kinds as Temporal activities: any worker finds a job's own fakes by the job's id. */
+import type { Client } from '@temporalio/client';
+import { taskQueueOf, type Pool } from '../../libs/saga/define.js';
+import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
+import { seededRandom } from '../../libs/saga/memory/random.js';
+import type { Request, SagaStart } from '../../libs/saga/protocol.js';
+import { bindActivities, engineActivities, type World } from '../../libs/saga/temporal/activities.js';
+import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
+import { fakeKind, type Scripts } from './faked-kind.js';
+import type { RecordedKind } from './recorded-kinds.js';
+import { TENANT } from './test-key.js';
+
+type Handler = (request: Request) => Promise<unknown>;
+
+export interface HostedJob {
+  readonly kind: RecordedKind;
+  readonly jobId: string;
+  readonly input?: object | undefined;
+  readonly deadlineMs?: number | undefined;
+  readonly scripts?: Scripts | undefined;
+}
+
+export interface HostedJobs {
+  /** For every worker: those of all kinds, and the engine's own. */
+  readonly activities: Readonly<Record<string, Handler>>;
+  /** Of the kinds' steps. */
+  readonly taskQueues: readonly string[];
+  /** Starts the workflow, as the relay does. */
+  start(client: Client, job: HostedJob): Promise<void>;
+}
+
+const POOLS: readonly Pool[] = ['cpu', 'io', 'keeper'];
+
+export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
+  const definitions = kinds.map(({ definition }) => definition);
+  const handlers = new Map<string, Readonly<Record<string, Handler>>>();
+  const handlersOf = ({ kind, input = {}, scripts = {} }: Omit<HostedJob, 'jobId'>) => {
+    const world = worldOf(input);
+    const engine = engineActivities(definitions, world) as unknown as Readonly<Record<string, Handler>>;
+    return {
+      ...bindActivities(kind.definition, fakeKind(kind.definition, kind.outputsFor(input), scripts), world),
+      ...engine,
+    };
+  };
+  const names = new Set(kinds.flatMap((kind) => Object.keys(handlersOf({ kind }))));
+  const dispatch = (name: string): Handler => {
+    return async (request) => {
+      const handler = handlers.get(request.job.id)?.[name];
+      if (!handler) throw new TypeError(`Nobody fakes ${name} for job ${request.job.id}`);
+      return handler(request);
+    };
+  };
+  const queues = definitions.flatMap(({ queue }) => POOLS.map((pool) => taskQueueOf(queue, pool)));
+  return {
+    activities: Object.fromEntries([...names].map((name) => [name, dispatch(name)])),
+    taskQueues: [...new Set(queues)],
+    async start(client, job) {
+      const { definition } = job.kind;
+      const { jobId } = job;
+      const input = job.input ?? (definition.example as object);
+      handlers.set(jobId, handlersOf({ ...job, input }));
+      const deadlineAt = new Date(Date.now() + (job.deadlineMs ?? definition.deadlineMs)).toISOString();
+      const start: SagaStart = { jobId, tenantId: TENANT, kind: definition.kind, deadlineAt };
+      const options = { workflowId: jobId, taskQueue: WORKFLOW_TASK_QUEUE, args: [start] };
+      await client.workflow.start(definition.workflowType, options);
+    },
+  };
+}
+
+function worldOf(input: object): World {
+  return {
+    ledger: createMemoryLedger({ now: () => Date.now() }),
+    now: () => Date.now(),
+    random: seededRandom(1),
+    timer(ms, fire) {
+      const timer = setTimeout(fire, ms);
+      return () => clearTimeout(timer);
+    },
+    loadInput: async () => input,
+    classify: (error) => error,
+    observe: () => undefined,
+  };
+}

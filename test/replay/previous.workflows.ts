@@ -1,0 +1,2 @@
+/** The release before. */
+export { testOrder } from './recorded.workflows.js';

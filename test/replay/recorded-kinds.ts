@@ -1,0 +1,187 @@
+/**
+ * The kinds whose histories are kept, with their shapes: every shipped kind, and those of the engine's own tests, so
+ * that every construct of the interpreter is held to what it did. Then: npm run histories:record
+ */
+import type { AnyJobDefinition } from '../../libs/saga/define.js';
+import { reportExport } from '../../workflows/report-export.job.js';
+import { payoutBatch } from '../../workflows/payout-batch.job.js';
+import { payoutItem } from '../../workflows/payout-item.job.js';
+import { order, snapshot } from '../conformance/kinds.js';
+import { tripBook } from '../docs/trip-book.job.js';
+import type { Outputs } from './faked-kind.js';
+import { patchedJob } from './patched.job.js';
+import * as shapes from './shape.js';
+
+export interface RecordedKind {
+  readonly definition: AnyJobDefinition;
+  readonly outputsFor: (input: object) => Outputs<AnyJobDefinition>;
+  readonly shapes: readonly shapes.Shape[];
+  /** Under the test key, as it would be in production; else in plain, for people to read. */
+  readonly isSealed: boolean;
+}
+
+function recorded<D extends AnyJobDefinition>(
+  definition: D,
+  outputsFor: (input: D['example']) => Outputs<D>,
+  options: Pick<RecordedKind, 'shapes' | 'isSealed'>,
+): RecordedKind {
+  return { definition, outputsFor: outputsFor as RecordedKind['outputsFor'], ...options };
+}
+
+const SHA = 'a'.repeat(64);
+const PARTS = 5;
+
+const theReportExport = recorded(
+  reportExport,
+  () => ({
+    keep: (_, { generation }) => ({ snapshot: `snapshot-${generation}` }),
+    plan: (_, { generation }) => ({ plan: generation, parts: PARTS }),
+    count: () => ({ rows: 50 }),
+    render: () => ({ rows: 10, bytes: 100 }),
+    publish: ({ plan }) => ({ location: `export.${plan}`, bytes: 500, sha256: SHA }),
+    announce: () => ({
+      filename: 'flights-1.csv',
+      contentType: 'text/csv',
+      expiresAt: '2026-01-02T00:00:00.000Z',
+    }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.retried('plan'),
+      shapes.deferred('keep'),
+      shapes.compensated('render'),
+      shapes.cancelled('render'),
+      shapes.cancelTooLate('publish'),
+      shapes.deadline('plan'),
+      shapes.settledDone('publish'),
+      shapes.settledNotDone('publish'),
+      shapes.parkedInDoubt('publish', 'findPublished'),
+      shapes.parked('announce'),
+      shapes.parkedUndo('publish', 'discardParts'),
+      shapes.parkedThenCancelled('plan'),
+      shapes.underWay('render'),
+      shapes.startedOver('keep', 'render'),
+      shapes.startedOverByStep('render'),
+    ],
+  },
+);
+
+const thePayoutItem = recorded(payoutItem, () => ({ pay: () => ({ transferId: 'tr_1' }) }), {
+  isSealed: true,
+  shapes: [
+    shapes.straight,
+    shapes.compensated('pay'),
+    shapes.cancelled('reserve'),
+    shapes.settledDone('pay'),
+    shapes.settledNotDone('pay'),
+    shapes.parkedInDoubt('pay', 'closePayment'),
+    shapes.parked('settle'),
+    shapes.underWay('pay'),
+  ],
+});
+
+const thePayoutBatch = recorded(
+  payoutBatch,
+  () => ({
+    reserve: () => ({ items: 2, needsApproval: false }),
+    screen: () => ({ allowed: true }),
+    settle: () => ({ paid: 2, refused: 0, released: 0, paidMinor: 11_150 }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.compensated('start'),
+      shapes.cancelled('screen'),
+      shapes.parked('settle'),
+      shapes.underWay('watch'),
+    ],
+  },
+);
+
+const theOrder = recorded(
+  order,
+  ({ count }) => ({
+    check: () => ({ count }),
+    reserve: () => ({ id: 'reserved' }),
+    pack: ({ box }) => ({ id: `box ${box}` }),
+    charge: () => ({ id: 'charged' }),
+  }),
+  {
+    isSealed: false,
+    shapes: [
+      shapes.straight,
+      shapes.counted('empty-group', 'The group has no members.', { count: 0 }),
+      shapes.counted('wide-group', 'The group has more members than may run at once.', { count: 7 }),
+      shapes.retried('pack'),
+      shapes.deferred('reserve'),
+      shapes.deferredLate('reserve'),
+      shapes.compensated('charge'),
+      shapes.cancelled('pack'),
+      shapes.cancelledNatively('pack'),
+      shapes.cancelTooLate('charge'),
+      shapes.cancelLatched('charge'),
+      shapes.deadline('charge'),
+      shapes.overdue('notify'),
+      shapes.settledDone('charge'),
+      shapes.settledNotDone('charge'),
+      shapes.parkedInDoubt('charge', 'findCharge'),
+      shapes.parked('reserve'),
+      shapes.parkedUndo('charge', 'unpack'),
+      shapes.parkedThenCancelled('reserve'),
+      shapes.underWay('charge'),
+    ],
+  },
+);
+
+const theSnapshot = recorded(
+  snapshot,
+  () => ({
+    keep: (_, { generation }) => ({ snapshot: `s${generation}` }),
+    part: ({ part }) => ({ id: `part ${part}` }),
+  }),
+  {
+    isSealed: false,
+    shapes: [
+      shapes.straight,
+      shapes.retried('keep'),
+      shapes.cancelled('part'),
+      shapes.parkedInDoubt('publish'),
+      shapes.parked('keep'),
+      shapes.startedOver('keep', 'part'),
+      shapes.startedOverByStep('part'),
+      shapes.givenUp('keep', 'part'),
+    ],
+  },
+);
+
+const theTrip = recorded(
+  tripBook,
+  () => ({ reserve: () => null, charge: () => 'ch_1', ticket: () => null }),
+  {
+    isSealed: false,
+    shapes: [
+      shapes.straight,
+      shapes.compensated('charge'),
+      shapes.settledDone('charge'),
+      shapes.parked('ticket'),
+    ],
+  },
+);
+
+const thePatched = recorded(patchedJob, () => ({ look: () => null, weigh: () => null, send: () => null }), {
+  isSealed: false,
+  shapes: [shapes.straight, shapes.cancelled('look')],
+});
+
+export const recordedKinds: readonly RecordedKind[] = [
+  theReportExport,
+  thePayoutItem,
+  thePayoutBatch,
+  theOrder,
+  theSnapshot,
+  thePatched,
+  theTrip,
+];

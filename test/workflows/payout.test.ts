@@ -1,0 +1,167 @@
+/** The flow of payouts in memory: fakes for their side effects, a virtual clock, no I/O. */
+import { describe, expect, test } from 'vitest';
+import { Deferred, Rejected, Transient } from '../../libs/saga/failure.js';
+import type { Implementation } from '../../libs/saga/implement.js';
+import { createVirtualClock, runInMemory, type MemoryRunControl } from '../../libs/saga/memory.js';
+import { bitsOf, isSet, payoutBatch } from '../../workflows/payout-batch.job.js';
+import { payoutItem } from '../../workflows/payout-item.job.js';
+
+const HOUR_MS = 3_600_000;
+const openTransaction = () => ({
+  tx: { query: async () => ({ rows: [], rowCount: 0 }) },
+  commit: () => undefined,
+  rollback: () => undefined,
+});
+
+function runBatch({
+  needsApproval = false,
+  blocked = [],
+  watch,
+  onPark,
+  cancelAt,
+}: {
+  needsApproval?: boolean;
+  blocked?: readonly number[];
+  watch?: () => void;
+  onPark?: (control: MemoryRunControl) => void;
+  cancelAt?: number;
+} = {}) {
+  const clock = createVirtualClock();
+  const log: string[] = [];
+  const implementation: Implementation<typeof payoutBatch> = {
+    steps: {
+      async reserve() {
+        log.push('reserve');
+        return { items: 9, needsApproval };
+      },
+      screen: async ({ item }) => ({ allowed: !blocked.includes(item) }),
+      async start({ refused }) {
+        log.push(`start all but ${[...Array(9).keys()].filter((item) => isSet(refused, item)).join(' ')}`);
+      },
+      async watch() {
+        watch?.();
+      },
+      async settle() {
+        log.push('settle');
+        return { paid: 9, refused: 0, released: 0, paidMinor: 900 };
+      },
+    },
+    undos: {
+      async stop() {
+        log.push('stop');
+        return 'undone';
+      },
+      async release() {
+        log.push('release');
+        return 'undone';
+      },
+    },
+    probes: {},
+  };
+  const running = runInMemory(payoutBatch, implementation, {
+    input: payoutBatch.example,
+    clock,
+    openTransaction,
+    ...(onPark ? { onPark } : {}),
+    ...(cancelAt === undefined ? {} : { cancelAt }),
+  });
+  return running.then((run) => ({ ...run, log }));
+}
+
+describe('a batch of payouts', () => {
+  test('starts a job for everybody the provider allows, and settles', async () => {
+    const { end, log } = await runBatch({ blocked: [0, 7] });
+    expect(end).toMatchObject({ status: 'SUCCEEDED', result: { paidMinor: 900 } });
+    expect(log).toEqual(['reserve', 'start all but 0 7', 'settle']);
+  });
+
+  test('above the limit goes on when a person approves', async () => {
+    const { end, ledger } = await runBatch({
+      needsApproval: true,
+      onPark: (control) => control.decide('resolve', { approved: true }),
+    });
+    expect(end?.status).toBe('SUCCEEDED');
+    expect(ledger.letters).toMatchObject([{ step: 'approve', possible: ['resolve', 'compensate'] }]);
+  });
+
+  test.each([
+    ['a person says no', (control: MemoryRunControl) => control.decide('resolve', { approved: false })],
+    ['nobody says anything for a day', () => undefined],
+  ])('above the limit gives the money back when %s', async (_, onPark) => {
+    const { end, log } = await runBatch({ needsApproval: true, onPark });
+    expect(end).toMatchObject({ status: 'FAILED', compensated: 'all', error: { code: 'not_approved' } });
+    expect(log).toEqual(['reserve', 'release']);
+  });
+
+  test('cancelled while it waits stops its children first, then releases what is left', async () => {
+    const watch = (): void => {
+      throw new Deferred(500, 'not decided yet');
+    };
+    const { end, log } = await runBatch({ watch, cancelAt: HOUR_MS });
+    expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
+    expect(log).toEqual(['reserve', 'start all but ', 'stop', 'release']);
+  });
+});
+
+test('flags survive their way through hexadecimal digits', () => {
+  for (let count = 0; count < 20; count += 1) {
+    for (let set = 0; set < count; set += 1) {
+      const flags = Array.from({ length: count }, (_, index) => index === set || index % 3 === 0);
+      expect(flags.map((_, index) => isSet(bitsOf(flags), index))).toEqual(flags);
+    }
+  }
+});
+
+describe('a payout', () => {
+  const runItem = async (pay: (attempt: number) => void, paidAlready = false) => {
+    const log: string[] = [];
+    let isPaid = paidAlready;
+    const implementation: Implementation<typeof payoutItem> = {
+      steps: {
+        reserve: async () => void log.push('reserve'),
+        async pay(_, { attempt }) {
+          pay(attempt);
+          isPaid = true;
+          return { transferId: 'tr_1' };
+        },
+        settle: async ({ transferId }) => void log.push(`settle ${transferId}`),
+      },
+      undos: {
+        async release() {
+          log.push('release');
+          return 'undone';
+        },
+      },
+      probes: {
+        closePayment: async () =>
+          isPaid ? { happened: true, output: { transferId: 'tr_found' } } : { happened: false },
+      },
+    };
+    const run = await runInMemory(payoutItem, implementation, { input: payoutItem.example, openTransaction });
+    return { ...run, log };
+  };
+
+  test('that the provider refuses gives its money back', async () => {
+    const { end, log } = await runItem(() => {
+      throw new Rejected('recipient_blocked', 'No');
+    });
+    expect(end).toMatchObject({ status: 'FAILED', compensated: 'all', error: { code: 'recipient_blocked' } });
+    expect(log).toEqual(['reserve', 'release']);
+  });
+
+  const unheard = (): void => {
+    throw new Transient('reset', 'No answer', { certainty: 'unknown' });
+  };
+
+  test('that nobody heard of is found at the provider, and settled', async () => {
+    const { end, log } = await runItem(unheard, true);
+    expect(end).toMatchObject({ status: 'SUCCEEDED', result: { transferId: 'tr_found' } });
+    expect(log).toEqual(['reserve', 'settle tr_found']);
+  });
+
+  test('that nobody heard of and that was not made is given back, its key closed', async () => {
+    const { end, log } = await runItem(unheard);
+    expect(end).toMatchObject({ status: 'FAILED', compensated: 'all' });
+    expect(log).toEqual(['reserve', 'release']);
+  });
+});
