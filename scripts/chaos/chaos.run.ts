@@ -4,12 +4,11 @@ import type { Client } from '../../libs/client/client.js';
 import type { RecordedProcess } from '../../libs/embedded/end-processes.js';
 import { isRunning, signalProcess } from '../../libs/embedded/process-identity.js';
 import { openDatabase, type Database } from '../../libs/store/database.js';
-import { audit } from './audit.js';
 import { drain, drainLimitMs, waitForSweep, type Rest } from './drain.js';
 import { openEngineWitness, type EngineWitness } from './evidence.engine.js';
 import type { Counts } from './evidence.store.js';
 import { carryOut, type Hit } from './faults.js';
-import { endedJobsOf, gather } from './gather.js';
+import { judge, type Judgement } from './judge.js';
 import type { ChaosKind } from './kinds/kind.js';
 import { observe, type Observer } from './observer.js';
 import { planOf, type Plan } from './plan.js';
@@ -38,7 +37,7 @@ export interface ChaosEvents {
   progress(counts: Counts | undefined, about: { asked: number; hits: number; blind: boolean }): void;
 }
 
-export interface ChaosResult {
+export interface ChaosResult extends Judgement {
   readonly plan: Plan;
   readonly home: string;
   readonly counts: Counts | undefined;
@@ -47,8 +46,6 @@ export interface ChaosResult {
   readonly drained: Rest;
   /** How long what killed workers left in the store was there after the drain. */
   readonly swept: Rest;
-  readonly violations: readonly Violation[];
-  readonly errors: Readonly<Record<string, number>>;
 }
 
 const PROGRESS_EVERY_MS = 2_000;
@@ -122,7 +119,9 @@ async function disturbAndJudge(
   { database, engine, observer }: Tools,
   options: ChaosOptions,
 ): Promise<ChaosResult> {
-  const { on, signal, kinds } = options;
+  const { on, kinds } = options;
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
   const clients = await openTenants(stack);
   for (const kind of kinds) await kind.prepare?.(stack);
   const clientOf = (tenant: string): Client => mustHave(clients.get(tenant), tenant);
@@ -157,25 +156,14 @@ async function disturbAndJudge(
     tell();
     const swept = await sweepUp(stack, on, signal);
     on.stage('Auditing');
-    const children = kinds.flatMap((kind) => kind.children ?? []);
-    const witnesses = { database, engine, artifacts: stack.home.artifacts, clientOf };
-    const evidence = await gather(witnesses, {
-      asked: submitting.asked,
-      seenEnds: observer.ends(),
-      children,
-    });
-    const violations = audit(evidence);
-    for (const kind of kinds) {
-      violations.push(...(await kind.audit(endedJobsOf(kind.kind, evidence, clientOf), stack)));
-    }
-    if (!drained.isReached)
-      violations.unshift({ rule: 'everything comes to rest', detail: `not within ${limitMs / 1000} s` });
-    const errors: Record<string, number> = {};
-    for (const { kind, error } of evidence.shown.values()) {
-      const code = error === null ? undefined : `${kind} ${error.code}`;
-      if (code !== undefined) errors[code] = (errors[code] ?? 0) + 1;
-    }
     const { asked } = submitting;
+    const known = { asked, seenEnds: observer.ends() };
+    const judgement = await judge({ database, engine, stack, clientOf, kinds }, known);
+    if (!drained.isReached)
+      judgement.violations.unshift({
+        rule: 'everything comes to rest',
+        detail: `not within ${limitMs / 1000} s`,
+      });
     return {
       plan,
       home: stack.home.root,
@@ -184,11 +172,11 @@ async function disturbAndJudge(
       asked,
       drained,
       swept,
-      violations,
-      errors,
+      ...judgement,
     };
   } finally {
     clearInterval(ticker);
+    over.abort(new Error('The run is over.'));
     // What was begun ends before the stack does; its failure has been told already.
     await Promise.allSettled([submitting.done, disturbing]);
   }

@@ -4,9 +4,7 @@ import { renderBar } from '../../apps/cli/job.view.js';
 import type { Counts } from './evidence.store.js';
 import type { Hit } from './faults.js';
 import type { Fault, Plan } from './plan.js';
-import type { Violation } from './violation.js';
 
-const VIOLATIONS_SHOWN_MAX = 40;
 const SECONDS_WIDTH = 7;
 
 const SAID: Readonly<Record<Fault['act'], (fault: Fault) => string>> = {
@@ -66,19 +64,4 @@ export function renderCounts(
 /** The same with a bar, for a line that is drawn over. */
 export function renderProgress(percent: number, text: string): string {
   return `${renderBar(percent)} ${text}`;
-}
-
-/** The violations, grouped by rule, and how to look at them. */
-export function renderViolations(violations: readonly Violation[], home: string, kept: boolean): string[] {
-  const lines = [...Map.groupBy(violations, ({ rule }) => rule)].flatMap(([rule, own]) => [
-    `✗ ${rule}: ${own.length}`,
-    ...own
-      .slice(0, VIOLATIONS_SHOWN_MAX)
-      .map(({ jobId, detail }) => `    ${jobId === undefined ? '' : `${jobId}: `}${detail}`),
-    ...(own.length > VIOLATIONS_SHOWN_MAX ? [`    and ${own.length - VIOLATIONS_SHOWN_MAX} more`] : []),
-  ]);
-  const look = kept
-    ? `To look: logs in ${home}/logs; LONGHAUL_HOME=${home} npm start, then ./longhaul watch JOB`
-    : 'To look at the next such run: the same command with --keep, which keeps its home';
-  return [...lines, look];
 }

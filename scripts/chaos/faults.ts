@@ -24,11 +24,18 @@ export async function carryOut(
 ): Promise<void> {
   const startedAt = performance.now();
   const running: Promise<void>[] = [];
-  for (const fault of faults) {
-    await sleep(Math.max(0, startedAt + fault.atMs - performance.now()), signal);
-    running.push(hit(fault, home, signal).then((signals) => onHit({ fault, signals })));
+  try {
+    for (const fault of faults) {
+      await sleep(Math.max(0, startedAt + fault.atMs - performance.now()), signal);
+      const one = hit(fault, home, signal).then((signals) => onHit({ fault, signals }));
+      one.catch(() => undefined); // heard of below, when all are begun
+      running.push(one);
+    }
+    await Promise.all(running);
+  } finally {
+    // Frozen processes are thawed before anybody is told that this is over.
+    await Promise.allSettled(running);
   }
-  await Promise.all(running);
 }
 
 async function hit(fault: Fault, home: Home, signal: AbortSignal): Promise<number> {

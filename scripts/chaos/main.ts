@@ -1,11 +1,11 @@
 /** `npm run chaos -- --seed N --jobs N`: real jobs while everything is killed and stopped; then an audit from outside. */
 import { Command, InvalidArgumentError } from 'commander';
 import { action, CommandError } from '../../apps/cli/command.error.js';
-import { formatDuration } from '../../apps/cli/figures.view.js';
 import { openStatusLine, openTerminal, type Terminal } from '../../apps/cli/terminal.js';
 import { runChaos, type ChaosResult } from './chaos.run.js';
-import { renderCounts, renderHit, renderPlan, renderProgress, renderViolations } from './chaos.view.js';
+import { renderCounts, renderHit, renderPlan, renderProgress } from './chaos.view.js';
 import { chaosKinds } from './kinds/index.js';
+import { renderSummary, renderVerdict, renderViolations } from './verdict.view.js';
 
 interface Flags {
   readonly seed: number;
@@ -78,45 +78,13 @@ async function chaos(flags: Flags): Promise<void> {
 }
 
 function report(result: ChaosResult, terminal: Terminal, tookMs: number, kept: boolean): void {
-  const { plan, counts, hits, asked, drained, swept, violations, errors, home } = result;
-  const statuses = Object.entries(counts?.byStatus ?? {}).map(([status, count]) => `${count} ${status}`);
-  const signals = hits.reduce((sum, hit) => sum + hit.signals, 0);
-  const answers = asked.flatMap((one) => one.answers.map(({ outcome }) => outcome));
-  const cancels = Object.entries(Object.groupBy(asked, ({ cancel }) => cancel ?? '')).flatMap(([how, own]) =>
-    how === '' ? [] : `${own?.length} ${how}`,
-  );
-  terminal.print(`jobs      ${counts?.jobs ?? 0}: ${statuses.join(', ')}`);
-  terminal.print(
-    `answers   ${answers.length}: ${countEach(answers)}; cancels: ${cancels.join(', ') || 'none'}`,
-  );
-  terminal.print(
-    `errors    ${
-      Object.entries(errors)
-        .map(([code, count]) => `${count} ${code}`)
-        .join(', ') || 'none'
-    }`,
-  );
-  terminal.print(
-    `faults    ${hits.length}, ${signals} signals: ${countEach(hits.map(({ fault }) => `${fault.act} ${fault.target.split(' ')[0]}`))}`,
-  );
-  terminal.print(
-    `drained   after ${formatDuration(drained.tookMs)}; store clean after ${formatDuration(swept.tookMs)}; ${formatDuration(tookMs)} in all`,
-  );
+  renderSummary(result, tookMs).forEach((text) => terminal.print(text));
+  const { violations, home } = result;
   if (kept) terminal.print(`home      ${home}`);
-  const about = `chaos: seed ${plan.seed}, ${plan.jobs.length} jobs, ${hits.length} faults`;
-  if (violations.length === 0) {
-    terminal.print(`${about}: nothing lost, nothing twice`);
-    return;
-  }
   renderViolations(violations, home, kept).forEach((text) => terminal.print(text));
-  throw new CommandError(`${about}: ${violations.length} violations`);
-}
-
-function countEach(values: readonly string[]): string {
-  const groups = [...Map.groupBy(values, (value) => value)].sort(([one], [other]) =>
-    one.localeCompare(other),
-  );
-  return groups.map(([value, own]) => `${own.length} ${value}`).join(', ');
+  const verdict = renderVerdict(result);
+  if (violations.length > 0) throw new CommandError(verdict);
+  terminal.print(verdict);
 }
 
 function parseCount(text: string): number {

@@ -21,9 +21,14 @@ export function workerNames(): string[] {
   });
 }
 
-/** All that are written down, whether or not they still run. */
+/** All that are written down, whether or not they still run; none once the stack has stopped. */
 export function recordedProcesses(home: Home): RecordedProcess[] {
-  return JSON.parse(readFileSync(home.processesFile, 'utf8')) as RecordedProcess[];
+  try {
+    return JSON.parse(readFileSync(home.processesFile, 'utf8')) as RecordedProcess[];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** The one of that name; undefined while it is being restarted. */

@@ -55,6 +55,7 @@ export function startSubmitting(
       const note = { plan: job, answers: [], failures: [] } satisfies Asked;
       asked.push(note);
       const work = ask(note, job, plan.seed, clientOf(job.tenant), signal).finally(() => inHand.delete(work));
+      work.catch(() => undefined); // heard of below: it fails only when all are told to end
       inHand.add(work);
     }
     await Promise.all(inHand);

@@ -31,6 +31,13 @@ export interface EndedJob {
   readonly job: Job;
 }
 
+/** What a kind found. */
+export interface Findings {
+  readonly violations: readonly Violation[];
+  /** What there was to look at, for the report: `190 files, 31 of them different and read`. */
+  readonly facts: string;
+}
+
 export interface ChaosKind extends KindPlan {
   /** Kinds its jobs start by themselves: nobody asked for those. */
   readonly children?: readonly string[];
@@ -39,6 +46,6 @@ export interface ChaosKind extends KindPlan {
   /** What its jobs need beside the stack, before the first is asked for. */
   prepare?(stack: StackUnderChaos): Promise<void>;
   /** Looks at what only this kind knows: files, money. Read only. */
-  audit(jobs: readonly EndedJob[], stack: StackUnderChaos): Promise<Violation[]>;
+  audit(jobs: readonly EndedJob[], stack: StackUnderChaos): Promise<Findings>;
   close?(): Promise<void>;
 }

@@ -1,8 +1,7 @@
 /** Payouts through a provider that misbehaves: books and provider must agree to the cent, and nobody is paid twice. */
 import { TENANTS } from '../tenants.js';
-import type { Violation } from '../violation.js';
-import type { ChaosKind, EndedJob } from './kind.js';
-import { auditPayouts, type PayoutInput } from './payout-audit.js';
+import type { ChaosKind, EndedJob, Findings } from './kind.js';
+import { auditPayouts, type PayoutEvidence, type PayoutInput } from './payout-audit.js';
 import { fillAccounts, readBooks } from './payout-books.store.js';
 import { sandboxProvider, type SandboxProvider } from './sandbox-provider.js';
 import type { StackUnderChaos } from '../stack.js';
@@ -16,11 +15,12 @@ const ACCOUNTS = [
 const POOR_SHARE = 0.2;
 const RECIPIENTS = 30;
 const BLOCKED = 3;
+const REFUSED_AFTERWARDS = 8;
 const BLOCKED_SHARE = 0.05;
 const ITEMS_MAX = 5;
 const AMOUNT_MINOR_MAX = 60_000;
 const KEY = 'sandbox';
-/** One transfer in four meets something. A `reject` after an answer that was lost must not pass for a no. */
+/** One request in four meets something. */
 const FAULTS = {
   on: ['transfer', 'find', 'burn', 'screen'],
   probabilities: {
@@ -34,6 +34,14 @@ const FAULTS = {
     hang_after: 0.005,
   },
   slowMs: 1_500,
+  // Paid, the answer lost, and refused when asked again: the refusal must not pass for a no.
+  rules: Array.from({ length: REFUSED_AFTERWARDS }, (_, index) =>
+    (['drop_after', 'reject'] as const).map((mode) => ({
+      match: { recipient: `payee-${index + 1}` },
+      mode,
+      times: 1,
+    })),
+  ).flat(),
 };
 
 /** `payout.batch` under chaos. */
@@ -64,16 +72,26 @@ export function payoutBatchChaos(seed: number): ChaosKind {
       });
       await provider.put('/faults', { seed, ...FAULTS });
     },
-    async audit(jobs: readonly EndedJob[], stack): Promise<Violation[]> {
+    async audit(jobs: readonly EndedJob[], stack): Promise<Findings> {
       const provider = providerOf(stack);
-      return auditPayouts({
+      const evidence: PayoutEvidence = {
         asked: jobs.map(({ input, job }) => ({ input: input as PayoutInput, job })),
         books: await readBooks(stack.run.databaseUrl),
         transfers: await provider.transfers(),
         provider: await provider.audit(),
-      });
+      };
+      return { violations: auditPayouts(evidence), facts: factsOf(evidence) };
     },
   };
+}
+
+function factsOf({ transfers, provider, books }: PayoutEvidence): string {
+  const states = [...Map.groupBy(books.items, ({ state }) => state)].map(
+    ([state, own]) => `${own.length} ${state}`,
+  );
+  const paidMinor = transfers.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+  const met = Object.entries(provider.faults).map(([mode, count]) => `${count} ${mode}`);
+  return `${states.join(', ')}; ${transfers.length} transfers of ${paidMinor} minor units; the provider's faults: ${met.join(', ')}`;
 }
 
 function providerOf({ run, env }: StackUnderChaos): SandboxProvider {

@@ -4,7 +4,7 @@ import type { ArtifactLink } from '../../../libs/client/job.types.js';
 import type { Violation } from '../violation.js';
 import { readExported, type FileForm } from './export-files.js';
 import { COLUMN_NAMES, DATASET, fillSource, rowOf, SOURCE_ROWS, sourceEnvironment } from './export-source.js';
-import type { ChaosKind, EndedJob } from './kind.js';
+import type { ChaosKind, EndedJob, Findings } from './kind.js';
 
 interface ExportInput extends FileForm {
   readonly dataset: string;
@@ -45,7 +45,7 @@ export function reportExportChaos(): ChaosKind {
 /** A file read once; its equals, by checksum, need no reading. */
 type Known = Map<string, Promise<string | undefined>>;
 
-async function auditExports(jobs: readonly EndedJob[]): Promise<Violation[]> {
+async function auditExports(jobs: readonly EndedJob[]): Promise<Findings> {
   const succeeded = jobs.filter(({ job }) => job.status === 'SUCCEEDED');
   const known: Known = new Map();
   const violations: Violation[] = [];
@@ -60,7 +60,7 @@ async function auditExports(jobs: readonly EndedJob[]): Promise<Violation[]> {
     }
   };
   await Promise.all(Array.from({ length: FETCHED_AT_ONCE }, lane));
-  return violations;
+  return { violations, facts: `${succeeded.length} files fetched, ${known.size} of them different and read` };
 }
 
 /** What is wrong with a job's file; undefined: nothing. */
