@@ -14,6 +14,7 @@ import { JobReader } from './jobs/job.reader.js';
 import { JobWatcher } from './jobs/job.watcher.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { KindsController } from './kinds/kinds.controller.js';
+import { DeadLettersController } from './operators/dead-letters.controller.js';
 import { GuardedController } from './operators/guarded.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
@@ -31,6 +32,7 @@ export class ApiModule {
         CodecController,
         ProblemsController,
         HealthController,
+        DeadLettersController,
         GuardedController,
       ],
       providers: [

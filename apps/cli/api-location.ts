@@ -9,6 +9,9 @@ export interface LocationOptions {
   readonly key?: string | undefined;
 }
 
+/** Whose key run.json is asked for. */
+export type KeyRole = 'client' | 'operator';
+
 export interface ApiLocation {
   readonly url: string;
   readonly key: string;
@@ -21,12 +24,14 @@ export interface ApiLocation {
 export async function locateApi(
   options: LocationOptions,
   env: NodeJS.ProcessEnv = process.env,
+  role: KeyRole = 'client',
 ): Promise<ApiLocation> {
   const url = options.url ?? env.LONGHAUL_URL;
-  const key = options.key ?? env.LONGHAUL_KEY;
+  const key =
+    options.key ?? (role === 'operator' ? env.LONGHAUL_OPERATOR_KEY : undefined) ?? env.LONGHAUL_KEY;
   if (url !== undefined && key !== undefined) return { url: checkUrl(url), key };
   const home = resolve(env.LONGHAUL_HOME || '.longhaul');
-  const run = await readRunFile(home);
+  const run = await readRunFile(home, role);
   if (url !== undefined && url !== run?.url) {
     throw new CommandError('Which key? Give --key or LONGHAUL_KEY with the address; it begins with lh_.');
   }
@@ -36,7 +41,7 @@ export async function locateApi(
   );
 }
 
-async function readRunFile(home: string): Promise<ApiLocation | undefined> {
+async function readRunFile(home: string, role: KeyRole): Promise<ApiLocation | undefined> {
   let text: string;
   try {
     text = await readFile(join(home, 'run.json'), 'utf8');
@@ -44,13 +49,14 @@ async function readRunFile(home: string): Promise<ApiLocation | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const run = JSON.parse(text) as { api?: unknown; keys?: { client?: unknown } };
-  if (typeof run.api !== 'string' || typeof run.keys?.client !== 'string') {
+  const run = JSON.parse(text) as { api?: unknown; keys?: Partial<Record<KeyRole, unknown>> };
+  const key = run.keys?.[role];
+  if (typeof run.api !== 'string' || typeof key !== 'string') {
     throw new CommandError(
-      `${join(home, 'run.json')} names no API and client key. Start again with \`npm start\`.`,
+      `${join(home, 'run.json')} names no API and ${role} key. Start again with \`npm start\`.`,
     );
   }
-  return { url: run.api, key: run.keys.client };
+  return { url: run.api, key };
 }
 
 function checkUrl(url: string): string {
@@ -62,6 +68,6 @@ function checkUrl(url: string): string {
   return url;
 }
 
-export async function connect(options: LocationOptions): Promise<Client> {
-  return createClient(await locateApi(options));
+export async function connect(options: LocationOptions, role: KeyRole = 'client'): Promise<Client> {
+  return createClient(await locateApi(options, process.env, role));
 }

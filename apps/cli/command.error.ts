@@ -50,7 +50,9 @@ function describeProblem(problem: ProblemError): string {
   const hint =
     problem.status === 401
       ? ['The key is not valid here: give --key or LONGHAUL_KEY, or take the one in run.json.']
-      : [];
+      : problem.code === 'role_too_low'
+        ? ["This is an operator's: give --key or LONGHAUL_OPERATOR_KEY (run.json has one as keys.operator)."]
+        : [];
   const lines = [
     `${problem.status} ${problem.code}: ${problem.detail ?? problem.title}`,
     ...problem.errors.map((field) => `  ${field.pointer || '/'}: ${field.detail}`),

@@ -3,11 +3,12 @@ import type { ArtifactStore } from '../../libs/artifacts/artifact-store.js';
 import { openArtifactStore } from '../../libs/artifacts/open-artifact-store.js';
 import { sweepArtifacts } from '../../libs/artifacts/sweeper.js';
 import { readSettings } from '../../libs/config/settings.js';
-import { DISPATCH_LIMITS } from '../../libs/outbox/dispatcher.js';
+import { DECISION_LIMITS, dispatchDecisions } from '../../libs/outbox/decisions.dispatcher.js';
+import { DISPATCH_LIMITS, type Dispatcher } from '../../libs/outbox/dispatcher.js';
 import { listenToOutbox } from '../../libs/outbox/listener.js';
-import { measureOutbox } from '../../libs/outbox/outbox.store.js';
+import { measureOutbox, measureParks } from '../../libs/outbox/outbox.store.js';
 import { reconcile, RECONCILE_LIMITS } from '../../libs/outbox/reconciler.js';
-import { startRelayLoop } from '../../libs/outbox/relay.loop.js';
+import { LOOP_PACE, startRelayLoop } from '../../libs/outbox/relay.loop.js';
 import { createRelayMetrics, type RelayMetrics } from '../../libs/outbox/relay.metrics.js';
 import { onlyOne, startSchedule, type Round } from '../../libs/outbox/schedule.js';
 import { sweepIdempotency, sweepOutbox } from '../../libs/outbox/sweeper.js';
@@ -22,8 +23,8 @@ import { ensureSearchAttributes } from '../../libs/temporal/search-attributes.js
 import { definitions } from '../../workflows/index.js';
 
 const SHUTDOWN_GRACE_MS = 20_000;
-/** A batch, the reconciler and its lock, a sweep and its lock: what may need a connection at the same time. */
-const CONNECTIONS_MIN = 5;
+/** Two batches, the reconciler and its lock, a sweep and its lock: what may need a connection at the same time. */
+const CONNECTIONS_MIN = 6;
 const QUERY_TIMEOUT_MS = 30_000;
 const SETUP_TIMEOUT_MS = 3_000;
 const MEASURE_EVERY_MS = 2_000;
@@ -48,22 +49,32 @@ export async function run(): Promise<void> {
   const metricsServer = await serveMetrics(settings.metricsPort, settings.host);
 
   const workflowTypes = new Map(definitions.map(({ kind, workflowType }) => [kind, workflowType]));
-  const loop = startRelayLoop({
+  const dispatcher: Dispatcher = {
     database,
     engine,
     workflowTypeOf: (kind) => workflowTypes.get(kind),
     logger,
     metrics,
     limits: DISPATCH_LIMITS,
-  });
-  const listener = listenToOutbox(settings.databaseUrl.relay, () => loop.wake(), logger);
+  };
+  const decisions = { dispatch: dispatchDecisions, showsHealth: false };
+  const loops = [
+    startRelayLoop(dispatcher),
+    startRelayLoop({ ...dispatcher, limits: DECISION_LIMITS }, LOOP_PACE, decisions),
+  ];
+  const wake = (): void => loops.forEach((loop) => loop.wake());
+  const listener = listenToOutbox(settings.databaseUrl.relay, wake, logger);
   const schedules = rounds({ database, store, engine, metrics, logger }).map((round) =>
     startSchedule(round, logger),
   );
 
   onShutdown(async (reason) => {
     logger.info({ reason }, 'Ending');
-    await Promise.all([loop.stop(), listener.close(), ...schedules.map((schedule) => schedule.stop())]);
+    await Promise.all([
+      ...loops.map((loop) => loop.stop()),
+      listener.close(),
+      ...schedules.map((schedule) => schedule.stop()),
+    ]);
     await Promise.all([metricsServer.close(), engine.close(), database.end()]);
   }, SHUTDOWN_GRACE_MS);
   logger.info({ metricsUrl: metricsServer.url, kinds: [...workflowTypes.keys()] }, 'Ready');
@@ -86,7 +97,10 @@ function rounds({ database, store, engine, metrics, logger }: Parts): Round[] {
       name: 'measure',
       firstAfterMs: 0,
       everyMs: MEASURE_EVERY_MS,
-      work: async () => metrics.observeOutbox(await measureOutbox(database)),
+      work: async () => {
+        metrics.observeOutbox(await measureOutbox(database));
+        metrics.observeParks(await measureParks(database));
+      },
     },
     {
       name: 'search attributes',

@@ -1,6 +1,7 @@
 /** `createClient`: Longhaul's API for TypeScript, on Node's fetch alone. */
 import { randomUUID } from 'node:crypto';
 import { RETRY_DEFAULT, type RetryPolicy } from './backoff.js';
+import type { DeadLetter, DecisionRequest } from './dead-letter.types.js';
 import { downloadArtifact, type Downloaded, type DownloadOptions } from './download.js';
 import {
   isArtifactLink,
@@ -73,6 +74,24 @@ export interface ListOptions extends CallOptions {
   readonly pageSize?: number | undefined;
 }
 
+export interface DeadLetterListOptions extends CallOptions {
+  readonly kind?: string | undefined;
+  readonly step?: string | undefined;
+  /** `open`: the job still waits there. */
+  readonly status?: 'open' | 'closed' | undefined;
+  /** Dead letters a page, 1 to 200. */
+  readonly pageSize?: number | undefined;
+}
+
+/** Parked jobs of every tenant; needs an operator's key. */
+export interface DeadLetters {
+  /** All that match, the latest park first; pages are fetched as the loop reaches them. */
+  list(options?: DeadLetterListOptions): AsyncGenerator<DeadLetter, void>;
+  get(id: string, options?: CallOptions): Promise<DeadLetter>;
+  /** Resolves when the decision is stored durably. Throws `decision_not_possible`, which says what is. */
+  decide(id: string, decision: DecisionRequest, options?: CallOptions): Promise<Job>;
+}
+
 export interface Client<Kinds extends AnyKinds = AnyKinds> {
   /** Asks for a job. Resolves when it is stored durably, not when it is done. */
   submit<K extends keyof Kinds & string>(
@@ -100,6 +119,7 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   kinds(options?: CallOptions): Promise<KindSummary[]>;
   /** One kind with its input's JSON Schema, steps and diagram. */
   kind(name: string, options?: CallOptions): Promise<KindSummary>;
+  readonly deadLetters: DeadLetters;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -138,6 +158,14 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
     };
   }
 
+  async function* pages<T>(path: string, query: string, signal: AbortSignal | undefined) {
+    for (let next: string | undefined = query; next !== undefined;) {
+      const answer: Answer = await transport.call({ method: 'GET', path: path + next, signal });
+      yield* (answer.body as { items: T[] }).items;
+      next = nextQuery(answer.headers.get('link'));
+    }
+  }
+
   const client: Client<Kinds> = {
     async submit(kind, input, { idempotencyKey = randomUUID(), key, onDuplicate, waitSeconds, signal } = {}) {
       const answer = await transport.call({
@@ -158,20 +186,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
       return (await read(pathOf(id), signal)) as Job;
     },
 
-    async *list({ signal, pageSize, ...filters } = {}) {
-      let query = toQuery({ ...filters, limit: pageSize });
-      for (;;) {
-        const answer = await transport.call({
-          method: 'GET',
-          path: `/jobs${query}`,
-          signal,
-        });
-        yield* (answer.body as { items: Job[] }).items;
-        const next = nextQuery(answer.headers.get('link'));
-        if (next === undefined) return;
-        query = next;
-      }
-    },
+    list: ({ signal, pageSize, ...filters } = {}) =>
+      pages<Job>('/jobs', toQuery({ ...filters, limit: pageSize }), signal),
 
     watch: (id, watchOptions) =>
       watchJob({ id, transport, retry, poll: (etag, signal) => poll(id, etag, signal) }, watchOptions),
@@ -212,6 +228,21 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
 
     async kind(name, { signal } = {}) {
       return (await read(`/kinds/${encodeURIComponent(name)}`, signal)) as KindSummary;
+    },
+
+    deadLetters: {
+      list: ({ signal, pageSize, ...filters } = {}) =>
+        pages<DeadLetter>('/dead-letters', toQuery({ ...filters, limit: pageSize }), signal),
+
+      async get(id, { signal } = {}) {
+        return (await read(`/dead-letters/${encodeURIComponent(id)}`, signal)) as DeadLetter;
+      },
+
+      async decide(id, decision, { signal } = {}) {
+        const path = `/dead-letters/${encodeURIComponent(id)}/decisions`;
+        // The same decision twice is one: safe to repeat.
+        return (await transport.call({ method: 'POST', path, body: decision, signal })).body as Job;
+      },
     },
   };
   return client;

@@ -1,6 +1,6 @@
 /**
  * One request to the API: authentication, time-out, retries. Every call is safe to repeat: reads, submissions under
- * an idempotency key, and cancels, where asking twice is one wish. A new call that is not must not come this way.
+ * an idempotency key, and cancels and decisions, where asking twice is one wish. A new call that is not must not come this way.
  */
 import { backoffMs, sleep, type RetryPolicy } from './backoff.js';
 import { toProblemError, type ProblemError } from './problem.error.js';

@@ -35,9 +35,19 @@ export interface OutboxMeasure {
   readonly oldestAgeMs: number | undefined;
 }
 
+/** Who waits for a person. */
+export interface ParkMeasure {
+  readonly open: number;
+  /** Age of the oldest open park; undefined where there is none. */
+  readonly oldestAgeMs: number | undefined;
+}
+
 export const LAST_ERROR_LENGTH_MAX = 500;
 
-/** Locks up to `limit` due rows until the transaction ends, oldest due first; rows locked by others are passed over. */
+/**
+ * Locks up to `limit` due rows until the transaction ends, oldest due first; rows locked by others are passed over.
+ * Decisions are claimed apart (decisions.store.ts).
+ */
 export async function claimDue(connection: Connection, limit: number): Promise<OutboxRow[]> {
   const { rows } = await connection.query<OutboxRow>(
     `select o.id, o.message, o.attempts, o.job_id as "jobId", o.tenant_id as "tenantId", j.kind,
@@ -45,7 +55,7 @@ export async function claimDue(connection: Connection, limit: number): Promise<O
             o.message = 'cancel' and exists (select 1 from longhaul.outbox s
               where s.job_id = o.job_id and s.message = 'start' and s.dispatched_at is null) as "startUnsent"
      from longhaul.outbox o join longhaul.jobs j on j.id = o.job_id
-     where o.dispatched_at is null and o.due_at <= now()
+     where o.dispatched_at is null and o.due_at <= now() and o.message <> 'decide'
      order by o.due_at, o.id limit $1
      for update of o skip locked`,
     [limit],
@@ -59,9 +69,9 @@ export async function claimDue(connection: Connection, limit: number): Promise<O
  */
 export async function markSent(connection: Connection, rows: readonly OutboxRow[]): Promise<void> {
   if (rows.length === 0) return;
-  await connection.query(
-    `update longhaul.outbox set dispatched_at = clock_timestamp(), last_error = null where id = any($1)`,
-    [rows.map((row) => row.id)],
+  await markRowsDone(
+    connection,
+    rows.map((row) => row.id),
   );
   const started = rows.filter((row) => row.message === 'start' && !row.ended).map((row) => row.jobId);
   if (started.length === 0) return;
@@ -69,6 +79,15 @@ export async function markSent(connection: Connection, rows: readonly OutboxRow[
     `update longhaul.jobs set dispatched_at = clock_timestamp() where id in
        (select id from longhaul.jobs where id = any($1) and dispatched_at is null order by id for update skip locked)`,
     [started],
+  );
+}
+
+/** Marks rows of any message as done with. */
+export async function markRowsDone(connection: Connection, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await connection.query(
+    `update longhaul.outbox set dispatched_at = clock_timestamp(), last_error = null where id = any($1)`,
+    [ids],
   );
 }
 
@@ -127,4 +146,14 @@ export async function measureOutbox(database: Database): Promise<OutboxMeasure> 
     failing: Number(row?.failing ?? 0),
     oldestAgeMs: row?.age ?? undefined,
   };
+}
+
+/** How many jobs wait for a person, and for how long. */
+export async function measureParks(database: Database): Promise<ParkMeasure> {
+  const { rows } = await database.query<{ open: string; age: number | null }>(
+    `select count(*) as open, (extract(epoch from clock_timestamp() - min(created_at)) * 1000)::float8 as age
+     from longhaul.dead_letters where closed_at is null`,
+  );
+  const [row] = rows;
+  return { open: Number(row?.open ?? 0), oldestAgeMs: row?.age ?? undefined };
 }

@@ -65,7 +65,7 @@ export async function resendStart(database: Database, jobId: string): Promise<bo
      select j.id, j.tenant_id, 'start' from longhaul.jobs j
      where j.id = $1 and j.ended_at is null and j.started_at is null
        and not exists (select 1 from longhaul.effects e where e.job_id = j.id)
-     on conflict (job_id, message) do update set dispatched_at = null, due_at = now(), attempts = 0,
+     on conflict (job_id, message, decision_id) do update set dispatched_at = null, due_at = now(), attempts = 0,
        last_error = 'No workflow was found; sent again.' where longhaul.outbox.dispatched_at is not null`,
     [jobId],
   );

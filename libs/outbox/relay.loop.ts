@@ -1,7 +1,7 @@
 /** The relay's loop: batch after batch while there is work, slower while there is none, backing off from trouble. */
 import type { Logger } from 'pino';
 import { backoffMs, type Backoff } from './backoff.js';
-import { dispatchBatch, type Dispatcher } from './dispatcher.js';
+import { dispatchBatch, type BatchResult, type Dispatcher } from './dispatcher.js';
 
 export interface LoopPace {
   /** Between looks right after there was something. */
@@ -29,11 +29,27 @@ export interface RelayLoop {
   stop(): Promise<void>;
 }
 
+/** What a loop sends: all that starts and cancels, or (a second loop, so that neither waits for the other) decisions. */
+export interface LoopWork {
+  readonly dispatch: (dispatcher: Dispatcher) => Promise<BatchResult>;
+  /** Of several loops one shows whether engine and database are up. */
+  readonly showsHealth: boolean;
+}
+
+const JOBS: LoopWork = { dispatch: dispatchBatch, showsHealth: true };
+
 /** Starts the loop; it never ends by itself, whatever fails. */
-export function startRelayLoop(dispatcher: Dispatcher, pace: LoopPace = LOOP_PACE): RelayLoop {
+export function startRelayLoop(
+  dispatcher: Dispatcher,
+  pace: LoopPace = LOOP_PACE,
+  work: LoopWork = JOBS,
+): RelayLoop {
   const { logger, metrics } = dispatcher;
-  const engineHealth = createHealth('The engine', logger, (up) => metrics.engineUp.set(up ? 1 : 0));
-  const databaseHealth = createHealth('The database', logger, (up) => metrics.databaseUp.set(up ? 1 : 0));
+  const shows = (gauge: 'engineUp' | 'databaseUp') => (up: boolean) => {
+    if (work.showsHealth) metrics[gauge].set(up ? 1 : 0);
+  };
+  const engineHealth = createHealth('The engine', logger, shows('engineUp'));
+  const databaseHealth = createHealth('The database', logger, shows('databaseUp'));
   const sleeper = createSleeper();
   let stopped = false;
   let idleMs = pace.busyMs;
@@ -47,7 +63,7 @@ export function startRelayLoop(dispatcher: Dispatcher, pace: LoopPace = LOOP_PAC
       return sleeper.trouble(backoffMs(pace.trouble, engineHealth.failures()));
     }
     try {
-      const { claimed, sent, engineAway, awayError } = await dispatchBatch(dispatcher);
+      const { claimed, sent, engineAway, awayError } = await work.dispatch(dispatcher);
       databaseHealth.worked();
       if (engineAway) {
         engineHealth.failed(awayError);

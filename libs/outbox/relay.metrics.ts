@@ -1,6 +1,6 @@
 /** What the relay shows of itself. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { OutboxMeasure } from './outbox.store.js';
+import type { OutboxMeasure, ParkMeasure } from './outbox.store.js';
 
 export interface RelayMetrics {
   readonly dispatched: Counter<'message' | 'outcome'>;
@@ -13,6 +13,8 @@ export interface RelayMetrics {
   readonly swept: Counter<'what'>;
   /** Takes over what waits now. Between two measures, and with the database away, the age goes on growing. */
   observeOutbox(measure: OutboxMeasure): void;
+  /** Takes over how many jobs wait for a person, and since when. */
+  observeParks(measure: ParkMeasure): void;
 }
 
 /** Registers the relay's metrics. */
@@ -38,6 +40,16 @@ export function createRelayMetrics(
   const failing = new Gauge({
     name: 'longhaul_outbox_failing_rows',
     help: 'Unsent outbox rows that the engine, or our own encryption, refused at least once.',
+    registers,
+  });
+  const parked = new Gauge({
+    name: 'longhaul_parked_jobs',
+    help: 'Jobs that wait for a person to decide.',
+    registers,
+  });
+  const parkedAge = new Gauge({
+    name: 'longhaul_parked_oldest_age_seconds',
+    help: 'For how long the job that was parked first has waited; 0 when there is none.',
     registers,
   });
   return {
@@ -87,6 +99,10 @@ export function createRelayMetrics(
       labelNames: ['what'],
       registers,
     }),
+    observeParks: ({ open, oldestAgeMs }) => {
+      parked.set(open);
+      parkedAge.set((oldestAgeMs ?? 0) / 1000);
+    },
     observeOutbox: (measure) => {
       unsent.set(measure.unsent);
       failing.set(measure.failing);

@@ -1,5 +1,6 @@
-/** The effect ledger in PostgreSQL (role worker): each method one call of one SQL function, see 0002_ledger.sql. */
+/** The effect ledger in PostgreSQL (role worker): each method one call of one SQL function, see 0002_ledger.sql and 0009_decisions.sql. */
 import { v7 as uuidv7 } from 'uuid';
+import { isElsewhere } from '../saga/define.js';
 import { Rejected, Transient, type Certainty } from '../saga/failure.js';
 import type { JobRef, OwnTransaction, StepProgress, Transaction } from '../saga/implement.js';
 import type {
@@ -54,7 +55,7 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       on,
       'complete_effect',
       [claim.job.tenantId, refJson(claim), json(outcome), progress === undefined ? null : told(progress)],
-      claim.effect === 'keyed' ? 'unknown' : 'no',
+      isElsewhere(claim.effect) ? 'unknown' : 'no',
     );
   const beginUndoOn = (on: Querying, claim: UndoClaim) =>
     call<UndoAnswer>(on, 'begin_undo', [claim.job.tenantId, refJson(claim)]);

@@ -11,6 +11,13 @@ export function tenantOf(request: FastifyRequest): string {
   return tenantId;
 }
 
+/** Who asks, for the audit log. */
+export function actorOf(request: FastifyRequest): string {
+  const { principal } = request;
+  if (!principal) throw new Error(`${request.url} is audited, but its route does not ask for a key`);
+  return `${principal.role} key ${principal.keyId}`;
+}
+
 /** The inspected body; `{ value: undefined }` where none was sent. */
 export function optionalBody(request: FastifyRequest): JsonBody {
   return (request.body as JsonBody | undefined) ?? { value: undefined, errors: [] };

@@ -9,7 +9,7 @@ export const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 200;
 
 /** Text that PostgreSQL can hold: query strings do not pass the body's inspection. */
-const Text = z
+export const Text = z
   .string()
   .refine(
     (text) => !text.includes('\0') && text.isWellFormed(),

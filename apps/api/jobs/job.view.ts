@@ -228,7 +228,11 @@ function toIso(time: string): string {
   return new Date(time).toISOString();
 }
 
-function linksOf(id: string, { publicUrl, temporal }: ViewContext): Job['links'] {
+/** What links are made of. */
+export type LinkContext = Pick<ViewContext, 'publicUrl' | 'temporal'>;
+
+/** Where a job is found, and its workflow in Temporal's Web UI. */
+export function linksOf(id: string, { publicUrl, temporal }: LinkContext): Job['links'] {
   const self = `${publicUrl}/jobs/${id}`;
   return {
     self,

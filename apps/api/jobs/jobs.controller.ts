@@ -205,7 +205,10 @@ export function retryAfterSeconds(job: Job): number {
   return Math.min(Math.max(share, RETRY_AFTER_LEAST_SECONDS), RETRY_AFTER_MOST_SECONDS);
 }
 
-function toStrings(query: ListParameters): Record<string, string> {
+/** A query as it was, for the next page's link. */
+export function toStrings(
+  query: Readonly<Record<string, string | number | undefined>>,
+): Record<string, string> {
   return Object.fromEntries(
     Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );

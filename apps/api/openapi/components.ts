@@ -12,11 +12,15 @@ import {
   Progress,
   StepView,
 } from '../jobs/job.schema.js';
+import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
 
 type Schemas = Record<string, JsonSchema>;
 
-const OWN = { Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview };
+const OWN = {
+  ...{ Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview },
+  ...{ DeadLetter, DeadLetterPage },
+};
 const REF = '#/components/schemas/';
 const EXPORT_KIND = 'report.export';
 
@@ -37,6 +41,10 @@ function ownSchemas(): Schemas {
   return {
     ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, bare(schema as JsonSchema)])),
     CancelRequest: bare(z.toJSONSchema(CancelRequest, { io: 'input', unrepresentable: 'any' })),
+    ...hoisted(
+      'DecisionRequest',
+      bare(z.toJSONSchema(DecisionBody, { io: 'input', unrepresentable: 'any' })),
+    ),
   };
 }
 
@@ -132,6 +140,11 @@ function writtenSchemas(): Schemas {
           },
         },
         jobId: { type: 'string', format: 'uuid', description: 'The job that is in the way.' },
+        possible: {
+          type: 'array',
+          items: text,
+          description: 'Of a decision that is not possible: those that are.',
+        },
       },
     },
     ProblemKind: {

@@ -4,6 +4,7 @@ import { COMPRESSIONS } from '../../../libs/datasets/compressions.js';
 import { FORMATS } from '../../../libs/datasets/formats.js';
 import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
+import { DeadLetterQuery } from '../operators/dead-letter.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
 
 export interface AnswerSpec {
@@ -34,6 +35,7 @@ export interface OperationSpec {
 }
 
 const JSON_TYPE = 'application/json';
+const deadLetterId = { id: 'The dead letter’s id, a UUIDv7.' };
 const jobId = { id: 'The job’s id, a UUIDv7.' };
 
 const bodyProblems = [
@@ -278,6 +280,44 @@ const table = {
       304: { description: 'You have it.' },
     },
     problems: ['invalid_signature', 'link_expired', 'result_expired', 'range_not_satisfiable'],
+  },
+  listDeadLetters: {
+    tag: 'Operators',
+    summary: 'List parked jobs of every tenant, the latest park first',
+    description: 'Role operator. `status=open` for those that wait for a person now.',
+    query: DeadLetterQuery,
+    answers: {
+      200: {
+        description: 'A page.',
+        headers: { Link: '`rel="next"` where there are more.' },
+        content: { [JSON_TYPE]: 'DeadLetterPage' },
+      },
+    },
+    problems: ['validation_failed', 'role_too_low'],
+  },
+  getDeadLetter: {
+    tag: 'Operators',
+    summary: 'Read a park with its context',
+    description: 'Role operator.',
+    params: deadLetterId,
+    answers: { 200: { description: 'The dead letter.', content: { [JSON_TYPE]: 'DeadLetter' } } },
+    problems: ['dead_letter_not_found', 'validation_failed', 'role_too_low'],
+  },
+  decide: {
+    tag: 'Operators',
+    summary: 'Decide how a parked job goes on',
+    description:
+      'Role operator; audited. Stored durably before it answers, and carried to the saga whatever happens meanwhile. The same decision twice is one.',
+    params: deadLetterId,
+    body: { schema: 'DecisionRequest', required: true },
+    answers: {
+      202: {
+        description: 'Stored; the job as it is now.',
+        headers: { Location: 'The job.', 'Retry-After': 'Where it has not ended.' },
+        content: { [JSON_TYPE]: 'Job' },
+      },
+    },
+    problems: [...bodyProblems, 'dead_letter_not_found', 'decision_not_possible', 'job_busy', 'role_too_low'],
   },
   encodePayloads: {
     tag: 'Operators',

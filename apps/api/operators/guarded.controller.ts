@@ -5,9 +5,17 @@ import { Door } from '../http/door.decorator.js';
 import { Problem } from '../problems/problem.js';
 
 const ADMIN = ['tenants', 'keys', 'audit'];
-const OPERATOR = ['dead-letters', 'queues', 'downstreams'];
-/** Kill switches under prefixes that clients, or admins, may otherwise use. */
-const SWITCHES = ['kinds/:kind/pause', 'kinds/:kind/resume', 'tenants/:id/pause', 'tenants/:id/resume'];
+const OPERATOR = ['queues', 'downstreams'];
+/** Under prefixes that answer already, or that clients or admins may otherwise use. */
+const SINGLE = [
+  'dead-letters/groups',
+  'dead-letters/redrive',
+  'dead-letters/:id/purge',
+  'kinds/:kind/pause',
+  'kinds/:kind/resume',
+  'tenants/:id/pause',
+  'tenants/:id/resume',
+];
 
 function withAllBelow(prefixes: readonly string[]): string[] {
   return prefixes.flatMap((prefix) => [prefix, `${prefix}/*`]);
@@ -16,7 +24,7 @@ function withAllBelow(prefixes: readonly string[]): string[] {
 @ApiExcludeController()
 @Controller()
 export class GuardedController {
-  @All([...withAllBelow(OPERATOR), ...SWITCHES])
+  @All([...withAllBelow(OPERATOR), ...SINGLE])
   @Door('operator', { hidden: true })
   operators(): never {
     throw notYet();

@@ -63,6 +63,11 @@ const kinds = {
     title: 'No such kind of job',
     advice: 'GET /kinds lists them.',
   },
+  dead_letter_not_found: {
+    status: 404,
+    title: 'No such dead letter',
+    advice: 'GET /dead-letters lists them.',
+  },
   problem_not_found: {
     status: 404,
     title: 'No such error code',
@@ -117,6 +122,11 @@ const kinds = {
     status: 409,
     title: 'The job is past its commit point',
     advice: 'It only goes forward from here. Wait for its end.',
+  },
+  decision_not_possible: {
+    status: 409,
+    title: 'The parked job cannot be decided so',
+    advice: '`detail` says why, and `possible` what is. With Retry-After it becomes possible then.',
   },
   result_expired: {
     status: 410,

@@ -12,6 +12,8 @@ export interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** The job the refusal is about, when there is one the client may see. */
   readonly jobId?: string;
+  /** Of a decision: what is possible instead. */
+  readonly possible?: readonly string[];
   readonly cause?: unknown;
 }
 
@@ -21,6 +23,7 @@ export interface ProblemBody {
   readonly detail: string;
   readonly errors?: readonly FieldError[];
   readonly jobId?: string;
+  readonly possible?: readonly string[];
 }
 
 export interface ProblemDocument {
@@ -33,6 +36,7 @@ export interface ProblemDocument {
   readonly traceId: string;
   readonly errors?: readonly FieldError[];
   readonly jobId?: string;
+  readonly possible?: readonly string[];
 }
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
@@ -41,6 +45,7 @@ export class Problem extends Error {
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly jobId: string | undefined;
+  readonly possible: readonly string[] | undefined;
 
   constructor(
     readonly code: ProblemCode,
@@ -52,6 +57,7 @@ export class Problem extends Error {
     this.errors = options.errors;
     this.headers = options.headers ?? {};
     this.jobId = options.jobId;
+    this.possible = options.possible;
   }
 
   get status(): number {
@@ -65,6 +71,7 @@ export class Problem extends Error {
       detail: this.detail,
       ...(this.errors ? { errors: this.errors } : {}),
       ...(this.jobId ? { jobId: this.jobId } : {}),
+      ...(this.possible ? { possible: this.possible } : {}),
     };
   }
 }
@@ -85,5 +92,6 @@ export function toProblemDocument(
     traceId: about.traceId,
     ...(body.errors ? { errors: body.errors } : {}),
     ...(body.jobId ? { jobId: body.jobId } : {}),
+    ...(body.possible ? { possible: body.possible } : {}),
   };
 }

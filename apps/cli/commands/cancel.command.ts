@@ -33,7 +33,9 @@ async function cancel(id: string, flags: CancelFlags): Promise<void> {
     terminal.print(
       preview.wouldUndo.length === 0 ? 'Possible; nothing is there to undo.' : 'Possible; would undo:',
     );
-    preview.wouldUndo.forEach(({ step, undo }) => terminal.print(`  ${toPlain(step)} by ${toPlain(undo)}`));
+    preview.wouldUndo.forEach(({ step, item, undo }) => {
+      terminal.print(`  ${toPlain(step)}${item === undefined ? '' : ` ${item}`} by ${toPlain(undo)}`);
+    });
     return;
   }
   const job = await client.cancel(id, { reason: flags.reason });

@@ -1,18 +1,15 @@
 /** `longhaul keys list|create|revoke`: API keys, with the login that owns the schema. */
 import type { Command } from 'commander';
-import pg from 'pg';
-import { completeEnvironment } from '../../../libs/embedded/process-environment.js';
 import type { ApiKeyRole } from '../../../libs/security/api-key.js';
 import {
   createApiKey,
   ensureTenant,
-  findTenant,
   listApiKeys,
   revokeApiKey,
-  type OwnerPool,
 } from '../../../libs/security/tenants.store.js';
 import { action, CommandError } from '../command.error.js';
 import { renderTable } from '../jobs-table.view.js';
+import { tenantIdOf, withOwner } from '../owner.store.js';
 import { openTerminal } from '../terminal.js';
 
 interface CreateFlags {
@@ -101,12 +98,6 @@ async function revoke(id: string): Promise<void> {
   });
 }
 
-async function tenantIdOf(owner: OwnerPool, name: string): Promise<string> {
-  const tenant = await findTenant(owner, name);
-  if (!tenant) throw new CommandError(`There is no tenant "${name}" (keys create --new-tenant makes one).`);
-  return tenant.id;
-}
-
 function masterKey(): Buffer {
   const text = process.env.LONGHAUL_MASTER_KEY;
   if (!text) throw new CommandError('A new tenant needs a data key: set LONGHAUL_MASTER_KEY.');
@@ -115,17 +106,4 @@ function masterKey(): Buffer {
     throw new CommandError('LONGHAUL_MASTER_KEY must be 32 bytes in base64 (openssl rand -base64 32).');
   }
   return key;
-}
-
-async function withOwner(work: (owner: OwnerPool) => Promise<void>): Promise<void> {
-  completeEnvironment(process.env);
-  const url = process.env.DATABASE_URL;
-  if (!url) throw new CommandError('Which database? Set DATABASE_URL to the login that owns the schema.');
-  const owner = new pg.Pool({ connectionString: url, max: 1, application_name: 'longhaul-keys' });
-  owner.on('error', () => undefined); // an idle connection broke; the next query opens another or throws
-  try {
-    await work(owner);
-  } finally {
-    await owner.end();
-  }
 }

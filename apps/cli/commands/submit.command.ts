@@ -69,23 +69,23 @@ async function submit(kind: string, flags: SubmitFlags): Promise<void> {
 }
 
 /** `-`, `@FILE` or the JSON itself. */
-export async function readInput(argument: string): Promise<string> {
+export async function readInput(argument: string, option = '--input'): Promise<string> {
   if (argument === '-') return readText(process.stdin);
   if (!argument.startsWith('@')) return argument;
   try {
     return await readFile(argument.slice(1), 'utf8');
   } catch (error) {
-    throw new CommandError(`--input ${argument}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CommandError(
+      `${option} ${argument}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
-export function parseInput(text: string): unknown {
+export function parseInput(text: string, option = '--input', example = '{"dataset":"flights"}'): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new CommandError(
-      `--input is not JSON: ${reason}\nIn a shell, quote it: --input '{"dataset":"flights"}'`,
-    );
+    throw new CommandError(`${option} is not JSON: ${reason}\nIn a shell, quote it: ${option} '${example}'`);
   }
 }

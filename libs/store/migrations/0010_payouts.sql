@@ -84,10 +84,6 @@ create unique index account_entries_once on longhaul.account_entries (batch_id, 
 create unique index account_entries_deposit on longhaul.account_entries (tenant_id, account_id, reference) where reference is not null;
 create index account_entries_account on longhaul.account_entries (tenant_id, account_id, id);
 
-create function longhaul.refuse_change() returns trigger language plpgsql as $$
-begin
-  raise exception 'longhaul.% is append-only: post a new entry', tg_table_name using errcode = '23000';
-end $$;
 create trigger append_only before update or delete on longhaul.account_entries
   for each row execute function longhaul.refuse_change();
 create trigger append_only_whole before truncate on longhaul.account_entries
@@ -156,7 +152,6 @@ grant insert on longhaul.payout_batches, longhaul.payout_items to longhaul_worke
 grant update (held_minor, allocated_minor, state, closed_at) on longhaul.payout_batches to longhaul_worker;
 grant update (state, job_id, transfer_id, reason, changed_at) on longhaul.payout_items to longhaul_worker;
 
-revoke all on function longhaul.refuse_change() from public;
 revoke all on function longhaul.post_entry(text, text, bigint, bigint, uuid, int, text) from public;
 revoke all on function longhaul.post_payout(text, text, bigint, bigint, uuid, int) from public;
 revoke all on function longhaul.deposit(uuid, text, text, bigint, text) from public;

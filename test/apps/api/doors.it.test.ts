@@ -70,8 +70,8 @@ describe('keys', () => {
   });
 
   const operator = [
-    '/dead-letters',
-    '/dead-letters/x/decisions',
+    '/dead-letters/redrive',
+    '/dead-letters/x/purge',
     '/queues',
     '/queues/a/pause',
     '/downstreams/x/resume',
@@ -192,6 +192,9 @@ describe('the document', () => {
       '/codec/decode',
       '/codec/encode',
       '/codec/ui/{token}/decode',
+      '/dead-letters',
+      '/dead-letters/{id}',
+      '/dead-letters/{id}/decisions',
       '/exports',
       '/healthz',
       '/jobs',

@@ -154,6 +154,36 @@ test(
   END_TIMEOUT_MS,
 );
 
+test(
+  'above the limit waits for a person, and goes on at the approval',
+  async () => {
+    const before = await spentMinor();
+    const id = await submit(['acct_37', 'acct_38'], 600_000);
+    const { keys } = await stack.run();
+    const operator = { headers: { authorization: `Bearer ${keys.operator}` } };
+    const letter = await eventually('the wait for an approval', async () => {
+      const response = await stack.call('/dead-letters?kind=payout.batch&step=approve', operator);
+      const { items } = (await response.json()) as { items: { id: string; park: number; job: string }[] };
+      return items[0];
+    });
+    const decision = {
+      park: letter.park,
+      decision: 'resolve',
+      reason: 'The board agreed',
+      output: { approved: true },
+    };
+    const decided = await stack.call(`/dead-letters/${letter.id}/decisions`, {
+      ...operator,
+      method: 'POST',
+      body: JSON.stringify(decision),
+    });
+    expect(decided.status).toBe(202);
+    expect(await ended(id)).toMatchObject({ status: 'SUCCEEDED', result: { paid: 2, paidMinor: 1_200_000 } });
+    expect((await spentMinor()).books).toBe(before.books + 1_200_000);
+  },
+  END_TIMEOUT_MS,
+);
+
 test('of an account that has not so much fails, and nothing is reserved', async () => {
   const job = await ended(await submit(['acct_0'], OPENING_MINOR));
   expect(job).toMatchObject({ status: 'FAILED', error: { code: 'insufficient_funds' } });
