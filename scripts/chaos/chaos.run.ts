@@ -11,10 +11,11 @@ import { carryOut, type Hit } from './faults.js';
 import { judge, type Judgement } from './judge.js';
 import type { ChaosKind } from './kinds/kind.js';
 import { observe, type Observer } from './observer.js';
+import { startOperator } from './operator.js';
 import { planOf, type Plan } from './plan.js';
 import { findProcess, recordedProcesses, workerNames } from './processes.js';
 import { makeChaosHome, removeChaosHome, startStackUnderChaos, type StackUnderChaos } from './stack.js';
-import { startSubmitting, type Asked } from './submitting.js';
+import { startSubmitting, stubbornClient, type Asked } from './submitting.js';
 import { openTenants, TENANTS } from './tenants.js';
 import type { Violation } from './violation.js';
 
@@ -43,6 +44,8 @@ export interface ChaosResult extends Judgement {
   readonly counts: Counts | undefined;
   readonly hits: readonly Hit[];
   readonly asked: readonly Asked[];
+  /** What the operator decided. */
+  readonly decisions: Readonly<Record<string, number>>;
   readonly drained: Rest;
   /** How long what killed workers left in the store was there after the drain. */
   readonly swept: Rest;
@@ -128,6 +131,7 @@ async function disturbAndJudge(
   const plan = planOf({ ...options, workers: workerNames(), tenants: TENANTS });
   on.plan(plan);
 
+  const operator = startOperator(stubbornClient(stack.run.api, stack.run.keys.operator), kinds);
   const startedAt = performance.now();
   const hits: Hit[] = [];
   const submitting = startSubmitting(plan, clientOf, signal);
@@ -152,7 +156,8 @@ async function disturbAndJudge(
     on.stage('All is asked for and all faults are over; waiting for the rest');
     const jobs = new Set(submitting.asked.flatMap(({ answers }) => answers.map(({ jobId }) => jobId))).size;
     const limitMs = drainLimitMs(plan.jobs.length);
-    const drained = await drain({ counts: () => observer.counts(), engine, jobs, limitMs }, signal);
+    const toRest = { counts: () => observer.counts(), stuck: () => operator.stuck(), engine, jobs, limitMs };
+    const drained = await drain(toRest, signal);
     tell();
     const swept = await sweepUp(stack, on, signal);
     on.stage('Auditing');
@@ -170,12 +175,14 @@ async function disturbAndJudge(
       counts: observer.counts(),
       hits,
       asked,
+      decisions: operator.decisions(),
       drained,
       swept,
       ...judgement,
     };
   } finally {
     clearInterval(ticker);
+    await operator.stop();
     over.abort(new Error('The run is over.'));
     // What was begun ends before the stack does; its failure has been told already.
     await Promise.allSettled([submitting.done, disturbing]);

@@ -21,11 +21,13 @@ export function drainLimitMs(jobs: number): number {
   return DRAIN_BASE_MS + jobs * DRAIN_PER_JOB_MS;
 }
 
-/** Until every job has ended or waits for a person, the outbox is empty and no workflow runs. */
+/** Until every job has ended or is stuck, the outbox is empty and no workflow runs. */
 export async function drain(
   what: {
     readonly counts: () => Counts | undefined;
     readonly engine: EngineWitness;
+    /** Jobs that stay parked whatever is decided: they are not waited for. */
+    readonly stuck: () => number;
     /** How many jobs clients were told of: counts that know fewer are old. */
     readonly jobs: number;
     readonly limitMs: number;
@@ -36,14 +38,10 @@ export async function drain(
   for (;;) {
     const counts = what.counts();
     const tookMs = performance.now() - startedAt;
-    if (
-      counts &&
-      counts.jobs >= what.jobs &&
-      counts.ended + counts.parked === counts.jobs &&
-      counts.unsent === 0
-    ) {
+    const stuck = what.stuck();
+    if (counts && counts.jobs >= what.jobs && counts.ended + stuck === counts.jobs && counts.unsent === 0) {
       const running = await what.engine.list('running').catch(() => undefined); // away still: asked again
-      if (running !== undefined && running.length <= counts.parked) return { isReached: true, tookMs };
+      if (running !== undefined && running.length <= stuck) return { isReached: true, tookMs };
     }
     if (tookMs > what.limitMs) return { isReached: false, tookMs };
     await sleep(POLL_MS, signal);

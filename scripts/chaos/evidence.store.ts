@@ -20,8 +20,8 @@ export async function readDatabase(database: Database): Promise<FromDatabase> {
        from longhaul.jobs j join longhaul.tenants t on t.id = j.tenant_id order by j.id`,
   );
   const effects = await database.query<EffectRow>(
-    `select job_id as "jobId", step, item, generation, step_kind as "stepKind", effect, state, attempt,
-            undo_attempt as "undoAttempt" from longhaul.effects order by job_id, seq, item`,
+    `select job_id as "jobId", step, item, generation, step_kind as "stepKind", effect, state, failed, doubt,
+            lease_until as "leaseUntil", attempt, undo_attempt as "undoAttempt" from longhaul.effects order by job_id, seq, item`,
   );
   const outbox = await database.query<OutboxRow>(
     `select job_id as "jobId", message, attempts, last_error as "lastError"

@@ -22,6 +22,12 @@ export interface EffectRow {
   readonly stepKind: string;
   readonly effect: string;
   readonly state: 'claimed' | 'done' | 'undoing' | 'undone' | 'kept';
+  /** The latest report of an attempt was that it failed. */
+  readonly failed: boolean;
+  /** Nobody knows whether it happened. */
+  readonly doubt: boolean;
+  /** Until then an attempt may act that has not reported. */
+  readonly leaseUntil: Date | null;
   readonly attempt: number;
   readonly undoAttempt: number;
 }

@@ -48,7 +48,7 @@ function countErrors(jobs: Iterable<Job>): Record<string, number> {
   const errors: Record<string, number> = {};
   for (const { kind, error } of jobs) {
     if (error === null) continue;
-    const name = `${kind} ${error.code}`;
+    const name = `${kind} ${error.code}${error.step ? ` in ${error.step}` : ''}`;
     errors[name] = (errors[name] ?? 0) + 1;
   }
   return errors;

@@ -6,11 +6,14 @@ import type { Violation } from './violation.js';
 const VIOLATIONS_SHOWN_MAX = 40;
 const NAME_WIDTH = 16;
 
-type Told = Pick<ChaosResult, 'counts' | 'hits' | 'asked' | 'errors' | 'facts' | 'drained' | 'swept'>;
+type Told = Pick<
+  ChaosResult,
+  'counts' | 'hits' | 'asked' | 'decisions' | 'errors' | 'facts' | 'drained' | 'swept'
+>;
 
 /** The counts. */
 export function renderSummary(result: Told, tookMs: number): string[] {
-  const { counts, hits, asked, errors, facts, drained, swept } = result;
+  const { counts, hits, asked, decisions, errors, facts, drained, swept } = result;
   const answers = asked.flatMap((one) => one.answers.map(({ outcome }) => outcome));
   const cancels = asked.flatMap(({ cancel }) => cancel ?? []);
   const acts = hits.map(({ fault }) => `${fault.act} ${fault.target.split(' ')[0]}`);
@@ -19,6 +22,7 @@ export function renderSummary(result: Told, tookMs: number): string[] {
     ['jobs', `${counts?.jobs ?? 0}: ${listed(counts?.byStatus ?? {})}`],
     ['answers', `${answers.length}: ${listed(countEach(answers))}; cancels: ${listed(countEach(cancels))}`],
     ['errors', listed(errors)],
+    ['decisions', listed(decisions)],
     ['faults', `${hits.length}, ${signals} signals: ${listed(countEach(acts))}`],
     ...Object.entries(facts),
     [

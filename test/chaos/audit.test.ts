@@ -44,6 +44,9 @@ function effectOf(jobId: string, step: string, more: Partial<EffectRow> = {}): E
     stepKind: 'compensable',
     effect: 'keyed',
     state: 'done',
+    failed: false,
+    doubt: false,
+    leaseUntil: null,
     attempt: 1,
     undoAttempt: 0,
     ...more,
@@ -76,6 +79,7 @@ function sound(): Evidence {
       effectOf('well', 'render'),
       effectOf('well', 'publish', { stepKind: 'pivot' }),
       effectOf('stopped', 'render', { state: 'undone' }),
+      effectOf('stopped', 'pay', { stepKind: 'pivot', state: 'claimed', failed: true }),
       effectOf('stopped', 'plan', { stepKind: 'readOnly', effect: 'none', state: 'claimed' }),
     ],
     outbox: [],
@@ -235,6 +239,26 @@ const DOCTORED: readonly Doctored[] = [
     name: 'an effect that is still claimed',
     rule: 'the ledger is settled',
     change: ({ effects }) => ({ effects: [...effects, effectOf('well', 'announce', { state: 'claimed' })] }),
+  },
+  {
+    name: 'a failed attempt in doubt',
+    rule: 'the ledger is settled',
+    change: ({ effects }) => ({
+      effects: [
+        ...effects,
+        effectOf('stopped', 'pay', { state: 'claimed', failed: true, doubt: true, item: 1 }),
+      ],
+    }),
+  },
+  {
+    name: 'a failed attempt beside one that may still act',
+    rule: 'the ledger is settled',
+    change: ({ effects }) => ({
+      effects: [
+        ...effects,
+        effectOf('stopped', 'pay', { state: 'claimed', failed: true, leaseUntil: AT, item: 1 }),
+      ],
+    }),
   },
   {
     name: 'an undo that is not done',

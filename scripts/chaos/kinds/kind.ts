@@ -1,5 +1,6 @@
 /** What a kind brings to a chaos run: jobs to ask for, and its own look at what became of them. One file a kind. */
 import type { Client } from '../../../libs/client/client.js';
+import type { DeadLetter } from '../../../libs/client/dead-letter.types.js';
 import type { Job } from '../../../libs/client/job.types.js';
 import type { Violation } from '../violation.js';
 import type { StackUnderChaos } from '../stack.js';
@@ -45,6 +46,8 @@ export interface ChaosKind extends KindPlan {
   environment?(home: string): NodeJS.ProcessEnv;
   /** What its jobs need beside the stack, before the first is asked for. */
   prepare?(stack: StackUnderChaos): Promise<void>;
+  /** What a person answers where a job of this kind waits for one by design. */
+  answer?(letter: DeadLetter): unknown;
   /** Looks at what only this kind knows: files, money. Read only. */
   audit(jobs: readonly EndedJob[], stack: StackUnderChaos): Promise<Findings>;
   close?(): Promise<void>;

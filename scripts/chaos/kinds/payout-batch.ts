@@ -19,6 +19,8 @@ const REFUSED_AFTERWARDS = 8;
 const BLOCKED_SHARE = 0.05;
 const ITEMS_MAX = 5;
 const AMOUNT_MINOR_MAX = 60_000;
+/** About one batch in three. */
+const APPROVED_OVER_MINOR = 110_000;
 const KEY = 'sandbox';
 /** One request in four meets something. */
 const FAULTS = {
@@ -62,6 +64,9 @@ export function payoutBatchChaos(seed: number): ChaosKind {
         reference: `chaos ${number}/${item}`,
       })),
     }),
+    environment: () => ({ PAYOUT_APPROVAL_OVER_MINOR: String(APPROVED_OVER_MINOR) }),
+    // As the job's id has it: the last digit is as good as chance.
+    answer: ({ jobId }) => ({ approved: !jobId.endsWith('0') }),
     async prepare(stack) {
       for (const account of ACCOUNTS) await fillAccounts(stack.run.databaseUrl, TENANTS, account);
       const named = (name: string, count: number, status: string): object[] =>
