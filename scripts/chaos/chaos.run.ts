@@ -101,6 +101,10 @@ async function runOn(stack: StackUnderChaos, options: ChaosOptions): Promise<Cha
     name: 'longhaul-chaos',
     queryTimeoutMs: QUERY_TIMEOUT_MS,
   });
+  // The relay's role may write; an auditor must not. A connection that breaks here fails its next query, too.
+  database.on('connect', (connection) => {
+    connection.query('set default_transaction_read_only = on').catch(() => undefined);
+  });
   const engine = openEngineWitness(run.temporal);
   const observer = observe(database);
   try {

@@ -1,8 +1,10 @@
 /** The chaos audit of files: read by the auditor, a wrong one is found, a right one passes. */
+import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { COLUMN_NAMES, rowOf } from '../../scripts/chaos/kinds/export-source.js';
-import { differenceIn } from '../../scripts/chaos/kinds/report-export.js';
+import type { ArtifactLink, Job } from '../../libs/client/job.types.js';
+import { differenceIn, wrongWith } from '../../scripts/chaos/kinds/report-export.js';
 
 const ROWS = 12;
 
@@ -61,4 +63,34 @@ test('a right NDJSON passes, and one with a null for a text does not', async () 
   expect(await differenceIn(Buffer.from(text), { format: 'ndjson' }, ROWS)).toBeUndefined();
   const wrong = text.replace('"plain"', 'null');
   expect(await differenceIn(Buffer.from(wrong), { format: 'ndjson' }, ROWS)).toContain('row 1 is');
+});
+
+/** A job whose file is `text`, with what the API says of it. */
+function exported(
+  text: string,
+  told: Partial<ArtifactLink>,
+  result: object = {},
+): Promise<string | undefined> {
+  const file = Buffer.from(text);
+  const sha256 = createHash('sha256').update(file).digest('hex');
+  const link = { bytes: file.length, sha256, rows: ROWS, ...told } as ArtifactLink;
+  const url = `data:text/csv;base64,${file.toString('base64')}`;
+  const job = { id: 'job', result: { rows: ROWS, sha256, ...result } } as unknown as Job;
+  const input = { format: 'csv', filter: { line_id: { lte: ROWS } } };
+  return wrongWith({ input, job, client: { artifact: async () => ({ ...link, url }) } }, new Map());
+}
+
+test('a file that is what the API says passes', async () => {
+  expect(await exported(csv(ROWS), {})).toBeUndefined();
+});
+
+test.each([
+  ['another length', csv(ROWS), { bytes: 1 }, {}, 'announced are 1 with'],
+  ['another checksum', csv(ROWS), { sha256: '0'.repeat(64) }, {}, 'arrived; announced are'],
+  ['another number of rows in the link', csv(ROWS), { rows: ROWS + 1 }, {}, 'the link says 13 rows'],
+  ['another number of rows in the result', csv(ROWS), {}, { rows: ROWS - 1 }, 'the result 11 rows'],
+  ['another checksum in the result', csv(ROWS), {}, { sha256: '0'.repeat(64) }, 'asked for were 12'],
+  ['other rows', csv(ROWS - 1), {}, {}, 'it holds 11 rows'],
+])('a file announced with %s is found', async (_, text, told, result, expected) => {
+  expect(await exported(text, told, result)).toContain(expected);
 });

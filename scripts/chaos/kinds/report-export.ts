@@ -1,5 +1,6 @@
 /** Exports of a few thousand rows, in every format: the file must hold exactly the rows, and be what the API says of it. */
 import { createHash } from 'node:crypto';
+import type { Client } from '../../../libs/client/client.js';
 import type { ArtifactLink } from '../../../libs/client/job.types.js';
 import type { Violation } from '../violation.js';
 import { readExported, type FileForm } from './export-files.js';
@@ -63,8 +64,11 @@ async function auditExports(jobs: readonly EndedJob[]): Promise<Findings> {
   return { violations, facts: `${succeeded.length} files fetched, ${known.size} of them different and read` };
 }
 
-/** What is wrong with a job's file; undefined: nothing. */
-async function wrongWith({ input, client, job }: EndedJob, known: Known): Promise<string | undefined> {
+/** What is wrong with a job's file; undefined: nothing. `known`: by checksum, what was read before. */
+export async function wrongWith(
+  { input, client, job }: Pick<EndedJob, 'input' | 'job'> & { readonly client: Pick<Client, 'artifact'> },
+  known: Known,
+): Promise<string | undefined> {
   const asked = input as ExportInput;
   const link = await client.artifact(job.id);
   const response = await fetch(link.url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
