@@ -156,7 +156,7 @@ function* ledgerIsSettled({ jobs, effects, shown }: Evidence): Iterable<Violatio
     if (job === undefined || job.endedAt === null || row.effect === 'none') continue;
     const leftovers = (shown.get(row.jobId)?.leftovers ?? []) as readonly { step?: string; item?: number }[];
     if (leftovers.some(({ step, item }) => step === row.step && (item ?? -1) === row.item)) continue;
-    if (row.state === 'undoing' || row.doubt || (row.state === 'claimed' && !isRefusal(row)))
+    if (row.state === 'undoing' || (row.state === 'claimed' && !isRefusal(row)))
       yield {
         rule: 'the ledger is settled',
         jobId: row.jobId,
@@ -172,8 +172,8 @@ function* ledgerIsSettled({ jobs, effects, shown }: Evidence): Iterable<Violatio
 }
 
 /** An attempt that was answered with a certain no is not followed by anything: the claim with that no is its last word. */
-function isRefusal({ failed, leaseUntil }: EffectRow): boolean {
-  return failed && leaseUntil === null;
+function isRefusal({ failed, doubt, leaseUntil }: EffectRow): boolean {
+  return failed && !doubt && leaseUntil === null;
 }
 
 function nameOf({ step, item, generation, stepKind, attempt, undoAttempt }: EffectRow): string {

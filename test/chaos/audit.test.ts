@@ -78,7 +78,7 @@ function sound(): Evidence {
     effects: [
       effectOf('well', 'render'),
       effectOf('well', 'publish', { stepKind: 'pivot' }),
-      effectOf('stopped', 'render', { state: 'undone' }),
+      effectOf('stopped', 'render', { state: 'undone', failed: true, doubt: true }),
       effectOf('stopped', 'pay', { stepKind: 'pivot', state: 'claimed', failed: true }),
       effectOf('stopped', 'plan', { stepKind: 'readOnly', effect: 'none', state: 'claimed' }),
     ],
