@@ -164,6 +164,8 @@ export type Ruling =
 
 export interface RulingRequest extends EffectRef {
   readonly seq: number;
+  /** The step's, for an undo to work from where no claim was ever heard. */
+  readonly args: unknown;
   readonly ruling: Ruling;
   /** It is the step's undo that is decided about. */
   readonly undo: boolean;

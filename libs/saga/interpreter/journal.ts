@@ -17,6 +17,8 @@ export class Entry implements EffectRef {
   undoAttempts = 0;
   /** How often it was put off. */
   deferrals = 0;
+  /** What an undo works from (S1). */
+  args: unknown;
   readonly shown: StepState & { status: StepStatus };
   declare readonly item?: number;
   /** Members of its group. */

@@ -15,7 +15,7 @@ export async function rule(
 ): Promise<Ruled> {
   const { name: step, generation, seq } = entry;
   for (;;) {
-    const ref = { step, ...itemOf(entry), generation, seq };
+    const ref = { step, ...itemOf(entry), generation, seq, args: entry.args };
     const answer = await run.runtime.rule({ ...ref, ruling, undo: ofUndo, decisionId });
     if (answer.kind !== 'wait') return answer;
     await run.runtime.timer(answer.waitMs).elapsed;

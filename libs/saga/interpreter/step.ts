@@ -49,6 +49,7 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
 }
 
 async function drive(run: SagaRun, entry: Entry, args: unknown): Promise<unknown> {
+  entry.args = args;
   const isPivot = entry.definition.kind === 'pivot';
   let attemptsLeft = entry.definition.retry.attempts;
   for (;;) {

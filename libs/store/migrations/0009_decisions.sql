@@ -390,9 +390,9 @@ begin
   if given is not null then settled := settled || jsonb_build_object('value', given); end if;
 
   insert into longhaul.effects
-      (job_id, step, item, generation, tenant_id, seq, step_kind, effect, undo, state, outcome, finished_at)
+      (job_id, step, item, generation, tenant_id, seq, step_kind, effect, undo, args, state, outcome, finished_at)
     values (job, claim ->> 'step', (claim ->> 'item')::int, (claim ->> 'generation')::int, tenant,
-            (claim ->> 'seq')::int, claim ->> 'stepKind', claim ->> 'effect', claim ->> 'undoName',
+            (claim ->> 'seq')::int, claim ->> 'stepKind', claim ->> 'effect', claim ->> 'undoName', claim -> 'args',
             case ruling when 'keep' then 'kept' when 'resolve' then 'done' else 'undone' end,
             case ruling when 'resolve' then given end, clock_timestamp())
     on conflict do nothing;

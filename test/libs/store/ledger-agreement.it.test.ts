@@ -177,7 +177,7 @@ async function setup(shape: Shape) {
     }),
     settle: (): SettleClaim => ({ job, step: 'pay', generation: 0, seq: 1, effect: shape.effect }),
     rule: (ruling: Ruling, decisionId: string): RulingClaim => ({
-      ...{ job, step: 'pay', generation: 0, seq: 1, ...shape, ruling, decisionId },
+      ...{ job, step: 'pay', generation: 0, seq: 1, args: { cents: 5 }, ...shape, ruling, decisionId },
       undo: ruling === 'keep' && shape.stepKind === 'compensable',
       undoName: shape.stepKind === 'compensable' ? 'unpay' : undefined,
     }),
