@@ -253,6 +253,11 @@ begin
   if e.state in ('undone', 'kept') then return '{"kind": "noop"}'; end if;
   perform longhaul.mark_compensating(job, claim);
 
+  -- Its worker was taken for lost, and a later attempt acts in its place: nobody waits for this one's answer.
+  if e.state = 'undoing' and (claim ->> 'attempt')::int < e.undo_attempt then
+    return jsonb_build_object('kind', 'wait', 'waitMs', (claim ->> 'leaseMs')::bigint);
+  end if;
+
   in_doubt := e.doubt or (e.effect = 'blind' and e.state = 'claimed' and e.lease_until is not null);
   -- Of a `blind` one certainly nothing happened, and undoing nothing is not safe there.
   if (e.effect = 'own' and e.state <> 'done') or (e.effect = 'blind' and e.state = 'claimed' and not in_doubt) then
@@ -297,15 +302,20 @@ create or replace function longhaul.fail_undo(tenant uuid, claim jsonb, report j
 #variable_conflict use_variable
 begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
+  update longhaul.effects x set doubt = true
+    where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
+      and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int and x.state not in ('undone', 'kept')
+      and x.effect = 'blind' and (report ->> 'unknown')::boolean;
   update longhaul.effects x set undo_attempt = (claim ->> 'attempt')::int,
-      doubt = x.doubt or (x.effect = 'blind' and (report ->> 'unknown')::boolean),
       -- Where its beginning was not heard, the lease is still the step's.
       lease_until = case when x.state = 'undoing' then null else x.lease_until end,
       first_error = coalesce(x.first_error, report -> 'failure'),
       last_error = coalesce(report -> 'failure', x.last_error),
       next_attempt_at = longhaul.in_milliseconds((report ->> 'retryInMs')::bigint), updated_at = clock_timestamp()
     where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
-      and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int and x.state not in ('undone', 'kept');
+      and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int and x.state not in ('undone', 'kept')
+      -- Else the lease is a later attempt's.
+      and (claim ->> 'attempt')::int >= x.undo_attempt;
 end $$;
 
 -- A pivot in doubt. Answers {kind: settled, settlement}, {kind: ask, args?}, {kind: unknown} or {kind: wait, waitMs}.
@@ -423,7 +433,8 @@ begin
       end if;
     when 'resolve' then
       if not is_new then
-        if e.state not in ('claimed', 'undoing') then return '{"kind": "refused", "why": "fenced"}'; end if;
+        -- A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same.
+        if e.state not in ('claimed', 'undoing') and not (e.state = 'undone' and claim ->> 'stepKind' = 'pivot') then return '{"kind": "refused", "why": "fenced"}'; end if;
         if elsewhere and acting > clock_timestamp() then return '{"kind": "refused", "why": "in_flight"}'; end if;
         update longhaul.effects x set state = 'done', outcome = given, doubt = false, failed = false,
             next_attempt_at = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
