@@ -191,7 +191,7 @@ export function createMemoryLedger({
         return whenQuiet(kept, claim, settled);
       }
       case 'resolve':
-        if (row && row.state !== 'claimed' && row.state !== 'undoing') return refusedRuling('fenced');
+        if (row && !isResolvable(row, claim)) return refusedRuling('fenced');
         if (row && isBusy(row, claim)) return refusedRuling('in_flight');
         return resolveRow(row ?? insert(claim, 'claimed'), claim, value);
       case 'disown':
@@ -206,6 +206,11 @@ export function createMemoryLedger({
         return settled;
       }
     }
+  }
+
+  /** A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same. */
+  function isResolvable({ state }: EffectRow, { stepKind }: RulingClaim): boolean {
+    return state === 'claimed' || state === 'undoing' || (state === 'undone' && stepKind === 'pivot');
   }
 
   function resolveRow(row: EffectRow, claim: RulingClaim, value: unknown): RulingAnswer {
