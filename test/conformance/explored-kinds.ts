@@ -1,9 +1,9 @@
 /** How each of the engine's own kinds is explored. */
 import { z } from 'zod';
-import { compensable, defineJob, pivot } from '../../libs/saga/define.js';
+import { compensable, defineJob, pivot, retriable } from '../../libs/saga/define.js';
 import type { explore as Explore, Exploration, ExploreOptions } from '../../libs/saga/explore.js';
 import { tripBook } from '../docs/trip-book.job.js';
-import { order, snapshot } from './kinds.js';
+import { errand, order, snapshot } from './kinds.js';
 
 /** An author who catches what must not be caught, and goes on. */
 const stubborn = defineJob({
@@ -27,9 +27,41 @@ const stubborn = defineJob({
   },
 });
 
+/** Nobody can be asked, and the pivot is such an effect too; past it something of our own. */
+const wager = defineJob({
+  kind: 'test.wager',
+  summary: 'Acts where nobody can tell afterwards',
+  queue: 'orders',
+  input: z.strictObject({}),
+  result: z.null(),
+  deadline: '1h',
+  example: {},
+  steps: {
+    stake: compensable({
+      pool: 'io',
+      effect: 'blind',
+      atMostOnce: true,
+      output: z.void(),
+      undo: 'unstake',
+    }),
+    bet: pivot({ pool: 'io', effect: 'blind', atMostOnce: true, output: z.void() }),
+    note: retriable({ pool: 'io', effect: 'own', output: z.void() }),
+    tell: retriable({ pool: 'io', effect: 'probed', probe: 'wasTold', output: z.void() }),
+  },
+  async run({ steps }) {
+    await steps.stake();
+    await steps.bet();
+    await steps.note();
+    await steps.tell();
+    return null;
+  },
+});
+
+export type ExploredKind = 'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager';
+
 type Explored = (explore: typeof Explore, options: ExploreOptions) => Promise<Exploration>;
 
-export const exploreKinds: Readonly<Record<'order' | 'snapshot' | 'trip' | 'stubborn', Explored>> = {
+export const exploreKinds: Readonly<Record<ExploredKind, Explored>> = {
   order: (explore, options) =>
     explore(
       order,
@@ -71,4 +103,21 @@ export const exploreKinds: Readonly<Record<'order' | 'snapshot' | 'trip' | 'stub
       { input: {}, outputs: { first: () => null, second: () => null, last: () => null } },
       options,
     ),
+  errand: (explore, options) =>
+    explore(
+      errand,
+      {
+        input: { count: 0 },
+        outputs: {
+          quote: () => ({ id: 'quote' }),
+          take: () => ({ id: 'taken' }),
+          book: () => ({ id: 'booked' }),
+          approve: () => ({ yes: true }),
+          pay: () => ({ id: 'paid' }),
+          file: () => ({ id: 'filed' }),
+        },
+      },
+      options,
+    ),
+  wager: (explore, options) => explore(wager, { input: {}, outputs: {} }, options),
 };

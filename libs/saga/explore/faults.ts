@@ -1,5 +1,5 @@
 /** What can go wrong at each place, by what is done there. The first option of each list is that nothing does. */
-import type { Step } from '../define.js';
+import { isElsewhere, type Step } from '../define.js';
 import type { Option } from './choices.js';
 
 const fault = (name: string): Option => ({ name, costs: 'faults' });
@@ -37,15 +37,19 @@ const CALL = [
   WORKER_LATE,
 ];
 const UNDO = [WELL, REJECTS, FAILS, UNHEARD, ANSWER_LOST, BUG, WORKER_LOST, WORKER_LOST_AFTER];
+/** Where no key makes a second undo harmless, it matters that one may come late. */
+const KEYLESS_UNDO = [...UNDO, LATE, WORKER_LATE];
 
 export function stepFaults({ effect }: Step): readonly Option[] {
-  return effect === 'keyed' ? CALL : ALONE;
+  return isElsewhere(effect) ? CALL : ALONE;
 }
-export const UNDO_FAULTS: readonly Option[] = UNDO;
+export function undoFaults({ effect }: Step): readonly Option[] {
+  return effect === 'probed' || effect === 'blind' ? KEYLESS_UNDO : UNDO;
+}
 export const PROBE_FAULTS: readonly Option[] = [WELL, PROBE_FAILS, WORKER_LOST];
 /** Before anything is done: what is not kept is asked again. */
 export const CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT, FROZEN];
-export const UNDO_CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT];
+export const SETTLE_CLAIM_FAULTS: readonly Option[] = [WELL, AWAY, KEPT];
 export const RECORD_FAULTS: readonly Option[] = [WELL, AWAY, KEPT, RECORD_WORKER_LOST, KEPT_WORKER_LOST];
 export const LATE_RECORD_FAULTS: readonly Option[] = [...RECORD_FAULTS, FROZEN];
 export const REPORT_FAULTS: readonly Option[] = [WELL, AWAY];
@@ -58,4 +62,6 @@ export const CANCEL: Option = { name: 'somebody cancels', costs: 'cancels' };
 export const DEADLINE: Option = { name: 'the deadline passes', costs: 'deadlines' };
 export const HOLD_LOST: Option = { name: 'the holder is lost', costs: 'faults' };
 export const LEFT_PARKED: Option = { name: 'nobody decides' };
-export const RETRY: Option = { name: 'an operator decides: retry', costs: 'decisions' };
+/** What a decision is about is asked again, since the first answer is lost. */
+export const RULED_TWICE = fault('is ruled, and the answer is lost');
+export const RULING_FAULTS: readonly Option[] = [WELL, RULED_TWICE];

@@ -62,7 +62,7 @@ export class FaultyLedger implements Ledger {
   }
 
   beginUndo(claim: UndoClaim): Promise<UndoAnswer> {
-    return this.through('claim', F.UNDO_CLAIM_FAULTS, () => this.whole.beginUndo(claim));
+    return this.through('claim', F.CLAIM_FAULTS, () => this.whole.beginUndo(claim), claim);
   }
 
   completeUndo(claim: UndoClaim): Promise<void> {
@@ -82,7 +82,7 @@ export class FaultyLedger implements Ledger {
   }
 
   beginSettle(claim: SettleClaim, canAsk: boolean): Promise<SettleAnswer> {
-    return this.through('claim', F.UNDO_CLAIM_FAULTS, () => this.whole.beginSettle(claim, canAsk));
+    return this.through('claim', F.SETTLE_CLAIM_FAULTS, () => this.whole.beginSettle(claim, canAsk));
   }
 
   completeSettle(ref: SettleRef, settlement: Settlement): Promise<void> {

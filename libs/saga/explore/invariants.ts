@@ -1,6 +1,8 @@
 /** What must hold in every schedule (SAGA_RULES, "Invariants the explorer checks"). */
 import type { AnyJobDefinition, AnyStep } from '../define.js';
-import type { EffectRef, SagaEnd } from '../protocol.js';
+import type { EffectRow } from '../memory/ledger.js';
+import { itemOf, type EffectRef, type Remainder, type SagaEnd } from '../protocol.js';
+import { lockNameOf } from './fake-kind.js';
 import type { RunEvent, ScheduleRun } from './run-schedule.js';
 import { factNameOf } from './truth.js';
 
@@ -8,6 +10,15 @@ export interface Violation {
   readonly invariant: string;
   readonly detail: string;
 }
+
+/** Refusals of the ledger: what the engine tells itself, never why a saga ended. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'job_ended',
+  'job_unknown',
+  'superseded',
+  'fenced',
+  'in_doubt',
+]);
 
 /** Watches one run; `check` is asked when it is over. */
 export function createInspector(definition: AnyJobDefinition): {
@@ -20,13 +31,15 @@ export function createInspector(definition: AnyJobDefinition): {
   const seqs = new Map<string, number>();
   const rejected = new Set<string>();
   const undoEnded = new Set<string>();
+  /** Taken back because a person decided about that step alone. */
+  const undoneByDecision = new Set<string>();
   let finish: SagaEnd | undefined;
   let isPivotLive = false;
   let hasCompensated = false;
   let lastUndone = Infinity;
-  let cause: 'cancel' | 'deadline' | 'failure' | undefined;
+  let cause: 'cancel' | 'deadline' | 'failure' | 'decision' | undefined;
   let latched: 'cancel' | 'deadline' | undefined;
-  let wasParked = false;
+  let isDecidedAgainst = false;
 
   function tell(event: RunEvent): void {
     switch (event.kind) {
@@ -60,9 +73,18 @@ export function createInspector(definition: AnyJobDefinition): {
       case 'state': {
         const { state, during } = event;
         if (during !== undefined && !state.committed) latched ??= during;
-        if (state.phase === 'compensating' && cause === undefined) cause = latched ?? 'failure';
-        if (state.park && !wasParked) rejected.delete(factNameOf({ ...state.park, generation: 0 }));
-        wasParked = state.park !== undefined;
+        if (state.phase === 'compensating' && cause === undefined)
+          cause = latched ?? (isDecidedAgainst ? 'decision' : 'failure');
+        return;
+      }
+      case 'decision': {
+        const { letter, chosen } = event;
+        const name = factNameOf(letter);
+        // S8: a person may have tried again what was rejected.
+        if (chosen.decision === 'retry') rejected.delete(name);
+        if (chosen.decision === 'compensate') isDecidedAgainst = true;
+        // S8: `skip` of a compensable undoes it now, and so does its correction; the rest of the saga stays.
+        if (!letter.undo && (chosen.decision === 'skip' || chosen.corrects)) undoneByDecision.add(name);
         return;
       }
       case 'finish':
@@ -72,9 +94,11 @@ export function createInspector(definition: AnyJobDefinition): {
     }
   }
 
-  function happened(what: 'applied' | 'undone', ref: EffectRef): void {
+  function happened(what: 'applied' | 'undone' | 'broken', ref: EffectRef): void {
     const name = factNameOf(ref);
     const isPivot = steps[ref.step]?.kind === 'pivot';
+    if (what === 'broken')
+      return violated('UndoAtMostOnce', `${name} is undone where nothing of it is left to undo`);
     if (finish) violated('Quiescent', `${name} is ${what} after the end`);
     if (what === 'applied') {
       lastUndone = Infinity;
@@ -85,12 +109,14 @@ export function createInspector(definition: AnyJobDefinition): {
       return;
     }
     if (isPivotLive) violated('NoUndoPastPivot', `${name} is undone although the pivot has happened`);
+    if (undoneByDecision.has(name)) return;
     const seq = seqs.get(name) ?? 0;
     if (seq > lastUndone) violated('ReverseOrder', `${name} is undone after something that came before it`);
     lastUndone = seq;
   }
 
-  function check({ end, error, state, truth, ledger }: ScheduleRun): Violation | undefined {
+  function check(run: ScheduleRun): Violation | undefined {
+    const { end, error, state, truth, ledger } = run;
     if (error !== undefined) violated('Live', `the saga's own code failed: ${(error as Error).message}`);
     if (!end && !state.park && error === undefined)
       violated('Live', 'the saga neither ends nor parks: nothing is left to wait for');
@@ -99,41 +125,75 @@ export function createInspector(definition: AnyJobDefinition): {
       if (fact.applied > 1) violated('AtMostOnce', `${name} took effect ${fact.applied} times`);
       if (fact.undone > 1) violated('UndoAtMostOnce', `${name} was undone ${fact.undone} times`);
     }
+    const rows = new Map<string, EffectRow>();
     for (const row of ledger.rows.values()) {
       const effect = steps[row.step]?.effect;
       if (effect === 'none') continue;
-      const name = factNameOf({ ...row, item: row.item as number });
+      const name = nameOf(row);
+      rows.set(name, row);
       const isLive = truth.facts.get(name)?.live === true;
       if (row.state === 'done' && !isLive)
         violated('LedgerTruth', `the ledger has ${name} as done; it is not`);
       if (row.state === 'undone' && isLive)
         violated('LedgerTruth', `the ledger has ${name} as undone; it is live`);
+      // S15: a lock is the job's until its terminal transaction.
+      if (effect === 'own' && row.state === 'done' && !end && !ledger.locks.has(lockNameOf(row)))
+        violated('LocksKept', `${name} is done, and its lock is not the job's any more`);
     }
     if (!end) return first;
-    if (end.status === 'SUCCEEDED') {
-      for (const step of state.steps) {
-        if (steps[step.name]?.effect === 'none') continue;
-        const generations = [...truth.facts.values()].filter(
-          (fact) => fact.step === step.name && fact.item === step.item,
-        );
-        const live = generations.filter((fact) => fact.live).length;
-        if (live !== 1)
-          violated('AllOrNothing', `SUCCEEDED, and ${step.name} ${step.item ?? ''} is live ${live} times`);
-      }
-    } else {
-      for (const fact of truth.facts.values())
-        if (fact.live) violated('AllOrNothing', `${end.status}, and ${factNameOf(fact)} is live`);
-      if (end.error.failureClass === 'bug') violated('BugParks', `a bug ended the saga: ${end.error.detail}`);
-      const expected = cause === 'cancel' ? 'cancelled' : cause === 'deadline' ? 'deadline' : undefined;
-      const told = ['cancelled', 'deadline'].find((one) => one === end.error.failureClass);
-      if (told !== expected)
-        violated(
-          'FirstCause',
-          `${cause ?? 'nothing'} came first, and the end says ${end.error.failureClass}`,
-        );
-    }
+    for (const lock of ledger.locks) violated('NoLockLeft', `the job has ended and holds the ${lock}`);
+    checkEffects(end, run, rows);
+    if (end.status !== 'SUCCEEDED') checkCause(end);
     return first;
   }
 
+  /** What is live at the end. What a person kept (S8) is nobody's any more, if the end says so. */
+  function checkEffects(end: SagaEnd, { state, truth }: ScheduleRun, rows: Map<string, EffectRow>): void {
+    const skipped = new Set(end.skipped.map(placeOf));
+    const leftovers = new Set(end.leftovers.map(placeOf));
+    const liveAt = new Map<string, number>();
+    for (const fact of truth.facts.values()) {
+      if (!fact.live) continue;
+      const name = factNameOf(fact);
+      const place = placeOf(fact);
+      if (rows.get(name)?.state !== 'kept') liveAt.set(place, (liveAt.get(place) ?? 0) + 1);
+      else if (!leftovers.has(place) && !(end.status === 'SUCCEEDED' && skipped.has(place)))
+        violated('AllOrNothing', `${end.status}, and ${name} was left live without a word of it`);
+    }
+    if (end.status !== 'SUCCEEDED') {
+      for (const place of liveAt.keys()) violated('AllOrNothing', `${end.status}, and ${place} is live`);
+      return;
+    }
+    for (const { name, item, status } of state.steps) {
+      if (steps[name]?.effect === 'none') continue;
+      const place = placeOf({ step: name, ...itemOf({ item }) });
+      // S8: a skipped step is left out; one whose undo was given up on the way is left over.
+      const isOut = skipped.has(place) || (status === 'leftover' && leftovers.has(place));
+      const live = liveAt.get(place) ?? 0;
+      if (live !== (isOut ? 0 : 1)) violated('AllOrNothing', `SUCCEEDED, and ${place} is live ${live} times`);
+    }
+  }
+
+  function checkCause(end: Exclude<SagaEnd, { status: 'SUCCEEDED' }>): void {
+    const { code, failureClass, detail } = end.error;
+    if (failureClass === 'bug') violated('BugParks', `a bug ended the saga: ${detail}`);
+    const expected = cause === 'cancel' ? 'cancelled' : cause === 'deadline' ? 'deadline' : undefined;
+    const told = ['cancelled', 'deadline'].find((one) => one === failureClass);
+    const isDecision = code === 'decided_against';
+    if (told !== expected || isDecision !== (cause === 'decision'))
+      violated('FirstCause', `${cause ?? 'nothing'} came first, and the end says ${failureClass}: ${code}`);
+    if (REFUSALS.has(code))
+      violated('FirstCause', `the ledger's refusal "${code}" is told as what ended the saga`);
+  }
+
   return { tell, check };
+}
+
+function nameOf(row: EffectRow): string {
+  return factNameOf({ step: row.step, ...itemOf(row), generation: row.generation });
+}
+
+/** A step, or an item of it, under whatever generation. */
+function placeOf({ step, item }: Remainder): string {
+  return item === undefined ? step : `${step} ${item}`;
 }

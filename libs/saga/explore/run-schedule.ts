@@ -1,26 +1,23 @@
 /** Runs one schedule of a saga in memory, against a world that does as the schedule chooses. */
-import { leaseMsOf } from '../attempt/limits.js';
-import type { AttemptEvent, Kind, World } from '../attempt/world.js';
-import type { AnyJobDefinition, Step } from '../define.js';
-import { Rejected, Transient } from '../failure.js';
-import type { CallContext, StepContext, UndoContext } from '../implement.js';
-import { interpret } from '../interpreter/interpreter.js';
+import type { AttemptEvent, World } from '../attempt/world.js';
+import { isElsewhere, type AnyJobDefinition, type AnyStep } from '../define.js';
+import { interpret, type Interpretation } from '../interpreter/interpreter.js';
 import { afterMicrotasks, createVirtualClock } from '../memory/clock.js';
-import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from '../memory/ledger.js';
+import { createMemoryLedger, type EffectRow, type MemoryLedger } from '../memory/ledger.js';
 import { createMemoryRuntime, type Hosting } from '../memory/runtime.js';
-import { itemOf, type EffectRef, type Request, type SagaEnd } from '../protocol.js';
+import { effectKeyOf, itemOf, type DeadLetter, type EffectRef, type SagaEnd } from '../protocol.js';
+import type { Request } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { Choices, Option } from './choices.js';
+import { fakeKind, openTransaction, type FakeOutput } from './fake-kind.js';
 import * as F from './faults.js';
-import { FaultyLedger, never, type Worker } from './faulty-ledger.js';
-import { createTruth, factNameOf, type Truth } from './truth.js';
+import { FaultyLedger, type Worker } from './faulty-ledger.js';
+import { Late } from './late.js';
+import { busyUntil, decisionsAt, isDecision, TIME_PASSES, type DecisionOption } from './operator.js';
+import { factNameOf, Truth, type Deed, type Happening } from './truth.js';
 
-/** What a step answers when it goes well. */
-export type FakeOutput = (
-  args: unknown,
-  context: { item: number | undefined; generation: number },
-) => unknown;
+export type { FakeOutput } from './fake-kind.js';
 
 /** What is explored: a definition, made ready once for many schedules. */
 export interface Subject {
@@ -32,8 +29,9 @@ export interface Subject {
 export type RunEvent =
   | { readonly kind: 'attempt'; readonly event: AttemptEvent }
   | { readonly kind: 'start'; readonly request: Request; readonly state: SagaState }
-  | { readonly kind: 'truth'; readonly what: 'applied' | 'undone'; readonly ref: EffectRef }
+  | { readonly kind: 'truth'; readonly what: Happening['what']; readonly ref: EffectRef }
   | { readonly kind: 'state'; readonly state: SagaState; readonly during: 'cancel' | 'deadline' | undefined }
+  | { readonly kind: 'decision'; readonly letter: DeadLetter; readonly chosen: DecisionOption }
   | { readonly kind: 'finish'; readonly end: SagaEnd };
 
 export interface ScheduleRun {
@@ -44,16 +42,9 @@ export interface ScheduleRun {
   readonly ledger: MemoryLedger;
 }
 
-/** Something that is still to come, whoever has given it up. */
-interface Late {
-  readonly ref: EffectRef;
-  readonly come: () => void;
-}
-
 const JOB = { id: 'job', tenantId: 'tenant' };
 /** More than any schedule needs: what goes on longer never ends. */
 const ADVANCES_MAX = 2_000;
-const WORK_MS = 1;
 const RECORD_MS = 5;
 /** Longer than anything waits for it: nothing but the ledger can refuse it. */
 const FROZEN_MS = 7_200_000;
@@ -65,22 +56,30 @@ export async function runSchedule(
   choices: Choices,
   tell: (event: RunEvent) => void,
 ): Promise<ScheduleRun> {
+  const steps = definition.steps as Readonly<Record<string, AnyStep>>;
   const clock = createVirtualClock({ pause: afterMicrotasks, advancesMax: ADVANCES_MAX });
   const job = { ...JOB, kind: definition.kind };
-  const late = new Set<Late>();
+  const late = new Late(clock, choices);
   let isEnded = false;
   let isParked = false;
-  let hasComeLate = false;
   let isCancelled = false;
   let isOverdue = false;
   let during: 'cancel' | 'deadline' | undefined;
   let passDeadline: () => void = () => undefined;
-  /** Of attempts in the air, by their names: how they are lost. */
+  /** Of attempts in the air, by their effects: how they are lost. */
   const losing = new Map<string, () => void>();
   let holder: string | undefined;
+  /** What is stored with decisions. */
+  const values = new Map<string, unknown>();
+  /** What each effect was asked with. */
+  const argsOf = new Map<string, unknown>();
 
-  const truth = createTruth(({ what, fact }) => tell({ kind: 'truth', what, ref: fact }));
-  const ledger = createMemoryLedger({ now: () => clock.now(), openTransaction });
+  const truth = new Truth(({ what, fact }) => tell({ kind: 'truth', what, ref: fact }));
+  const ledger = createMemoryLedger({
+    now: () => clock.now(),
+    openTransaction: () => openTransaction(truth),
+    valueOf: (id) => values.get(id),
+  });
   const base: World = {
     ledger,
     now: () => clock.now(),
@@ -90,11 +89,21 @@ export async function runSchedule(
     classify: (error) => error,
     observe: (event) => {
       tell({ kind: 'attempt', event });
-      if (late.size > 0 && event.role === 'undo' && event.what !== 'begin') comeLate(event);
+      if (event.role === 'undo' && event.what !== 'begin') late.offer(event);
       interfere(() => `${event.role} ${factNameOf(event)} #${event.attempt} ${event.what}`);
     },
   };
-  const kind = implement();
+  const kind = fakeKind({
+    definition,
+    outputs,
+    clock,
+    choices,
+    truth,
+    late,
+    lose: (ref) => losing.get(factNameOf(ref))?.(),
+    interfere,
+    holds: (ref) => (holder = ref && factNameOf(ref)),
+  });
   const runtime = createMemoryRuntime({
     kind,
     job,
@@ -119,13 +128,21 @@ export async function runSchedule(
       return { elapsed, cancel: () => undefined };
     },
     start(call) {
-      tell({ kind: 'start', request: call.request, state: saga.state });
+      const { request } = call;
+      tell({ kind: 'start', request, state: saga.state });
+      if (request.role === 'step') argsOf.set(factNameOf(request), request.args);
       return runtime.start(call);
     },
+    async rule(request) {
+      const where = (): string => `the ruling on ${factNameOf(request)}`;
+      interfere(where);
+      if (choices.choose(where, F.RULING_FAULTS) === F.RULED_TWICE) await runtime.rule(request);
+      return runtime.rule(request);
+    },
     async finish(end) {
-      for (const { ref } of late) comeLate(ref);
+      late.offerAll();
       // Whoever came goes on before it is recorded.
-      if (late.size > 0 || hasComeLate) await clock.sleep(RECORD_MS);
+      if (late.areAny || late.hasCome) await clock.sleep(RECORD_MS);
       await runtime.finish(end);
       isEnded = true;
       tell({ kind: 'finish', end });
@@ -133,7 +150,7 @@ export async function runSchedule(
   };
   const deadlineAt = new Date(clock.now() + definition.deadlineMs).toISOString();
   const start = { jobId: JOB.id, tenantId: JOB.tenantId, kind: definition.kind, deadlineAt };
-  const saga = interpret(definition, start, watched);
+  const saga: Interpretation = interpret(definition, start, watched);
 
   let end: SagaEnd | undefined;
   let failure: { readonly error: unknown } | undefined;
@@ -149,18 +166,79 @@ export async function runSchedule(
     for (let parks = 0; parks <= PARKS_MAX; parks += 1) {
       await clock.run(() => isSettled() || isParked);
       const { park } = saga.state;
-      if (isSettled() || !park) break;
-      const decision = choices.choose(
-        () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${park.step}`,
-        [F.LEFT_PARKED, F.RETRY, ...(isCancelled ? [] : [F.CANCEL]), ...(isOverdue ? [] : [F.DEADLINE])],
+      if (isSettled() || !park) {
+        // What is late comes, whoever has ended.
+        if (late.areAny) await clock.run(() => false);
+        return;
+      }
+      const isPast = (): boolean => isSettled() || saga.state.park?.number !== park.number;
+      const letter = ledger.letters.find(({ number }) => number === park.number)!;
+      const chosen = choices.choose(
+        () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${factNameOf(letter)}`,
+        [...optionsAt(letter), ...(isCancelled ? [] : [F.CANCEL]), ...(isOverdue ? [] : [F.DEADLINE])],
       );
-      if (decision === F.LEFT_PARKED) return;
-      if (decision === F.RETRY) saga.decide({ id: `d${park.number}`, park: park.number, decision: 'retry' });
-      else await intervene(decision);
-      if (saga.state.park?.number === park.number) await clock.run(() => true);
+      if (chosen === F.LEFT_PARKED) return;
+      if (chosen === TIME_PASSES) await passTime(letter, isPast);
+      else if (isDecision(chosen)) decide(letter, chosen);
+      else await intervene(chosen);
+      if (!isPast()) await clock.run(() => true);
     }
-    // What is late comes, whoever has ended.
-    if (late.size > 0) await clock.run(() => false);
+    throw new Error(`It parked more than ${PARKS_MAX} times`);
+  }
+
+  function optionsAt(letter: DeadLetter): Option[] {
+    const step = steps[letter.step] as AnyStep;
+    return decisionsAt({
+      letter,
+      step,
+      isLive: truth.facts.get(factNameOf(letter))?.live === true,
+      isBusy: isElsewhere(step.effect) && busyUntil(rowOf(letter), clock.now()) !== undefined,
+      isAnswered: outputs[letter.step] !== undefined,
+    });
+  }
+
+  function rowOf({ step, item, generation }: EffectRef): EffectRow | undefined {
+    for (const row of ledger.rows.values())
+      if (row.step === step && row.item === item && row.generation === generation) return row;
+    return undefined;
+  }
+
+  function decide(letter: DeadLetter, chosen: DecisionOption): void {
+    const { decision, corrects } = chosen;
+    const { effect } = steps[letter.step] as AnyStep;
+    const name = factNameOf(letter);
+    const wish = {
+      id: `decision ${values.size + 1}`,
+      park: letter.number,
+      decision,
+      ...(corrects ? { corrects } : {}),
+    };
+    const refusal = saga.refusalOf(wish);
+    if (refusal !== undefined) throw new Error(`A decision that is possible is refused: ${refusal}`);
+    tell({ kind: 'decision', letter, chosen });
+    // As the step would have done it: under its key, where keys are honoured, so that its undo finds it.
+    if (decision === 'resolve' && effect !== 'none') {
+      const ref = { step: letter.step, ...itemOf(letter), generation: letter.generation };
+      const deed: Deed = { ref, effect, key: effectKeyOf(JOB.id, ref) };
+      if (!truth.isLive(deed)) truth.apply(deed);
+    }
+    values.set(wish.id, corrects ? argsOf.get(name) : decision === 'resolve' ? outputOf(letter) : undefined);
+    saga.decide(wish);
+  }
+
+  function outputOf({ step, item, generation }: DeadLetter): unknown {
+    const args = argsOf.get(factNameOf({ step, ...itemOf({ item }), generation }));
+    return outputs[step]?.(args, { item, generation });
+  }
+
+  /** Until the time of the decision is over, or no attempt may act any more. */
+  async function passTime(letter: DeadLetter, isPast: () => boolean): Promise<void> {
+    const now = clock.now();
+    const until = letter.until === undefined ? busyUntil(rowOf(letter), now) : Date.parse(letter.until);
+    if (until === undefined) return;
+    let isOver = false;
+    clock.timer(until - now, () => (isOver = true));
+    await clock.run(() => isOver || isPast());
   }
 
   /** Whatever may come from outside at any moment. */
@@ -197,19 +275,19 @@ export async function runSchedule(
   function hosting(request: Request): Hosting {
     const { promise: lost, resolve } = Promise.withResolvers<'lost'>();
     let isLost = false;
-    const name = `${request.role} ${factNameOf(request)}`;
+    const name = factNameOf(request);
     const lose = (): void => {
       isLost = true;
-      losing.delete(name);
+      if (losing.get(name) === lose) losing.delete(name);
       resolve('lost');
     };
     losing.set(name, lose);
     const worker: Worker = {
-      name,
+      name: `${request.role} ${name}`,
       lose,
       freeze: (ref) => {
         resolve('lost');
-        return new Promise((thaw) => promise({ ref, come: thaw }, FROZEN_MS));
+        return new Promise((thaw) => late.promise(ref, thaw, FROZEN_MS));
       },
       lost,
       isLost: () => isLost,
@@ -222,201 +300,4 @@ export async function runSchedule(
     };
     return { world, lost };
   }
-
-  function implement(): Kind {
-    const all = Object.entries(definition.steps as Readonly<Record<string, Step>>).map(([name, step]) => {
-      const answer = (args: unknown, { item, generation }: CallContext<unknown>): unknown =>
-        outputs[name]?.(args, { item, generation });
-      return { name, step, answer };
-    });
-    // Not property by property: each function put on so gives the object a hidden class that keeps the function, and
-    // with it the whole run, until the next full collection.
-    return {
-      definition,
-      steps: Object.fromEntries(
-        all.map(({ name, step, answer }): [string, Kind['steps'][string]] => [
-          name,
-          (args, context) =>
-            step.holds
-              ? hold(name, step, context, () => answer(args, context))
-              : work(name, step, context, () => answer(args, context)),
-        ]),
-      ),
-      undos: Object.fromEntries(
-        all
-          .filter(({ step }) => step.undo !== undefined)
-          .map(({ name, step }): [string, Kind['undos'][string]] => [
-            step.undo as string,
-            (_, context) => takeBack(name, step, context),
-          ]),
-      ),
-      probes: Object.fromEntries(
-        all
-          .filter(({ step }) => step.probe !== undefined)
-          .map(({ name, step, answer }): [string, Kind['probes'][string]] => [
-            step.probe as string,
-            (args, context) => look(name, context, () => answer(args, context)),
-          ]),
-      ),
-    };
-  }
-
-  async function work(
-    name: string,
-    step: Step,
-    context: StepContext<unknown, Step>,
-    answer: () => unknown,
-  ): Promise<unknown> {
-    const ref = refOf(name, context);
-    const label = `step ${factNameOf(ref)}`;
-    await clock.sleep(WORK_MS, context.signal);
-    if (late.size > 0) comeLate(refOf(name, context));
-    if (context.signal.aborted) throw told('it was told to end', step.effect === 'none' ? 'no' : 'unknown');
-    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.stepFaults(step));
-    const failed = failBefore(chosen, label);
-    if (failed) return failed;
-    if (chosen === F.LATE) return comingLate(context.key, ref, step);
-    if (chosen === F.WORKER_LATE) {
-      void comingLate(context.key, ref, step);
-      return lost(label);
-    }
-    if (step.effect === 'own') await context.tx.query('apply', [ref]);
-    else if (step.effect !== 'none') {
-      if (truth.apply(context.key, ref) === 'burnt') throw new Rejected('key_burnt', 'The key is burnt');
-      interfere(() => `${label} #${context.attempt} has taken effect`);
-      if (chosen === F.ANSWER_LOST) throw told('no answer', 'unknown');
-      if (chosen === F.WORKER_LOST_AFTER) return lost(label);
-    }
-    return answer();
-  }
-
-  async function hold(
-    name: string,
-    step: Step,
-    context: StepContext<unknown, Step>,
-    answer: () => unknown,
-  ): Promise<void> {
-    const label = `step ${factNameOf(refOf(name, context))}`;
-    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.stepFaults(step));
-    const failed = failBefore(chosen, label);
-    if (failed) return failed;
-    await context.ready(answer());
-    holder = label;
-    await new Promise<void>((resolve) => {
-      if (context.signal.aborted) resolve();
-      context.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    holder = undefined;
-  }
-
-  async function takeBack(
-    name: string,
-    step: Step,
-    context: UndoContext<unknown>,
-  ): Promise<'undone' | 'noop'> {
-    const label = `undo ${factNameOf(refOf(name, context))}`;
-    await clock.sleep(WORK_MS, context.signal);
-    if (late.size > 0) comeLate(refOf(name, context));
-    if (context.signal.aborted) throw told('it was told to end', 'unknown');
-    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.UNDO_FAULTS);
-    const failed = failBefore(chosen, label);
-    if (failed) return failed;
-    if (step.effect === 'own') {
-      await context.tx.query('reverse', [refOf(name, context)]);
-      return 'undone';
-    }
-    const outcome = truth.reverse(context.key, context.undoKey, step.undoFence === 'key');
-    interfere(() => `${label} #${context.attempt} has taken effect`);
-    if (chosen === F.ANSWER_LOST) throw told('no answer', 'unknown');
-    if (chosen === F.WORKER_LOST_AFTER) return lost(label);
-    return outcome;
-  }
-
-  async function look(
-    name: string,
-    context: CallContext<unknown>,
-    answer: () => unknown,
-  ): Promise<{ happened: true; output: unknown } | { happened: false }> {
-    const label = `settle ${factNameOf(refOf(name, context))}`;
-    await clock.sleep(WORK_MS, context.signal);
-    if (late.size > 0) comeLate(refOf(name, context));
-    const chosen = choices.choose(() => `${label} #${context.attempt}`, F.PROBE_FAULTS);
-    if (chosen === F.PROBE_FAILS) throw told('no answer', 'unknown');
-    if (chosen === F.WORKER_LOST) return lost(label);
-    return truth.isLive(context.key) ? { happened: true, output: answer() } : { happened: false };
-  }
-
-  /** What goes wrong before anything is done; undefined where nothing does. */
-  function failBefore(chosen: Option, label: string): Promise<never> | undefined {
-    switch (chosen) {
-      case F.REJECTS:
-        throw new Rejected('rejected', 'A business no');
-      case F.FAILS:
-        throw told('it failed', 'no');
-      case F.UNHEARD:
-        throw told('no answer', 'unknown');
-      case F.BUG:
-        throw new TypeError('undefined is not a function');
-      case F.WORKER_LOST:
-        return lost(label);
-    }
-    return undefined;
-  }
-
-  /** The attempt of this name is never heard of again. */
-  function lost(label: string): Promise<never> {
-    losing.get(label)?.();
-    return never();
-  }
-
-  /** It takes effect at some moment before its lease is over, as whoever calls out must see to. */
-  function comingLate(key: string, ref: EffectRef, step: Step): Promise<never> {
-    promise({ ref, come: () => truth.apply(key, ref) }, leaseMsOf(step.timeoutMs) - WORK_MS - 1);
-    return never();
-  }
-
-  function promise(one: Late, atLatestMs: number): void {
-    late.add(one);
-    clock.timer(atLatestMs, () => arrive(one));
-  }
-
-  function arrive(one: Late): void {
-    if (!late.delete(one)) return;
-    hasComeLate = true;
-    one.come();
-  }
-
-  /** Before anything is done about an effect, what is late there may come. */
-  function comeLate(ref: EffectRef): void {
-    for (const one of late) {
-      if (factNameOf(one.ref) !== factNameOf(ref)) continue;
-      const label = (): string => `what is late of ${factNameOf(ref)} comes`;
-      if (choices.choose(label, [F.NOT_YET, F.NOW]) === F.NOW) arrive(one);
-    }
-  }
-
-  function openTransaction(): MemoryTransaction {
-    const todo: (() => void)[] = [];
-    return {
-      tx: {
-        async query(text: string, values: readonly unknown[] = []) {
-          const [ref] = values as [EffectRef];
-          todo.push(() => (text === 'apply' ? truth.commit(ref) : truth.commitUndo(ref)));
-          return { rows: [], rowCount: 0 };
-        },
-      },
-      commit: () => {
-        for (const work of todo) work();
-      },
-      rollback: () => undefined,
-    };
-  }
-}
-
-function refOf(step: string, { item, generation }: CallContext<unknown>): EffectRef {
-  return { step, ...itemOf({ item }), generation };
-}
-
-function told(message: string, certainty: 'no' | 'unknown'): Transient {
-  return new Transient('down', message, { certainty });
 }

@@ -8,6 +8,12 @@ export interface Story {
   readonly depart: (where: string, what: string) => void;
 }
 
+const HAPPENED = {
+  applied: 'takes effect',
+  undone: 'is taken back',
+  broken: 'is to be taken back, and is not there: harm is done',
+} as const;
+
 export function createStory(): Story {
   const lines: string[] = [];
   let phase = 'forward';
@@ -23,9 +29,7 @@ export function createStory(): Story {
           return;
         }
         case 'truth':
-          lines.push(
-            `  = ${factNameOf(event.ref)} ${event.what === 'applied' ? 'takes effect' : 'is taken back'}`,
-          );
+          lines.push(`  = ${factNameOf(event.ref)} ${HAPPENED[event.what]}`);
           return;
         case 'state':
           if (event.state.phase !== phase) lines.push(`  the saga is ${event.state.phase}`);
@@ -35,6 +39,7 @@ export function createStory(): Story {
           lines.push(`  the end is recorded: ${event.end.status}`);
           return;
         case 'start':
+        case 'decision':
           return;
       }
     },

@@ -55,6 +55,7 @@ async function retry(
     const answer = await rule(run, entry, 'correct', wish);
     return continuationOf(answer, (corrected) => ({ kind: 'anew', args: corrected }));
   }
+  if (entry.fenced) return { kind: 'anew', args };
   // Where nobody can tell, whoever has it tried again says that it was not done.
   if (effect !== 'blind' || !doubt) return { kind: 'again' };
   return continuationOf(await rule(run, entry, 'disown', wish), () => ({ kind: 'anew', args }));

@@ -161,6 +161,7 @@ async function park(run: SagaRun, entry: Entry, failure: Failure): Promise<void>
   const reason = { undo: false, doubt: false, committed: run.fate.committed, failure };
   const wish = await run.parking.park(entry, reason, () => run.isOver(outer));
   if (typeof wish === 'object' && wish.decision === 'compensate') run.fate.fail(decidedAgainst(entry));
+  if (run.isOver(outer)) run.show(entry, 'failed');
 }
 
 function failureOf(entry: Entry, settled: Settled): Failure {

@@ -19,6 +19,8 @@ export class Entry implements EffectRef {
   deferrals = 0;
   /** What an undo works from (S1). */
   args: unknown;
+  /** Found not to have happened, and fenced: under its key nothing will ever happen (S5). */
+  fenced = false;
   readonly shown: StepState & { status: StepStatus };
   declare readonly item?: number;
   /** Members of its group. */

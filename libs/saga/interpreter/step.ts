@@ -131,6 +131,7 @@ async function failed(
       const settlement = await settlePivot(run, entry);
       if (settlement.verdict === 'happened') return done(run, entry, settlement.output);
       doubt = settlement.verdict === 'unknown';
+      entry.fenced = settlement.verdict === 'not_happened';
     }
     if (!doubt) run.fate.closePivot();
   }

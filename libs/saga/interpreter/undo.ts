@@ -23,6 +23,8 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
     entry.undoAttempts = attemptsAfter(settled, before, attemptsLeft);
     if (settled.kind === 'done') return run.show(entry, 'undone');
     if (settled.kind === 'deferred') {
+      // It was said of the effect as it was: an attempt that never reported may have undone it since.
+      if (entry.undoAttempts > before) insists = false;
       attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
       await run.runtime.timer(pacedMs(entry, settled.deferMs)).elapsed;
       continue;

@@ -191,7 +191,7 @@ export function createMemoryLedger({
         return whenQuiet(kept, claim, settled);
       }
       case 'resolve':
-        if (row && row.state !== 'claimed' && row.state !== 'undoing') return refusedRuling('fenced');
+        if (row && !isResolvable(row, claim)) return refusedRuling('fenced');
         if (row && isBusy(row, claim)) return refusedRuling('in_flight');
         return resolveRow(row ?? insert(claim, 'claimed'), claim, value);
       case 'disown':
@@ -206,6 +206,11 @@ export function createMemoryLedger({
         return settled;
       }
     }
+  }
+
+  /** A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same. */
+  function isResolvable({ state }: EffectRow, { stepKind }: RulingClaim): boolean {
+    return state === 'claimed' || state === 'undoing' || (state === 'undone' && stepKind === 'pivot');
   }
 
   function resolveRow(row: EffectRow, claim: RulingClaim, value: unknown): RulingAnswer {
@@ -288,6 +293,10 @@ export function createMemoryLedger({
           return { kind: 'noop' };
         }
         if (row.state === 'undone' || row.state === 'kept') return { kind: 'noop' };
+        // Its worker was taken for lost, and a later attempt acts in its place: nobody waits for this one's answer.
+        if (row.state === 'undoing' && claim.attempt < row.undoAttempt) {
+          return { kind: 'wait', waitMs: claim.leaseMs };
+        }
         if (claim.effect === 'blind' && row.state === 'claimed') {
           row.doubt ||= row.leaseUntil !== undefined;
           // Certainly nothing happened, and undoing nothing is not safe here.
@@ -320,8 +329,10 @@ export function createMemoryLedger({
       locks.hold(keyOf(claim), async () => {
         const row = rowOf(claim);
         if (!row || row.state === 'undone' || row.state === 'kept') return;
-        row.undoAttempt = claim.attempt;
         if (claim.effect === 'blind') row.doubt ||= report.unknown;
+        // The lease is a later attempt's.
+        if (claim.attempt < row.undoAttempt) return;
+        row.undoAttempt = claim.attempt;
         // Where its beginning was not heard, the lease is still the step's.
         if (row.state === 'undoing') row.leaseUntil = undefined;
         row.lastError = report.failure ?? row.lastError;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HoldLost, Rejected, Transient, WORKER_STOPPED } from '../../../libs/saga/failure.js';
+import { Denied, HoldLost, Rejected, Transient, WORKER_STOPPED } from '../../../libs/saga/failure.js';
 import { runInMemory } from '../../../libs/saga/memory.js';
 import { aborted, createWorld, implementSnapshot, type Scripts } from '../../conformance/fakes.js';
 import { snapshot } from '../../conformance/kinds.js';
@@ -39,6 +39,19 @@ describe('a block with a holder', () => {
     expect(end?.status).toBe('SUCCEEDED');
     expect(world.log.slice(-2)).toEqual(['publish', 'released']);
     expect(elapsedMs).toBe(5_000);
+  });
+
+  it('shows a holder as failed that a person gave up', async () => {
+    const { run } = setup(() => ({
+      before: {
+        keep: () => {
+          throw new Denied('denied', '401');
+        },
+      },
+    }));
+    const { end, state } = await run({ onPark: (control) => control.decide('compensate') });
+    expect(end).toMatchObject({ status: 'FAILED', error: { code: 'decided_against' } });
+    expect(state.steps).toMatchObject([{ name: 'keep', status: 'failed' }]);
   });
 
   it('starts over under fresh keys when the holder is lost, having undone its parts', async () => {
