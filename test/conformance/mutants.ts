@@ -1,5 +1,7 @@
 /** The engine, wronged on purpose, each time in one way (SAGA_RULES names them): what the explorer must find. */
 
+import type { ExploredKind } from './explored-kinds.js';
+
 export interface Patch {
   /** Below libs/saga. */
   readonly file: string;
@@ -14,7 +16,7 @@ export interface Mutant {
   readonly wrong: string;
   readonly patches: readonly Patch[];
   /** The kind it shows in; `order` by default. */
-  readonly kind?: 'order' | 'snapshot' | 'trip' | 'stubborn';
+  readonly kind?: ExploredKind;
 }
 
 const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
@@ -28,7 +30,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'registerAfter',
     wrong: 'An undo is registered when its step is done, not before its first attempt.',
-    patches: [patch(JOURNAL, `entry.shown.status !== 'undone')`, `entry.shown.status === 'done')`)],
+    patches: [patch(JOURNAL, `!CLOSED.has(entry.shown.status))`, `entry.shown.status === 'done')`)],
   },
   {
     name: 'registerGroupAfter',
@@ -36,8 +38,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       patch(
         JOURNAL,
-        `entry.shown.status !== 'undone')`,
-        `(entry.item === undefined ? entry.shown.status !== 'undone' : entry.shown.status === 'done'))`,
+        `!CLOSED.has(entry.shown.status))`,
+        `(entry.item === undefined ? !CLOSED.has(entry.shown.status) : entry.shown.status === 'done'))`,
       ),
     ],
   },
@@ -237,13 +239,13 @@ export const mutants: readonly Mutant[] = [
     patches: [
       patch(
         STEP,
-        `if (run.fate.committed || failure.class === 'bug' || isOpen) {`,
-        `if (run.fate.committed || isOpen) {`,
+        `if (run.fate.committed || failure.class === 'bug' || isUnsettled) {`,
+        `if (run.fate.committed || isUnsettled) {`,
       ),
       patch(
         'interpreter/undo.ts',
-        `    await run.parking.park(entry, reason, () => false);`,
-        `    void reason; return;`,
+        `    const wish = (await run.parking.park(entry, reason, () => false)) as DecisionWish;`,
+        `    if (reason) return;\n    const wish = {} as DecisionWish;`,
       ),
     ],
   },
@@ -274,8 +276,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       patch(
         STEP,
-        `if (run.fate.committed || failure.class === 'bug' || isOpen) {`,
-        `if (run.fate.committed || isOpen) {`,
+        `if (run.fate.committed || failure.class === 'bug' || isUnsettled) {`,
+        `if (run.fate.committed || isUnsettled) {`,
       ),
     ],
   },
@@ -292,6 +294,56 @@ export const mutants: readonly Mutant[] = [
         'interpreter/for-each.ts',
         'while (next < count && failures.length === 0)',
         'while (next < count)',
+      ),
+    ],
+  },
+  {
+    name: 'skipNoFence',
+    wrong: 'A skipped step is not fenced: an attempt that began before may still act.',
+    kind: 'errand',
+    patches: [patch(LEDGER, `return whenQuiet(kept, claim, settled);`, `return settled;`)],
+  },
+  {
+    name: 'noFinalUnlock',
+    wrong: 'The terminal record leaves the job its locks.',
+    kind: 'errand',
+    patches: [patch(LEDGER, `      held.clear();\n`, ``)],
+  },
+  {
+    name: 'correctedSameKey',
+    wrong: 'Corrected arguments are tried under the key of those before.',
+    patches: [patch(STEP, `drive(run, run.renewed(entry), next.args)`, `drive(run, entry, next.args)`)],
+  },
+  {
+    name: 'fencedPivotRetried',
+    wrong: 'A pivot that proved not done is tried again under the key that is fenced.',
+    patches: [patch('interpreter/decided.ts', `  if (entry.fenced) return { kind: 'anew', args };\n`, ``)],
+  },
+  {
+    name: 'blindRetried',
+    wrong: 'An effect nobody can tell of is tried again after a doubt.',
+    kind: 'wager',
+    patches: [
+      patch(LEDGER, `    if (row.doubt && claim.effect === 'blind') return refused('in_doubt');\n`, ``),
+    ],
+  },
+  {
+    name: 'probedUnasked',
+    wrong: 'An effect in doubt is tried again without its probe being asked.',
+    kind: 'errand',
+    patches: [
+      patch(LEDGER, `const mustAsk = row.doubt && claim.effect === 'probed';`, `const mustAsk = false;`),
+    ],
+  },
+  {
+    name: 'undoSuperseded',
+    wrong: 'An undo whose worker was taken for lost acts beside the one in its place.',
+    kind: 'wager',
+    patches: [
+      patch(
+        LEDGER,
+        `if (row.state === 'undoing' && claim.attempt < row.undoAttempt) {`,
+        `if (row.undoAttempt < 0) {`,
       ),
     ],
   },
