@@ -268,6 +268,7 @@ function kindSchema(): JsonSchema {
     summary: text,
     workflowType: text,
     queue: text,
+    internal: { type: 'boolean', description: 'Started by other jobs only.' },
     naturalKey: {
       type: 'object',
       required: ['declared', 'example'],

@@ -31,6 +31,8 @@ export function createInspector(definition: AnyJobDefinition): {
   const seqs = new Map<string, number>();
   const rejected = new Set<string>();
   const undoEnded = new Set<string>();
+  /** Done outside by a person: nothing of the step ran, its lock included (S8). */
+  const doneByHand = new Set<string>();
   /** Taken back because a person decided about that step alone. */
   const undoneByDecision = new Set<string>();
   let finish: SagaEnd | undefined;
@@ -83,6 +85,7 @@ export function createInspector(definition: AnyJobDefinition): {
         // S8: a person may have tried again what was rejected.
         if (chosen.decision === 'retry') rejected.delete(name);
         if (chosen.decision === 'compensate') isDecidedAgainst = true;
+        if (chosen.decision === 'resolve') doneByHand.add(name);
         // S8: `skip` of a compensable undoes it now, and so does its correction; the rest of the saga stays.
         if (!letter.undo && (chosen.decision === 'skip' || chosen.corrects)) undoneByDecision.add(name);
         return;
@@ -137,7 +140,8 @@ export function createInspector(definition: AnyJobDefinition): {
       if (row.state === 'undone' && isLive)
         violated('LedgerTruth', `the ledger has ${name} as undone; it is live`);
       // S15: a lock is the job's until its terminal transaction.
-      if (effect === 'own' && row.state === 'done' && !end && !ledger.locks.has(lockNameOf(row)))
+      const isOurs = effect === 'own' && row.state === 'done' && !doneByHand.has(name);
+      if (isOurs && !end && !ledger.locks.has(lockNameOf(row)))
         violated('LocksKept', `${name} is done, and its lock is not the job's any more`);
     }
     if (!end) return first;

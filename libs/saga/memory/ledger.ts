@@ -332,6 +332,8 @@ export function createMemoryLedger({
         if (claim.effect === 'blind') row.doubt ||= report.unknown;
         // The lease is a later attempt's.
         if (claim.attempt < row.undoAttempt) return;
+        // Where its own beginning was not heard, the lease is of one before that never reported.
+        overtakenUndo(row, claim);
         row.undoAttempt = claim.attempt;
         // Where its beginning was not heard, the lease is still the step's.
         if (row.state === 'undoing') row.leaseUntil = undefined;

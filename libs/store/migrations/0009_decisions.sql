@@ -306,6 +306,12 @@ begin
     where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
       and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int and x.state not in ('undone', 'kept')
       and x.effect = 'blind' and (report ->> 'unknown')::boolean;
+  -- Where its own beginning was not heard, the lease is of an undo before that never reported.
+  update longhaul.effects x set doubt = x.doubt or x.effect = 'blind',
+      quarantine_until = case when x.effect = 'keyed' then x.quarantine_until else greatest(x.quarantine_until, x.lease_until) end
+    where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
+      and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int and x.state = 'undoing'
+      and x.lease_until is not null and (claim ->> 'attempt')::int > x.undo_attempt;
   update longhaul.effects x set undo_attempt = (claim ->> 'attempt')::int,
       -- Where its beginning was not heard, the lease is still the step's.
       lease_until = case when x.state = 'undoing' then null else x.lease_until end,

@@ -64,3 +64,11 @@ it('leaves the later attempt its lease when it reports, and its doubt behind', a
   await ledger.failUndo(undo(1), { unknown: true, isLast: false });
   expect(row).toMatchObject({ undoAttempt: 2, leaseUntil: SECOND_MS + LEASE_MS, doubt: true });
 });
+
+it('is still reckoned with when the one in its place reports that its beginning was not heard', async () => {
+  const { ledger, row } = await done();
+  await ledger.beginUndo(undo(1));
+  await ledger.failUndo(undo(2), { unknown: false, isLast: false });
+  expect(row).toMatchObject({ doubt: true, quarantineUntil: LEASE_MS });
+  expect(await ledger.beginUndo(undo(2))).toEqual({ kind: 'wait', waitMs: LEASE_MS });
+});

@@ -184,7 +184,7 @@ describe('row-level security', () => {
     expect(
       (await jobs.relay.query(`select id, kind from longhaul.jobs where id = $1`, [jobId])).rows,
     ).toHaveLength(1);
-    for (const column of ['input', 'result', 'natural_key', 'view']) {
+    for (const column of ['input', 'input_digest', 'result', 'view']) {
       await expect(jobs.relay.query(`select ${column} from longhaul.jobs`)).rejects.toMatchObject({
         code: '42501',
       });
