@@ -312,7 +312,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'correctedSameKey',
     wrong: 'Corrected arguments are tried under the key of those before.',
-    patches: [patch(STEP, `drive(run, run.renewed(entry), next.args)`, `drive(run, entry, next.args)`)],
+    patches: [
+      patch(
+        STEP,
+        `drive(run, run.renewed(entry, next.args))`,
+        `drive(run, Object.assign(entry, { args: next.args }))`,
+      ),
+    ],
   },
   {
     name: 'fencedPivotRetried',

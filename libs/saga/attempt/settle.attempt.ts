@@ -44,19 +44,15 @@ export async function attemptSettle(
     });
     return settled(found);
   } catch (error) {
-    const { interruption } = box;
-    const policy = step.retry;
-    const isRepeatable = true;
-    const context = {
+    return endingOf(error, {
       request,
       host,
       world,
-      policy,
+      policy: step.retry,
       whenUnknown: 'unknown',
-      isRepeatable,
-      interruption,
-    } as const;
-    return endingOf(error, context).verdict(true);
+      isRepeatable: true,
+      interruption: box.interruption,
+    }).verdict(true);
   } finally {
     box.close();
   }

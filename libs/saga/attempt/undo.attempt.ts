@@ -72,19 +72,15 @@ export async function attemptUndo(
     });
     return { kind: 'done', output: outcome };
   } catch (error) {
-    const { interruption } = box;
-    const policy = step.undoRetry;
-    const isRepeatable = step.effect !== 'blind';
-    const context = {
+    const ending = endingOf(error, {
       request,
       host,
       world,
-      policy,
+      policy: step.undoRetry,
       whenUnknown: 'unknown',
-      isRepeatable,
-      interruption,
-    } as const;
-    const ending = endingOf(error, context);
+      isRepeatable: step.effect !== 'blind',
+      interruption: box.interruption,
+    });
     if (ending.report) {
       await world.ledger
         .failUndo(claim, ending.report)

@@ -21,35 +21,31 @@ export type Continuation =
   /** What the person said is contradicted by the ledger, or came too early: parked anew. */
   | { readonly kind: 'refused' };
 
-/** Carries out a decision on a step that is parked in the state `about` tells of. */
+/** Carries out a decision on a step that is parked; `doubt`: nobody can tell whether it happened. */
 export async function carryOut(
   run: SagaRun,
   entry: Entry,
   wish: DecisionWish,
-  about: { readonly args: unknown; readonly doubt: boolean },
+  doubt: boolean,
 ): Promise<Continuation> {
   switch (wish.decision) {
     case 'retry':
-      return retry(run, entry, wish, about);
+      return retry(run, entry, wish, doubt);
     case 'skip':
       return skip(run, entry, wish);
     case 'resolve':
       return continuationOf(await rule(run, entry, 'resolve', wish), (output) => ({ kind: 'done', output }));
     case 'compensate': {
-      const isPivotInDoubt = entry.definition.kind === 'pivot' && about.doubt;
+      const isPivotInDoubt = entry.definition.kind === 'pivot' && doubt;
       if (!isPivotInDoubt) return { kind: 'back' };
       return continuationOf(await rule(run, entry, 'disown', wish), () => ({ kind: 'back' }));
     }
   }
 }
 
-async function retry(
-  run: SagaRun,
-  entry: Entry,
-  wish: DecisionWish,
-  { args, doubt }: { args: unknown; doubt: boolean },
-): Promise<Continuation> {
+async function retry(run: SagaRun, entry: Entry, wish: DecisionWish, doubt: boolean): Promise<Continuation> {
   const { kind, effect } = entry.definition;
+  const { args } = entry;
   if (wish.corrects) {
     if (kind === 'compensable') await undo(run, entry, false);
     const answer = await rule(run, entry, 'correct', wish);

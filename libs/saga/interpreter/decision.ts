@@ -18,7 +18,7 @@ export async function awaitDecision(run: SagaRun, entry: Entry): Promise<unknown
       run.show(entry, 'done');
       return otherwise;
     }
-    const next = await carryOut(run, entry, wish, { args: undefined, doubt: false });
+    const next = await carryOut(run, entry, wish, false);
     if (next.kind === 'back') run.fate.fail(decidedAgainst(entry));
     if (run.isOver(entry.block)) run.show(entry, 'failed');
     run.check(entry.block);

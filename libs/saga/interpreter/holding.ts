@@ -49,18 +49,18 @@ export async function holdingBlock(
 async function acquire(run: SagaRun, block: Block, name: string, args: unknown): Promise<Hold> {
   try {
     const entry = register(run, name, args);
-    return await run.flights.track(entry, untilReady(run, entry, args));
+    return await run.flights.track(entry, untilReady(run, entry));
   } catch (error) {
     run.closeBlock(block);
     throw error;
   }
 }
 
-async function untilReady(run: SagaRun, entry: Entry, args: unknown): Promise<Hold> {
+async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
   const { retry } = entry.definition;
   for (let tries = 1; ;) {
     run.show(entry, 'waiting');
-    const running = start(run, entry, args);
+    const running = start(run, entry);
     const first = await run.flights.interruptible(
       entry,
       'attempt',
@@ -92,7 +92,7 @@ async function untilReady(run: SagaRun, entry: Entry, args: unknown): Promise<Ho
   }
 }
 
-function start(run: SagaRun, entry: Entry, args: unknown): Running {
+function start(run: SagaRun, entry: Entry): Running {
   const { name, generation, definition: step, attempts: before } = entry;
   return run.runtime.start({
     step,
@@ -101,7 +101,7 @@ function start(run: SagaRun, entry: Entry, args: unknown): Running {
     request: {
       ...requestFor(run, entry, before, 1),
       role: 'step',
-      args,
+      args: entry.args,
       // Lost holders speak late: their word is known by its token.
       token: `${name}/${generation}/${before}`,
     },

@@ -98,11 +98,13 @@ export class SagaRun {
   }
 
   /** The same step under a key of its own, in its place. */
-  renewed(entry: Entry): Entry {
+  renewed(entry: Entry, args: unknown): Entry {
     const { name, item, of, definition, block } = entry;
     const member = item === undefined ? undefined : { item, of: of ?? item + 1 };
     const where = { generation: this.nextGeneration(), block };
-    return this.journal.register(name, member, definition, where)!;
+    const fresh = this.journal.register(name, member, definition, where)!;
+    fresh.args = args;
+    return fresh;
   }
 
   misuse(problem: string): SagaMisuse {

@@ -17,7 +17,7 @@ export function callStep(run: SagaRun, name: string, args: unknown, member?: Mem
   const called = (async () => {
     run.check(run.block);
     const entry = register(run, name, args, member);
-    const driving = entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry, args);
+    const driving = entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry);
     return run.flights.track(entry, driving);
   })();
   // A call the author does not await fails the saga all the same; it must not fail the process too.
@@ -49,15 +49,14 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
   return entry;
 }
 
-async function drive(run: SagaRun, entry: Entry, args: unknown): Promise<unknown> {
-  entry.args = args;
+async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
   const isPivot = entry.definition.kind === 'pivot';
   let attemptsLeft = entry.definition.retry.attempts;
   for (;;) {
     if (isPivot) run.fate.openPivot();
     run.show(entry, 'running');
     const before = entry.attempts;
-    const settled = await attempt(run, entry, args, attemptsLeft);
+    const settled = await attempt(run, entry, attemptsLeft);
     entry.attempts = attemptsAfter(settled, before, attemptsLeft);
     switch (settled.kind) {
       case 'done':
@@ -70,15 +69,15 @@ async function drive(run: SagaRun, entry: Entry, args: unknown): Promise<unknown
         const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
         if (isWanted()) await run.nap(entry, pacedMs(entry, settled.deferMs));
         // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
-        if (isInDoubt && !isWanted()) return await failed(run, entry, args, { ...settled, failure: PUT_OFF });
+        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: PUT_OFF });
         giveUpIfOver(run, entry);
         break;
       }
       case 'cancelled':
         // Where nobody here asked for it, somebody cancelled the attempt alone: lost like any other.
-        return await failed(run, entry, args, { ...settled, failure: CANCELLED_ALONE });
+        return await failed(run, entry, { ...settled, failure: CANCELLED_ALONE });
       case 'failed':
-        return await failed(run, entry, args, settled);
+        return await failed(run, entry, settled);
     }
   }
 }
@@ -97,13 +96,13 @@ const PUT_OFF: Failure = {
   message: 'The attempt was put off, and is not wanted any more.',
 };
 
-function attempt(run: SagaRun, entry: Entry, args: unknown, attemptsMax: number): Promise<Settled> {
+function attempt(run: SagaRun, entry: Entry, attemptsMax: number): Promise<Settled> {
   const { definition: step } = entry;
   const running = run.runtime.start({
     step,
     activity: run.activityOf(entry.name),
     summary: summaryOf(entry),
-    request: { ...requestFor(run, entry, entry.attempts, attemptsMax), role: 'step', args },
+    request: { ...requestFor(run, entry, entry.attempts, attemptsMax), role: 'step', args: entry.args },
   });
   // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
   if (step.kind === 'pivot') return running.settled;
@@ -120,7 +119,6 @@ function done(run: SagaRun, entry: Entry, output: unknown): unknown {
 async function failed(
   run: SagaRun,
   entry: Entry,
-  args: unknown,
   settled: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
   const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
@@ -142,7 +140,7 @@ async function failed(
   // Past the commit point nothing fails any more (S7); bugs and doubts nobody can settle are nobody's business answer.
   const isUnsettled = isOpen || (doubt && entry.definition.effect === 'blind');
   if (run.fate.committed || failure.class === 'bug' || isUnsettled) {
-    return parked(run, entry, args, { failure, doubt });
+    return parked(run, entry, { failure, doubt });
   }
 
   run.show(entry, 'failed');
@@ -159,7 +157,6 @@ async function failed(
 async function parked(
   run: SagaRun,
   entry: Entry,
-  args: unknown,
   { failure, doubt }: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
   const isPivot = entry.definition.kind === 'pivot';
@@ -171,7 +168,7 @@ async function parked(
   if (typeof wish === 'string') throw run.misuse(`the park of step "${entry.label}" ended without a reason`);
   // What is decided of a pivot may be that it happened: until that is known, a wish to end waits.
   if (isPivot) run.fate.openPivot();
-  const next = await carryOut(run, entry, wish, { args, doubt });
+  const next = await carryOut(run, entry, wish, doubt);
   if (isPivot && next.kind !== 'done' && next.kind !== 'refused' && !(isOpen && next.kind === 'again')) {
     run.fate.closePivot();
   }
@@ -187,14 +184,14 @@ async function parked(
       return next.output;
     case 'anew':
       run.check(entry.block);
-      return drive(run, run.renewed(entry), next.args);
+      return drive(run, run.renewed(entry, next.args));
     case 'again':
       // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
       if (!isOpen) giveUpIfOver(run, entry);
-      return isOpen ? failed(run, entry, args, { failure, doubt }) : drive(run, entry, args);
+      return isOpen ? failed(run, entry, { failure, doubt }) : drive(run, entry);
     case 'refused':
       if (isPivot && !isOpen) run.fate.closePivot();
-      return failed(run, entry, args, { failure, doubt });
+      return failed(run, entry, { failure, doubt });
     case 'back':
       run.fate.fail(decidedAgainst(entry));
       giveUpIfOver(run, entry);
