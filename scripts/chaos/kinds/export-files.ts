@@ -1,7 +1,8 @@
 /** Reads exported files back, with readers that share nothing with the writers. */
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { parquetReadObjects } from 'hyparquet';
 import { readSheet } from 'read-excel-file/node';
+import { unzstd } from '../../unzstd.js';
 import type { Cells } from './export-source.js';
 
 export interface FileForm {
@@ -24,20 +25,6 @@ export async function readExported(
 }
 
 const DECOMPRESS = { gzip: (file: Buffer) => gunzipSync(file), zstd: unzstd } as const;
-
-/** Every frame, as RFC 8878 wants it: Node's own stops after the first. */
-function unzstd(file: Buffer): Buffer {
-  const frames: Buffer[] = [];
-  for (let at = 0; at < file.length;) {
-    const { buffer, engine } = zstdDecompressSync(file.subarray(at), { info: true }) as unknown as {
-      readonly buffer: Buffer;
-      readonly engine: { readonly bytesWritten: number };
-    };
-    frames.push(buffer);
-    at += engine.bytesWritten;
-  }
-  return Buffer.concat(frames);
-}
 
 /** RFC 4180, LF; an empty field that is not quoted is null. */
 function readCsv(text: string, columns: readonly string[]): Cells[] {

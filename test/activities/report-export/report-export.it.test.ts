@@ -7,7 +7,7 @@ import type { Ledger } from '../../../libs/saga/ledger.js';
 import type { AttemptEvent } from '../../../libs/saga/memory.js';
 import { createExportBench, JOB_ID, type ExportBench } from '../../support/exports.js';
 import { eventually } from '../../support/stack.js';
-import { unzstd } from '../../support/unzstd.js';
+import { unzstd } from '../../../scripts/unzstd.js';
 
 const ROWS = 600_000;
 const TOTAL = ROWS * 100;

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { unzstd } from '../../support/unzstd.js';
+import { unzstd } from '../../../scripts/unzstd.js';
 import { compressed, COMPRESSIONS } from '../../../libs/datasets/compressions.js';
 
 const BLOCK = Buffer.alloc(1 << 18, 'a line of text, and another, ');
