@@ -12,6 +12,11 @@ async function startSleeper() {
   return { identity, exited };
 }
 
+/** The state letter of `/proc/PID/stat`: what follows the command's closing parenthesis. */
+function stateOf(pid: number | undefined): string | undefined {
+  return /\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+}
+
 describe('process identity', () => {
   it('knows a running process again, and knows when it has ended', async () => {
     const { identity, exited } = await startSleeper();
@@ -33,15 +38,17 @@ describe('process identity', () => {
   });
 
   it.runIf(process.platform === 'linux')('takes a dead process that nobody reaped for ended', async () => {
-    // The shell's child ends, and the shell, stopped at once, does not wait for it.
-    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; kill -STOP $$; wait'], {
+    // The shell stops itself; its child ends only after that, so that nobody is left to reap it.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; kill -STOP $$; wait'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     try {
       const pid = await new Promise<number>((resolve) =>
         parent.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))),
       );
-      await expect.poll(() => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))).toBe(true);
+      await expect.poll(() => stateOf(parent.pid)).toBe('T');
+      process.kill(pid, 'SIGKILL');
+      await expect.poll(() => stateOf(pid)).toBe('Z');
       expect(identify(pid)).toBeUndefined();
     } finally {
       parent.kill('SIGKILL');
