@@ -1,0 +1,144 @@
+/** One POST to an endpoint: over kept connections, to an address that was judged, within its time. */
+import { Agent } from 'undici';
+import { networkFailure } from '../http/network-failure.js';
+import { retryAfterMsOf } from '../http/retry-after.js';
+import { Transient } from '../saga/failure.js';
+import { guardedConnector, type ConnectorOptions } from './guarded-connector.js';
+import { redactedHead } from './redact.js';
+import { TargetRefused } from './target.js';
+
+const DELIVERY_MS_MAX = 15_000;
+const ANSWER_BYTES_MAX = 64 * 1024;
+const CONNECTIONS_PER_HOST_MAX = 64;
+const KEEP_ALIVE_MS = 10_000;
+const DETAIL_LENGTH_MAX = 200;
+
+export interface Delivery {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** What came of it. */
+export type Answer =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly retryAfterMs: number | undefined;
+      /** Of what is no success: its beginning, redacted. */
+      readonly head: string | undefined;
+      readonly durationMs: number;
+    }
+  | {
+      /** `refused`: no connection was made, because the address is not one a webhook may go to. */
+      readonly kind: 'unanswered' | 'refused';
+      /** snake_case. */
+      readonly code: string;
+      readonly detail: string;
+      readonly durationMs: number;
+    };
+
+export interface DeliveryClient {
+  /** Posts. Redirects are not followed; an aborted `signal` ends it as `unanswered`. Throws for a mistake of ours alone. */
+  deliver(delivery: Delivery, signal: AbortSignal): Promise<Answer>;
+  /** Cuts what is under way. */
+  close(): Promise<void>;
+}
+
+export interface DeliveryClientOptions extends ConnectorOptions {
+  /** From the first byte to the last. */
+  readonly deliveryMsMax?: number;
+}
+
+/** Proxies that the environment names are not used: they would dial for us, unjudged. */
+export function createDeliveryClient({
+  deliveryMsMax = DELIVERY_MS_MAX,
+  ...options
+}: DeliveryClientOptions): DeliveryClient {
+  const agent = new Agent({
+    connect: guardedConnector(options),
+    connections: CONNECTIONS_PER_HOST_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: deliveryMsMax,
+    bodyTimeout: deliveryMsMax,
+  });
+
+  return {
+    async deliver({ url, headers, body }, signal) {
+      const startedAt = performance.now();
+      const took = (): number => Math.round(performance.now() - startedAt);
+      const box = openBox(signal, deliveryMsMax);
+      try {
+        const { origin, pathname, search } = new URL(url);
+        const response = await agent.request({
+          origin,
+          path: pathname + search,
+          method: 'POST',
+          headers,
+          body,
+          signal: box.signal,
+        });
+        const { statusCode: status } = response;
+        const retryAfter = response.headers['retry-after'];
+        return {
+          kind: 'answered',
+          status,
+          retryAfterMs: retryAfterMsOf(typeof retryAfter === 'string' ? retryAfter : undefined, Date.now()),
+          head: await headOf(response.body, isSuccess(status)),
+          durationMs: took(),
+        };
+      } catch (error) {
+        return { ...failureOf(error), durationMs: took() };
+      } finally {
+        box.close();
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** Reads at most {@link ANSWER_BYTES_MAX}, so that the connection can be kept; a body that breaks off changes nothing. */
+async function headOf(body: AsyncIterable<Buffer>, success: boolean): Promise<string | undefined> {
+  let head: Buffer = Buffer.alloc(0);
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      if (bytes === 0) head = chunk;
+      bytes += chunk.length;
+      if (bytes >= ANSWER_BYTES_MAX) break;
+    }
+  } catch (error) {
+    // The status has been heard, and it alone decides.
+    if (!(networkFailure(error, 'The answer') instanceof Transient)) throw error;
+  }
+  return success ? undefined : redactedHead(head.toString('utf8'));
+}
+
+function failureOf(error: unknown): { kind: 'unanswered' | 'refused'; code: string; detail: string } {
+  if (error instanceof TargetRefused)
+    return { kind: 'refused', code: 'target_refused', detail: error.message };
+  const failure = networkFailure(error, 'The delivery');
+  if (!(failure instanceof Transient)) throw error;
+  return { kind: 'unanswered', code: failure.code, detail: failure.message.slice(0, DETAIL_LENGTH_MAX) };
+}
+
+/** A signal that also fires when time is up; unlike `AbortSignal.timeout`, it leaves no timer behind. */
+function openBox(parent: AbortSignal, ms: number): { signal: AbortSignal; close: () => void } {
+  const controller = new AbortController();
+  const end = (): void => controller.abort(new DOMException('Time is up', 'TimeoutError'));
+  const timer = setTimeout(end, ms);
+  const onParent = (): void => controller.abort(new DOMException('Told to end', 'AbortError'));
+  if (parent.aborted) onParent();
+  parent.addEventListener('abort', onParent, { once: true });
+  return {
+    signal: controller.signal,
+    close() {
+      clearTimeout(timer);
+      parent.removeEventListener('abort', onParent);
+    },
+  };
+}
