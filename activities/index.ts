@@ -5,6 +5,8 @@ import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportExport } from './report-export/report-export.js';
 import type { Resources } from './resources.js';
+import { webhookFanout } from './webhook/webhook-fanout.js';
+import { webhookResend } from './webhook/webhook-resend.js';
 
 export { openResources, type Resources } from './resources.js';
 
@@ -16,5 +18,7 @@ export function createActivities(
     ['report.export', reportExport(resources)],
     ['payout.batch', payoutBatch(resources)],
     ['payout.item', payoutItem(resources)],
+    ['webhook.fanout', webhookFanout(resources)],
+    ['webhook.resend', webhookResend(resources)],
   ]);
 }

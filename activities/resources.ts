@@ -4,9 +4,16 @@ import type { ArtifactStore } from '../libs/artifacts/artifact-store.js';
 import type { Settings } from '../libs/config/settings.js';
 import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
+import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
 import { createChildJobs, type ChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
+import { createJobInputs } from '../libs/store/job-input.store.js';
+import { createDeliveryClient, type DeliveryClient } from '../libs/webhooks/delivery.client.js';
+import { createGate, type Gate } from '../libs/webhooks/gate.js';
+import { createSigningKeys, type SigningKeys } from '../libs/webhooks/signing-keys.js';
+import { targetPolicy } from '../libs/webhooks/target.js';
+import { WebhookEvent } from '../workflows/webhook-event.js';
 import { createPaymentProvider, type PaymentProvider } from './payout/provider.client.js';
 
 /** What exports need. */
@@ -31,7 +38,23 @@ export interface PayoutResources {
   readonly payoutApprovalOverMinor: number;
 }
 
-export interface Resources extends ExportResources, PayoutResources {
+/** What webhooks need. */
+export interface WebhookResources {
+  readonly database: Database;
+  /** Jobs that a job starts: the events that tell owners of their endpoints. */
+  readonly children: ChildJobs;
+  readonly webhooks: {
+    readonly client: DeliveryClient;
+    readonly keys: SigningKeys;
+    readonly gate: Gate;
+    /** The wait after each attempt. */
+    readonly retryWaitsMs: readonly number[];
+    /** The input of a `webhook.fanout`. */
+    readonly loadEvent: (job: JobRef) => Promise<WebhookEvent>;
+  };
+}
+
+export interface Resources extends ExportResources, PayoutResources, WebhookResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }
@@ -46,6 +69,7 @@ export async function openResources(
     createPaymentProvider({ url: settings.payments.providerUrl, key: settings.payments.providerKey });
   const datasets = loadDatasets(settings.datasetsFile);
   const sources = openSources(datasets, options.env);
+  const webhooks = openWebhooks(settings, options);
   return {
     database: options.database,
     artifacts: await openArtifactStore(settings),
@@ -55,9 +79,25 @@ export async function openResources(
     children: createChildJobs(options.cipher),
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
+    webhooks,
     async close() {
       await sources.close();
       await payments?.close();
+      await webhooks.client.close();
     },
+  };
+}
+
+function openWebhooks(
+  { webhooks }: Settings,
+  { database, cipher }: { readonly database: Database; readonly cipher: TenantCipher },
+): WebhookResources['webhooks'] {
+  const loadInput = createJobInputs(database, cipher, (_, input) => WebhookEvent.parse(input));
+  return {
+    client: createDeliveryClient({ policy: targetPolicy(webhooks.allowedNetworks) }),
+    keys: createSigningKeys(cipher),
+    gate: createGate(),
+    retryWaitsMs: webhooks.retryWaitsMs,
+    loadEvent: async (job) => (await loadInput(job)) as WebhookEvent,
   };
 }

@@ -3,5 +3,13 @@ import type { AnyJobDefinition } from '../libs/saga/define.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportExport } from './report-export.job.js';
+import { webhookFanout } from './webhook-fanout.job.js';
+import { webhookResend } from './webhook-resend.job.js';
 
-export const definitions: readonly AnyJobDefinition[] = [reportExport, payoutBatch, payoutItem];
+export const definitions: readonly AnyJobDefinition[] = [
+  reportExport,
+  payoutBatch,
+  payoutItem,
+  webhookFanout,
+  webhookResend,
+];

@@ -18,6 +18,8 @@ import { DeadLettersController } from './operators/dead-letters.controller.js';
 import { GuardedController } from './operators/guarded.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
+import { DeliveriesController } from './webhooks/deliveries.controller.js';
+import { WebhookEndpointsController } from './webhooks/webhook-endpoints.controller.js';
 
 @Module({})
 export class ApiModule {
@@ -33,6 +35,8 @@ export class ApiModule {
         ProblemsController,
         HealthController,
         DeadLettersController,
+        WebhookEndpointsController,
+        DeliveriesController,
         GuardedController,
       ],
       providers: [

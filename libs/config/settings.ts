@@ -1,8 +1,20 @@
 /** Every setting of every process, from the environment, checked once at boot with a message a tired person understands. */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { toMs, type Duration } from '../saga/duration.js';
+import { isNetwork } from '../webhooks/address.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
+
+/** Words separated by commas. */
+const list = (otherwise: string) =>
+  z
+    .string()
+    .default(otherwise)
+    .transform((text) => text.split(',').flatMap((word) => word.trim() || []));
+/** A fanout's history must hold a wait for each. */
+const WEBHOOK_RETRIES_MAX = 50;
+const WEBHOOK_RETRIES = '5s,5m,30m,2h,5h,10h,14h,20h,24h';
 
 const Variables = z.object({
   DATABASE_URL: z.url(),
@@ -66,6 +78,16 @@ const Variables = z.object({
   PAYMENT_PROVIDER_KEY: z.string().min(1).optional(),
   /** A batch of payouts of more than this, in minor units, waits for a person's approval. */
   PAYOUT_APPROVAL_OVER_MINOR: z.coerce.number().int().nonnegative().default(1000000),
+  /** Networks that webhooks may go to beside the public internet, on any port, over http too. */
+  LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: list('').pipe(
+    z.array(z.string().refine(isNetwork, 'must be networks, e.g. 127.0.0.0/8,::1/128')),
+  ),
+  /** The waits between the attempts of a delivery. */
+  LONGHAUL_WEBHOOK_RETRIES: list(WEBHOOK_RETRIES).pipe(
+    z
+      .array(z.string().regex(/^[1-9]\d{0,6}(ms|s|m|h)$/, 'must be times, e.g. 5s,5m'))
+      .max(WEBHOOK_RETRIES_MAX),
+  ),
   /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
   LONGHAUL_CODEC_UI_TOKEN: z
     .string()
@@ -150,6 +172,10 @@ export interface Settings {
   readonly datasetsFile: string | undefined;
   readonly payments?: PaymentSettings | undefined;
   readonly payoutApprovalOverMinor: number;
+  readonly webhooks: {
+    readonly allowedNetworks: readonly string[];
+    readonly retryWaitsMs: readonly number[];
+  };
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
@@ -223,6 +249,10 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
         ? { providerUrl: e.PAYMENT_PROVIDER_URL, providerKey: e.PAYMENT_PROVIDER_KEY }
         : undefined,
     payoutApprovalOverMinor: e.PAYOUT_APPROVAL_OVER_MINOR,
+    webhooks: {
+      allowedNetworks: e.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS,
+      retryWaitsMs: e.LONGHAUL_WEBHOOK_RETRIES.map((wait) => toMs(wait as Duration)),
+    },
     workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,

@@ -38,6 +38,9 @@ export interface ProcessPlaces {
   readonly api: string;
 }
 
+/** Where webhooks of a stack on one machine may go beside the internet, unless the environment says otherwise. */
+export const LOOPBACK = '127.0.0.0/8,::1/128';
+
 /** What a process of the stack on `home` gets, on top of `env`. */
 export function processEnvironment(
   home: Home,
@@ -63,6 +66,7 @@ export function processEnvironment(
           PAYMENT_PROVIDER_KEY: env.PAYMENT_PROVIDER_KEY || SANDBOX_KEY,
         }
       : {}),
+    LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: env.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS ?? LOOPBACK,
     LONGHAUL_WORKER_GRACE_MS: env.LONGHAUL_WORKER_GRACE_MS || WORKER_GRACE_MS,
     NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || join(cacheFolder(home.root), 'compiled'),
   };

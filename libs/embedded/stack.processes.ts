@@ -12,6 +12,7 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['reports-cpu'],
   ['reports-cpu'],
   ['payments-io'],
+  ['webhooks-io'],
 ];
 
 /** Its process's name, and its command. */

@@ -55,6 +55,11 @@ export function parseNetwork(text: string): Network {
   return ipaddr.parseCIDR(text);
 }
 
+/** Whether {@link parseNetwork} takes it. */
+export function isNetwork(text: string): boolean {
+  return ipaddr.isValidCIDR(text);
+}
+
 /** The addresses this machine has now, as {@link refusalOfAddress} compares them. */
 export function ownAddresses(): ReadonlySet<string> {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);

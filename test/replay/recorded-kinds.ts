@@ -6,6 +6,8 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
+import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
+import { webhookResend } from '../../workflows/webhook-resend.job.js';
 import { errand, order, snapshot } from '../conformance/kinds.js';
 import { tripBook } from '../docs/trip-book.job.js';
 import * as decided from './decided-shapes.js';
@@ -120,6 +122,26 @@ const thePayoutBatch = recorded(
       large(decided.waiting('approve')),
     ],
   },
+);
+
+const delivered = () => ({ delivered: 2, dead: 1 });
+const deliveryShapes = [
+  shapes.straight,
+  shapes.deferred('deliver'),
+  shapes.parked('deliver'),
+  shapes.underWay('deliver'),
+];
+
+const theWebhookFanout = recorded(
+  webhookFanout,
+  () => ({ enroll: () => ({ endpoints: 3 }), deliver: delivered }),
+  { isSealed: true, shapes: [...deliveryShapes, shapes.cancelled('enroll')] },
+);
+
+const theWebhookResend = recorded(
+  webhookResend,
+  () => ({ collect: () => ({ deliveries: 3 }), deliver: delivered }),
+  { isSealed: true, shapes: [...deliveryShapes, shapes.cancelled('collect')] },
 );
 
 const theOrder = recorded(
@@ -240,6 +262,8 @@ export const recordedKinds: readonly RecordedKind[] = [
   theReportExport,
   thePayoutItem,
   thePayoutBatch,
+  theWebhookFanout,
+  theWebhookResend,
   theOrder,
   theSnapshot,
   theErrand,

@@ -5,7 +5,8 @@ import { Problem } from '../problems/problem.js';
 /** What a cursor is of, so that one list's is refused by another. */
 export const JOB_CURSOR = 'j1:';
 export const DEAD_LETTER_CURSOR = 'd1:';
-type Prefix = typeof JOB_CURSOR | typeof DEAD_LETTER_CURSOR;
+export const ENDPOINT_CURSOR = 'w1:';
+type Prefix = typeof JOB_CURSOR | typeof DEAD_LETTER_CURSOR | typeof ENDPOINT_CURSOR;
 
 export function toCursor(lastId: string, prefix: Prefix = JOB_CURSOR): string {
   return Buffer.from(prefix + lastId).toString('base64url');

@@ -12,7 +12,7 @@ import { Problem, toProblemDocument } from '../problems/problem.js';
 import { pathOf } from '../problems/problem.filter.js';
 import { readCursor, toCursor } from './cursor.js';
 import { matchesEtag, readIdempotencyKey, readWait } from './headers.js';
-import { JobAcceptor, type Answer } from './job.acceptor.js';
+import { JobAcceptor, type Answer, type Submitter } from './job.acceptor.js';
 import { LIMIT_DEFAULT, ListQuery, NoQuery, type ListParameters } from './job-requests.schema.js';
 import { JobReader, type Reading } from './job.reader.js';
 import { isTerminal, type Job } from './job.schema.js';
@@ -55,13 +55,17 @@ export class JobsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Job> {
-    const submission = toSubmission('report.export', bodyOf(request));
-    const { answer, replayed } = await this.acceptor
-      .acceptOne(submission, submitterOf(request, '/exports'))
-      .catch((error: unknown) => {
-        throw error instanceof Problem ? fromSubmission(error) : error;
-      });
-    return this.answer(request, reply, answer, replayed);
+    return this.submitTyped('report.export', '/exports', request, reply);
+  }
+
+  @Post('webhook-events')
+  @Door('client')
+  @Operation('submitWebhookEvent')
+  async submitWebhookEvent(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Job> {
+    return this.submitTyped('webhook.fanout', '/webhook-events', request, reply);
   }
 
   @Post('jobs/batch')
@@ -148,6 +152,21 @@ export class JobsController {
     return job;
   }
 
+  /** A door of one kind: its refusals speak of the body as it was sent. */
+  private async submitTyped(
+    kind: string,
+    route: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Job> {
+    const { answer, replayed } = await this.acceptor
+      .acceptOne(toSubmission(kind, bodyOf(request)), submitterOf(request, route))
+      .catch((error: unknown) => {
+        throw error instanceof Problem ? fromSubmission(error) : error;
+      });
+    return this.answer(request, reply, answer, replayed);
+  }
+
   private async waitForEnd(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -175,7 +194,8 @@ export class JobsController {
   }
 }
 
-function submitterOf(request: FastifyRequest, route: string) {
+/** Who submits through this route. */
+export function submitterOf(request: FastifyRequest, route: string): Submitter {
   return {
     tenantId: tenantOf(request),
     route,

@@ -14,15 +14,42 @@ import {
 } from '../jobs/job.schema.js';
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
+import {
+  Delivery,
+  DeliveryPage,
+  Endpoint,
+  EndpointBody,
+  EndpointChange,
+  EndpointPage,
+  EndpointWithSecret,
+  ResendRequest,
+} from '../webhooks/webhook.schema.js';
 
 type Schemas = Record<string, JsonSchema>;
 
 const OWN = {
   ...{ Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview },
   ...{ DeadLetter, DeadLetterPage },
+  ...{
+    WebhookEndpoint: Endpoint,
+    WebhookEndpointPage: EndpointPage,
+    WebhookEndpointWithSecret: EndpointWithSecret,
+  },
+  ...{ WebhookDelivery: Delivery, WebhookDeliveryPage: DeliveryPage },
 };
 const REF = '#/components/schemas/';
-const EXPORT_KIND = 'report.export';
+/** Kinds with a door of their own: the component that says what it takes. */
+const TYPED_DOORS: Readonly<Record<string, string>> = {
+  'report.export': 'ExportSubmission',
+  'webhook.fanout': 'WebhookEvent',
+};
+/** Bodies of requests. */
+const REQUESTS = {
+  CancelRequest,
+  WebhookEndpointBody: EndpointBody,
+  WebhookEndpointChange: EndpointChange,
+  WebhookResendRequest: ResendRequest,
+};
 
 /** `components.schemas` of the document. */
 export function componentSchemas(definitions: Iterable<AnyJobDefinition>): Schemas {
@@ -40,7 +67,12 @@ function ownSchemas(): Schemas {
   });
   return {
     ...Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, bare(schema as JsonSchema)])),
-    CancelRequest: bare(z.toJSONSchema(CancelRequest, { io: 'input', unrepresentable: 'any' })),
+    ...Object.fromEntries(
+      Object.entries(REQUESTS).map(([id, schema]) => [
+        id,
+        bare(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })),
+      ]),
+    ),
     ...hoisted(
       'DecisionRequest',
       bare(z.toJSONSchema(DecisionBody, { io: 'input', unrepresentable: 'any' })),
@@ -81,11 +113,14 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
     };
   }
   const names = kinds.filter(({ internal }) => !internal).map(({ kind }) => pascalCase(kind));
-  const exportDefinition = kinds.find(({ kind }) => kind === EXPORT_KIND);
+  const doors = kinds.flatMap((definition) => {
+    const name = TYPED_DOORS[definition.kind];
+    return name === undefined ? [] : Object.entries(hoisted(name, withOnDuplicate(definition)));
+  });
   return {
     ...schemas,
+    ...Object.fromEntries(doors),
     Submission: { oneOf: names.map((name) => ({ $ref: `${REF}${name}Submission` })) },
-    ...(exportDefinition ? hoisted('ExportSubmission', withOnDuplicate(exportDefinition)) : {}),
     Result: {
       anyOf: [{ $ref: `${REF}ArtifactLink` }, ...names.map((name) => ({ $ref: `${REF}${name}Result` }))],
     },

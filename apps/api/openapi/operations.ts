@@ -6,6 +6,7 @@ import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
 import { DeadLetterQuery } from '../operators/dead-letter.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
+import { DeliveryQuery, EndpointQuery } from '../webhooks/webhook.schema.js';
 
 export interface AnswerSpec {
   readonly description: string;
@@ -37,6 +38,7 @@ export interface OperationSpec {
 const JSON_TYPE = 'application/json';
 const deadLetterId = { id: 'The dead letter’s id, a UUIDv7.' };
 const jobId = { id: 'The job’s id, a UUIDv7.' };
+const endpointId = { id: 'The endpoint’s id, a UUIDv7.' };
 
 const bodyProblems = [
   'invalid_json',
@@ -90,6 +92,19 @@ const submissionAnswers = {
   },
 } satisfies OperationSpec['answers'];
 
+const resubmissionHeaders = {
+  'Idempotency-Key': submissionHeaders['Idempotency-Key'],
+  traceparent: submissionHeaders.traceparent,
+};
+
+const jobAccepted = {
+  202: {
+    description: 'Accepted, durably.',
+    headers: { Location: 'The job.', 'Retry-After': 'Whole seconds until it is worth to look.' },
+    content: { [JSON_TYPE]: 'Job' },
+  },
+} satisfies OperationSpec['answers'];
+
 const submissionProblems = [
   ...bodyProblems,
   'not_available',
@@ -119,6 +134,131 @@ const table = {
     body: { schema: 'ExportSubmission', required: true },
     answers: submissionAnswers,
     problems: submissionProblems,
+  },
+  submitWebhookEvent: {
+    tag: 'Webhooks',
+    summary: 'Send an event to all endpoints that subscribe to it',
+    description: '`POST /jobs` of kind `webhook.fanout` with the input as the body.',
+    headers: submissionHeaders,
+    body: { schema: 'WebhookEvent', required: true },
+    answers: submissionAnswers,
+    problems: submissionProblems,
+  },
+  createWebhookEndpoint: {
+    tag: 'Webhooks',
+    summary: 'Register an endpoint',
+    description: 'The secret is shown in this answer, and never again.',
+    body: { schema: 'WebhookEndpointBody', required: true },
+    answers: {
+      201: {
+        description: 'Registered.',
+        headers: { Location: 'The endpoint.' },
+        content: { [JSON_TYPE]: 'WebhookEndpointWithSecret' },
+      },
+    },
+    problems: [...bodyProblems, 'webhook_endpoint_exists', 'client_key_required'],
+  },
+  listWebhookEndpoints: {
+    tag: 'Webhooks',
+    summary: 'List endpoints, newest first',
+    query: EndpointQuery,
+    answers: {
+      200: {
+        description: 'A page.',
+        headers: { Link: '`rel="next"` where there are more.' },
+        content: { [JSON_TYPE]: 'WebhookEndpointPage' },
+      },
+    },
+    problems: ['validation_failed', 'client_key_required'],
+  },
+  getWebhookEndpoint: {
+    tag: 'Webhooks',
+    summary: 'Read an endpoint',
+    params: endpointId,
+    answers: { 200: { description: 'The endpoint.', content: { [JSON_TYPE]: 'WebhookEndpoint' } } },
+    problems: ['webhook_endpoint_not_found', 'validation_failed', 'client_key_required'],
+  },
+  changeWebhookEndpoint: {
+    tag: 'Webhooks',
+    summary: 'Change an endpoint',
+    description: 'What is not named stays. Enabled again, it starts with a clean slate.',
+    params: endpointId,
+    body: { schema: 'WebhookEndpointChange', required: true },
+    answers: { 200: { description: 'The endpoint.', content: { [JSON_TYPE]: 'WebhookEndpoint' } } },
+    problems: [
+      ...bodyProblems,
+      'webhook_endpoint_not_found',
+      'webhook_endpoint_exists',
+      'client_key_required',
+    ],
+  },
+  deleteWebhookEndpoint: {
+    tag: 'Webhooks',
+    summary: 'Delete an endpoint',
+    description: 'What is still open for it is given up.',
+    params: endpointId,
+    answers: { 204: { description: 'It is gone.' } },
+    problems: ['webhook_endpoint_not_found', 'client_key_required'],
+  },
+  rotateWebhookSecret: {
+    tag: 'Webhooks',
+    summary: 'Give an endpoint a new secret',
+    description: 'The one before signs beside it for 24 hours. The new one is shown in this answer alone.',
+    params: endpointId,
+    answers: {
+      200: {
+        description: 'The endpoint, with its new secret.',
+        content: { [JSON_TYPE]: 'WebhookEndpointWithSecret' },
+      },
+    },
+    problems: ['webhook_endpoint_not_found', 'client_key_required'],
+  },
+  testWebhookEndpoint: {
+    tag: 'Webhooks',
+    summary: 'Send an endpoint an event of type longhaul.webhook_endpoint.test',
+    description: 'Whatever it subscribes to.',
+    params: endpointId,
+    headers: resubmissionHeaders,
+    answers: jobAccepted,
+    problems: [...submissionProblems, 'webhook_endpoint_not_found'],
+  },
+  resendWebhooks: {
+    tag: 'Webhooks',
+    summary: 'Send an endpoint again what it was given up for, or one event',
+    description: 'Under the same `webhook-id`, with all attempts anew.',
+    params: endpointId,
+    headers: resubmissionHeaders,
+    body: { schema: 'WebhookResendRequest', required: true },
+    answers: jobAccepted,
+    problems: [...submissionProblems, 'webhook_endpoint_not_found'],
+  },
+  listEndpointDeliveries: {
+    tag: 'Webhooks',
+    summary: 'List an endpoint’s deliveries, newest event first',
+    params: endpointId,
+    query: DeliveryQuery,
+    answers: {
+      200: {
+        description: 'A page.',
+        headers: { Link: '`rel="next"` where there are more.' },
+        content: { [JSON_TYPE]: 'WebhookDeliveryPage' },
+      },
+    },
+    problems: ['webhook_endpoint_not_found', 'validation_failed', 'client_key_required'],
+  },
+  listJobDeliveries: {
+    tag: 'Webhooks',
+    summary: 'List an event’s deliveries',
+    params: jobId,
+    query: DeliveryQuery,
+    answers: {
+      200: {
+        description: 'A page.',
+        headers: { Link: '`rel="next"` where there are more.' },
+        content: { [JSON_TYPE]: 'WebhookDeliveryPage' },
+      },
+    },
+    problems: ['job_not_found', 'validation_failed', 'client_key_required'],
   },
   submitBatch: {
     tag: 'Jobs',

@@ -68,6 +68,11 @@ const kinds = {
     title: 'No such dead letter',
     advice: 'GET /dead-letters lists them.',
   },
+  webhook_endpoint_not_found: {
+    status: 404,
+    title: 'No such webhook endpoint',
+    advice: 'GET /webhook-endpoints lists yours.',
+  },
   problem_not_found: {
     status: 404,
     title: 'No such error code',
@@ -87,6 +92,11 @@ const kinds = {
     status: 409,
     title: 'Another input has the same natural key',
     advice: 'Change what the key is made of (a version, say), or follow the job that is there.',
+  },
+  webhook_endpoint_exists: {
+    status: 409,
+    title: 'Another webhook endpoint has this URL',
+    advice: 'Change that one: an endpoint may subscribe to many types.',
   },
   idempotency_in_flight: {
     status: 409,

@@ -1,0 +1,107 @@
+/** Deliveries of an endpoint, and of a job. */
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { inTenant } from '../../../libs/store/database.js';
+import {
+  listOfEndpoint,
+  listOfJob,
+  type DeliveryFilter,
+  type DeliveryRecord,
+} from '../../../libs/webhooks/delivery-log.store.js';
+import { ApiResources } from '../api.resources.js';
+import { Door } from '../http/door.decorator.js';
+import { tenantOf } from '../http/request.js';
+import { ZodPipe } from '../http/zod.pipe.js';
+import { ENDPOINT_CURSOR, JOB_CURSOR, readCursor, toCursor } from '../jobs/cursor.js';
+import { LIMIT_DEFAULT } from '../jobs/job-requests.schema.js';
+import { JobReader } from '../jobs/job.reader.js';
+import { mustFind, toStrings } from '../jobs/jobs.controller.js';
+import { Operation } from '../openapi/operation.decorator.js';
+import { mustFindEndpoint } from './webhook-endpoints.controller.js';
+import { DeliveryQuery, type Delivery, type DeliveryParameters } from './webhook.schema.js';
+import { deliveryView } from './webhook.view.js';
+
+/** What a list goes over: how a page is read, and by which id the next one is found. */
+interface Listing {
+  readonly path: string;
+  readonly cursor: typeof JOB_CURSOR | typeof ENDPOINT_CURSOR;
+  readonly list: (
+    tx: Parameters<typeof listOfJob>[0],
+    id: string,
+    filter: DeliveryFilter,
+  ) => Promise<DeliveryRecord[]>;
+  readonly idOf: (record: DeliveryRecord) => string;
+}
+
+const OF_ENDPOINT: Listing = {
+  path: 'webhook-endpoints',
+  cursor: JOB_CURSOR,
+  list: listOfEndpoint,
+  idOf: ({ jobId }) => jobId,
+};
+const OF_JOB: Listing = {
+  path: 'jobs',
+  cursor: ENDPOINT_CURSOR,
+  list: listOfJob,
+  idOf: ({ endpointId }) => endpointId,
+};
+
+@Controller()
+export class DeliveriesController {
+  constructor(
+    private readonly resources: ApiResources,
+    private readonly reader: JobReader,
+  ) {}
+
+  @Get('webhook-endpoints/:id/deliveries')
+  @Door('client')
+  @Operation('listEndpointDeliveries')
+  async ofEndpoint(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Query(new ZodPipe(DeliveryQuery)) query: DeliveryParameters,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ items: Delivery[] }> {
+    await mustFindEndpoint(this.resources, tenantOf(request), id);
+    return this.page(OF_ENDPOINT, tenantOf(request), id, query, reply);
+  }
+
+  @Get('jobs/:id/deliveries')
+  @Door('client')
+  @Operation('listJobDeliveries')
+  async ofJob(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Query(new ZodPipe(DeliveryQuery)) query: DeliveryParameters,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ items: Delivery[] }> {
+    await mustFind(this.reader, tenantOf(request), id);
+    return this.page(OF_JOB, tenantOf(request), id, query, reply);
+  }
+
+  private async page(
+    listing: Listing,
+    tenantId: string,
+    id: string,
+    query: DeliveryParameters,
+    reply: FastifyReply,
+  ): Promise<{ items: Delivery[] }> {
+    const { cursor, status, limit = LIMIT_DEFAULT } = query;
+    const before = cursor === undefined ? undefined : readCursor(cursor, listing.cursor);
+    const found = await inTenant(this.resources.database, tenantId, (tx) =>
+      listing.list(tx, id, { state: status, before, limit: limit + 1 }),
+    );
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    if (found.length > limit && last) {
+      const next = new URLSearchParams({
+        ...toStrings(query),
+        cursor: toCursor(listing.idOf(last), listing.cursor),
+      });
+      const { publicUrl } = this.resources.settings;
+      reply.header('link', `<${publicUrl}/${listing.path}/${id}/deliveries?${next.toString()}>; rel="next"`);
+    }
+    reply.header('cache-control', 'no-store');
+    return { items: page.map(deliveryView) };
+  }
+}

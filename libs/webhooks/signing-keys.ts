@@ -1,0 +1,31 @@
+/** The keys that endpoints' deliveries are signed with, opened once and kept as long as the sealed secret is the same. */
+import type { TenantCipher } from '../security/tenant-cipher.js';
+import { secretAad } from './endpoints.store.js';
+import { keyOfSecret } from './signature.js';
+
+const KEPT_MAX = 20_000;
+
+export interface SealedSecrets {
+  readonly endpointId: string;
+  readonly secret: Buffer;
+  readonly previousSecret: Buffer | null;
+}
+
+/** The newest first. */
+export type SigningKeys = (tenantId: string, sealed: SealedSecrets) => Promise<readonly Buffer[]>;
+
+export function createSigningKeys(cipher: TenantCipher): SigningKeys {
+  const kept = new Map<string, { readonly sealed: Buffer; readonly keys: readonly Buffer[] }>();
+
+  return async (tenantId, { endpointId, secret, previousSecret }) => {
+    const sealed = previousSecret ? Buffer.concat([secret, previousSecret]) : secret;
+    const known = kept.get(endpointId);
+    if (known?.sealed.equals(sealed)) return known.keys;
+    const open = async (bytes: Buffer): Promise<Buffer> =>
+      keyOfSecret((await cipher.decrypt(tenantId, bytes, secretAad(tenantId, endpointId))).toString('utf8'));
+    const keys = await Promise.all([secret, ...(previousSecret ? [previousSecret] : [])].map(open));
+    if (kept.size >= KEPT_MAX) kept.clear();
+    kept.set(endpointId, { sealed, keys });
+    return keys;
+  };
+}

@@ -1,0 +1,431 @@
+/** Webhooks from the API to endpoints on this machine: the steps run as a worker would run them, on its role. */
+import { randomUUID } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { WebhookResources } from '../../../activities/resources.js';
+import { webhookFanout as implementFanout } from '../../../activities/webhook/webhook-fanout.js';
+import { webhookResend as implementResend } from '../../../activities/webhook/webhook-resend.js';
+import type { Delivery, EndpointWithSecret } from '../../../apps/api/webhooks/webhook.schema.js';
+import { Deferred } from '../../../libs/saga/failure.js';
+import { createChildJobs } from '../../../libs/store/child-jobs.store.js';
+import { inTenant } from '../../../libs/store/database.js';
+import { createJobInputs } from '../../../libs/store/job-input.store.js';
+import { createDeliveryClient } from '../../../libs/webhooks/delivery.client.js';
+import { createGate } from '../../../libs/webhooks/gate.js';
+import { createSigningKeys } from '../../../libs/webhooks/signing-keys.js';
+import { targetPolicy } from '../../../libs/webhooks/target.js';
+import { WebhookEvent } from '../../../workflows/webhook-event.js';
+import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
+import { webhookResend } from '../../../workflows/webhook-resend.job.js';
+import { startReceivers, type Receivers } from '../../support/webhook-receivers.js';
+import { startTestApi, type TestApi } from './support.js';
+
+const LOOPBACK = ['127.0.0.0/8'];
+const RETRY_WAITS_MS = [5_000, 300_000];
+
+let t: TestApi;
+let receivers: Receivers;
+let resources: WebhookResources;
+
+beforeAll(async () => {
+  receivers = await startReceivers();
+  t = await startTestApi(
+    { definitions: [webhookFanout, webhookResend] },
+    { webhooks: { allowedNetworks: LOOPBACK, retryWaitsMs: RETRY_WAITS_MS } },
+  );
+  const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
+  resources = {
+    database: t.worker,
+    children: createChildJobs(t.cipher),
+    webhooks: {
+      client: createDeliveryClient({ policy: targetPolicy(LOOPBACK), deliveryMsMax: 300 }),
+      keys: createSigningKeys(t.cipher),
+      gate: createGate(),
+      retryWaitsMs: RETRY_WAITS_MS,
+      loadEvent: async (job) => WebhookEvent.parse(await loadInput(job)),
+    },
+  };
+});
+afterAll(async () => {
+  await resources.webhooks.client.close();
+  await t.close();
+  await receivers.close();
+});
+
+/** An endpoint of this test alone, at a receiver of that name. */
+async function register(type: string, name = randomUUID(), wish: object = {}): Promise<EndpointWithSecret> {
+  const json = { url: receivers.url(name), eventTypes: [type], ...wish };
+  const answer = await t.call('POST', '/webhook-endpoints', { json });
+  expect(answer.status, answer.text).toBe(201);
+  return answer.json as unknown as EndpointWithSecret;
+}
+
+const newType = (): string => `test.${randomUUID().replaceAll('-', '')}`;
+const nameOf = ({ url }: { url: string }): string => new URL(url).pathname.slice(1);
+
+async function submit(type: string, data: object = { n: 1 }): Promise<string> {
+  const answer = await t.call('POST', '/webhook-events', { json: { event: randomUUID(), type, data } });
+  expect(answer.status, answer.text).toBe(202);
+  return answer.json.id;
+}
+
+/** Runs one of a job's steps as a worker does; `own` steps in a transaction of the tenant. */
+async function runStep(
+  kind: 'webhook.fanout' | 'webhook.resend',
+  name: string,
+  jobId: string,
+): Promise<unknown> {
+  const job = { id: jobId, tenantId: t.acme.id, kind };
+  const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
+  const context = {
+    job,
+    input: await loadInput(job),
+    signal: new AbortController().signal,
+    heartbeat: () => undefined,
+    progress: () => undefined,
+  };
+  const { steps } = (kind === 'webhook.fanout'
+    ? implementFanout(resources)
+    : implementResend(resources)) as unknown as {
+    steps: Record<string, (args: undefined, context: object) => Promise<unknown>>;
+  };
+  const step = steps[name]!;
+  if (name === 'deliver') return step(undefined, context);
+  return inTenant(t.worker, t.acme.id, (tx) => step(undefined, { ...context, tx }));
+}
+
+/** The result of the step `deliver`, or how long it was put off. */
+const deliver = (
+  jobId: string,
+  kind: 'webhook.fanout' | 'webhook.resend' = 'webhook.fanout',
+): Promise<unknown> =>
+  runStep(kind, 'deliver', jobId).catch((error: unknown) => {
+    if (error instanceof Deferred) return error.deferMs;
+    throw error;
+  });
+
+async function send(type: string, data?: object): Promise<{ jobId: string; came: unknown }> {
+  const jobId = await submit(type, data);
+  await runStep('webhook.fanout', 'enroll', jobId);
+  return { jobId, came: await deliver(jobId) };
+}
+
+async function deliveriesOf(jobId: string): Promise<Delivery[]> {
+  const answer = await t.call('GET', `/jobs/${jobId}/deliveries`);
+  return answer.json.items as unknown as Delivery[];
+}
+
+/** Lets so much time pass for a job's deliveries, and for the endpoints. */
+async function letPass(jobId: string, interval: string): Promise<void> {
+  await t.owner.query(
+    `update longhaul.webhook_deliveries set due_at = due_at - $2::interval where job_id = $1`,
+    [jobId, interval],
+  );
+  await t.owner.query(
+    `update longhaul.webhook_endpoints set open_until = open_until - $1::interval,
+       failing_since = failing_since - $1::interval, previous_until = previous_until - $1::interval`,
+    [interval],
+  );
+}
+
+describe('endpoints', () => {
+  test('are registered with a secret that is shown once, listed, changed and deleted', async () => {
+    const made = await register(newType(), undefined, { description: 'books', ratePerSecond: 5 });
+    expect(made.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    const path = `/webhook-endpoints/${made.id}`;
+    const { secret: _secret, ...shown } = made;
+    expect((await t.call('GET', path)).json).toEqual(shown);
+    const listed = await t.call('GET', '/webhook-endpoints?limit=1');
+    expect(listed.json.items[0]).toEqual(shown);
+    const changed = await t.call('PATCH', path, { json: { status: 'disabled', ratePerSecond: null } });
+    expect(changed.json).toMatchObject({ status: 'disabled', disabledReason: 'owner', ratePerSecond: null });
+    expect((await t.call('PATCH', path, { json: { status: 'enabled' } })).json).toMatchObject({
+      status: 'enabled',
+      disabledReason: null,
+      description: 'books',
+    });
+    expect((await t.call('DELETE', path)).status).toBe(204);
+    expect((await t.call('GET', path)).json.code).toBe('webhook_endpoint_not_found');
+  });
+
+  test('of one URL are one, and another tenant sees none of them', async () => {
+    const { url, id } = await register(newType());
+    const again = await t.call('POST', '/webhook-endpoints', { json: { url, eventTypes: ['*'] } });
+    expect([again.status, again.json.code]).toEqual([409, 'webhook_endpoint_exists']);
+    const other = await register(newType());
+    const taken = await t.call('PATCH', `/webhook-endpoints/${other.id}`, { json: { url } });
+    expect(taken.json.code).toBe('webhook_endpoint_exists');
+    for (const [method, tail] of [
+      ['GET', ''],
+      ['DELETE', ''],
+      ['GET', '/deliveries'],
+      ['POST', '/rotate-secret'],
+      ['POST', '/test'],
+    ] as const) {
+      const answer = await t.call(method, `/webhook-endpoints/${id}${tail}`, { key: t.rival.key });
+      expect([answer.status, answer.json.code]).toEqual([404, 'webhook_endpoint_not_found']);
+    }
+  });
+
+  test('at addresses that webhooks may not go to are refused with the reason', async () => {
+    const json = { url: 'https://169.254.169.254/latest', eventTypes: ['a b'] };
+    const types = await t.call('POST', '/webhook-endpoints', { json });
+    expect(types.json.errors.map(({ pointer }) => pointer)).toEqual(['/eventTypes/0']);
+    const address = await t.call('POST', '/webhook-endpoints', { json: { ...json, eventTypes: ['*'] } });
+    expect(address.json.errors).toEqual([
+      { pointer: '/url', detail: '169.254.169.254 is a cloud’s metadata service' },
+    ]);
+  });
+
+  test('keep their secrets sealed', async () => {
+    const { secret, id } = await register(newType());
+    const { rows } = await t.owner.query<{ row: string }>(
+      'select e::text as row from longhaul.webhook_endpoints e where id = $1',
+      [id],
+    );
+    expect(rows[0]?.row).not.toContain(Buffer.from(secret).toString('hex'));
+  });
+});
+
+describe('an event', () => {
+  test('reaches each endpoint that subscribes to its type once, signed, and no other', async () => {
+    const type = newType();
+    const [whole, prefix, other] = [
+      await register(type),
+      await register('test.*'),
+      await register(newType()),
+    ];
+    const { jobId, came } = await send(type, { name: 'Zoë ✓' });
+    expect(came).toEqual({ delivered: 2, dead: 0 });
+    expect(receivers.got(nameOf(other))).toHaveLength(0);
+    for (const endpoint of [whole, prefix]) {
+      const [got, ...more] = receivers.got(nameOf(endpoint));
+      expect(more).toHaveLength(0);
+      expect(got!.headers['webhook-id']).toBe(`msg_${jobId}`);
+      const payload = new Webhook(endpoint.secret).verify(got!.body, got!.headers as Record<string, string>);
+      expect(payload).toMatchObject({ type, data: { name: 'Zoë ✓' } });
+    }
+    await t.call('DELETE', `/webhook-endpoints/${prefix.id}`);
+  });
+
+  test('of more than 20 kB is refused', async () => {
+    const json = { event: 'big', type: 'a.b', data: { text: 'é'.repeat(10_000) } };
+    const answer = await t.call('POST', '/webhook-events', { json });
+    expect(answer.json.errors).toMatchObject([{ pointer: '/data' }]);
+  });
+
+  test('is signed with both secrets for a day after one was changed', async () => {
+    const type = newType();
+    const before = await register(type);
+    const answer = await t.call('POST', `/webhook-endpoints/${before.id}/rotate-secret`);
+    const after = answer.json as unknown as EndpointWithSecret;
+    const { jobId } = await send(type);
+    const [got] = receivers.got(nameOf(before));
+    for (const { secret } of [before, after]) {
+      expect(() =>
+        new Webhook(secret).verify(got!.body, got!.headers as Record<string, string>),
+      ).not.toThrow();
+    }
+    await letPass(jobId, '1 day');
+    await send(type);
+    const [, later] = receivers.got(nameOf(before));
+    const headers = later!.headers as Record<string, string>;
+    expect(() => new Webhook(before.secret).verify(later!.body, headers)).toThrow();
+    expect(() => new Webhook(after.secret).verify(later!.body, headers)).not.toThrow();
+  });
+
+  test('is tried again after 5 s and 5 min under the same id, then given up', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    receivers.answer(nameOf(endpoint), (response) => response.writeHead(500).end('database is down'));
+    const { jobId, came } = await send(type);
+    expect(came).toBeGreaterThan(4_900);
+    expect(came).toBeLessThan(6_500);
+    expect(await deliver(jobId), 'nothing is due').toBeGreaterThan(4_000);
+    expect(receivers.got(nameOf(endpoint))).toHaveLength(1);
+    await letPass(jobId, '7 seconds');
+    expect(await deliver(jobId)).toBeGreaterThan(299_000);
+    await letPass(jobId, '6 minutes');
+    expect(await deliver(jobId)).toEqual({ delivered: 0, dead: 1 });
+    const ids = receivers.got(nameOf(endpoint)).map(({ headers }) => headers['webhook-id']);
+    expect(ids).toEqual(Array.from({ length: 3 }, () => `msg_${jobId}`));
+    const [delivery] = await deliveriesOf(jobId);
+    expect(delivery).toMatchObject({ status: 'dead', reason: 'attempts_exhausted', attempts: 3 });
+    expect(delivery!.log).toHaveLength(3);
+    expect(delivery!.log[0]).toMatchObject({ status: 500, detail: 'database is down' });
+  });
+
+  test.each([
+    ['a redirect is not followed, and tried again', 302, { status: 'open' }],
+    ['a refusal is not tried again', 400, { status: 'dead', reason: 'http_400' }],
+    ['410 gives it up', 410, { status: 'dead', reason: 'gone' }],
+  ])('%s', async (_, status, expected) => {
+    const type = newType();
+    const endpoint = await register(type);
+    const location = receivers.url('elsewhere');
+    receivers.answer(nameOf(endpoint), (response) => response.writeHead(status, { location }).end());
+    const { jobId } = await send(type);
+    expect(await deliveriesOf(jobId)).toMatchObject([expected]);
+    expect(receivers.got('elsewhere')).toHaveLength(0);
+  });
+
+  test('that an endpoint answers with 410 disables it, and its owner is told', async () => {
+    const type = newType();
+    const [endpoint, watching] = [await register(type), await register('longhaul.*')];
+    receivers.answer(nameOf(endpoint), (response) => response.writeHead(410).end());
+    const { jobId } = await send(type);
+    expect((await t.call('GET', `/webhook-endpoints/${endpoint.id}`)).json).toMatchObject({
+      status: 'disabled',
+      disabledReason: 'gone',
+    });
+    expect(await runStep('webhook.fanout', 'enroll', await submit(type))).toEqual({ endpoints: 0 });
+    const { rows } = await t.owner.query<{ id: string }>(
+      'select id from longhaul.jobs where parent_id = $1',
+      [jobId],
+    );
+    await runStep('webhook.fanout', 'enroll', rows[0]!.id);
+    await deliver(rows[0]!.id);
+    const [told] = receivers.got(nameOf(watching));
+    expect(JSON.parse(told!.body.toString())).toMatchObject({
+      type: 'longhaul.webhook_endpoint.disabled',
+      data: { endpoint: endpoint.id, url: endpoint.url, reason: 'gone' },
+    });
+    await t.call('DELETE', `/webhook-endpoints/${watching.id}`);
+  });
+
+  test('for an endpoint that has failed everything for five days is given up', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    receivers.answer(nameOf(endpoint), (response) => response.writeHead(500).end());
+    const { jobId } = await send(type);
+    await letPass(jobId, '121 hours');
+    await deliver(jobId);
+    expect((await t.call('GET', `/webhook-endpoints/${endpoint.id}`)).json).toMatchObject({
+      status: 'disabled',
+      disabledReason: 'failing',
+    });
+    await letPass(jobId, '6 minutes');
+    expect(await deliver(jobId)).toEqual({ delivered: 0, dead: 1 });
+    expect(await deliveriesOf(jobId)).toMatchObject([{ reason: 'endpoint_disabled', attempts: 2 }]);
+  });
+
+  test('waits while an endpoint asks for less, and every job heeds it', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    receivers.answer(nameOf(endpoint), (response, nth) =>
+      response.writeHead(nth === 1 ? 503 : 204, { 'retry-after': '60' }).end(),
+    );
+    const { jobId, came } = await send(type);
+    expect(came).toBeGreaterThan(59_000);
+    const { came: meanwhile, jobId: another } = await send(type);
+    expect(meanwhile).toBeGreaterThan(58_000);
+    expect(receivers.got(nameOf(endpoint))).toHaveLength(1);
+    await letPass(jobId, '61 seconds');
+    expect(await deliver(jobId)).toEqual({ delivered: 1, dead: 0 });
+    expect(await deliver(another)).toEqual({ delivered: 1, dead: 0 });
+    expect((await t.call('GET', `/webhook-endpoints/${endpoint.id}`)).json).toMatchObject({
+      pausedUntil: null,
+      failingSince: null,
+    });
+  });
+
+  test('is not sent to an endpoint that fails again and again, until its pause is over', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    receivers.answer(nameOf(endpoint), (response) => response.writeHead(500).end());
+    for (let failures = 0; failures < 5; failures++) await send(type);
+    const { came } = await send(type);
+    expect(receivers.got(nameOf(endpoint))).toHaveLength(5);
+    expect(came).toBeGreaterThan(9_000);
+  });
+
+  test('keeps an endpoint’s rate', async () => {
+    const type = newType();
+    const endpoint = await register(type, undefined, { ratePerSecond: 1 });
+    const first = await send(type);
+    const naps = [await send(type), await send(type)].map(({ came }) => came as number);
+    expect(first.came).toEqual({ delivered: 1, dead: 0 });
+    expect(naps[0]).toBeGreaterThan(500);
+    expect(naps[1]! - naps[0]!).toBeGreaterThan(500);
+    expect(receivers.got(nameOf(endpoint))).toHaveLength(1);
+  });
+
+  test('reaches the others while one does not answer', async () => {
+    const type = newType();
+    const silent = await register(type);
+    receivers.answer(nameOf(silent), () => undefined);
+    const others = await Promise.all(Array.from({ length: 100 }, () => register(type)));
+    const { jobId } = await send(type);
+    for (const other of others) expect(receivers.got(nameOf(other))).toHaveLength(1);
+    const states = (await t.call('GET', `/jobs/${jobId}/deliveries?status=open`)).json.items;
+    expect(states).toMatchObject([{ endpointId: silent.id, log: [{ code: 'timeout' }] }]);
+  });
+
+  test('that another attempt has recorded meanwhile is not recorded twice', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    receivers.answer(nameOf(endpoint), (response) => setTimeout(() => response.writeHead(204).end(), 50));
+    const jobId = await submit(type);
+    await runStep('webhook.fanout', 'enroll', jobId);
+    const both = await Promise.allSettled([deliver(jobId), deliver(jobId)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await deliveriesOf(jobId)).toMatchObject([{ status: 'delivered', attempts: 1 }]);
+  });
+
+  test('can be taken back before it is sent', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    const jobId = await submit(type);
+    await runStep('webhook.fanout', 'enroll', jobId);
+    const withdraw = implementFanout(resources).undos.withdraw;
+    const undo = () =>
+      inTenant(t.worker, t.acme.id, (tx) =>
+        withdraw(undefined, { tx, job: { id: jobId, tenantId: t.acme.id, kind: '' } } as never),
+      );
+    expect([await undo(), await undo()]).toEqual(['undone', 'noop']);
+    expect(await deliveriesOf(jobId)).toMatchObject([{ status: 'withdrawn' }]);
+    expect(receivers.got(nameOf(endpoint))).toHaveLength(0);
+  });
+});
+
+describe('on demand', () => {
+  test('an endpoint gets a test event, whatever it subscribes to', async () => {
+    const endpoint = await register(newType());
+    const answer = await t.call('POST', `/webhook-endpoints/${endpoint.id}/test`, {
+      headers: { 'idempotency-key': endpoint.id },
+    });
+    expect(answer.status).toBe(202);
+    const again = await t.call('POST', `/webhook-endpoints/${endpoint.id}/test`, {
+      headers: { 'idempotency-key': endpoint.id },
+    });
+    expect(again.json.id).toBe(answer.json.id);
+    await runStep('webhook.fanout', 'enroll', answer.json.id);
+    expect(await deliver(answer.json.id)).toEqual({ delivered: 1, dead: 0 });
+    expect(receivers.got(nameOf(endpoint))).toHaveLength(1);
+  });
+
+  test('what was given up is sent again under its id, one event or a range of time', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    const path = `/webhook-endpoints/${endpoint.id}`;
+    receivers.answer(nameOf(endpoint), (response, nth) => response.writeHead(nth <= 2 ? 400 : 204).end());
+    const sent = [await send(type), await send(type)].map(({ jobId }) => jobId);
+    for (const json of [{ since: new Date(0).toISOString() }, { event: sent[0] }]) {
+      const { json: job } = await t.call('POST', `${path}/resend`, { json });
+      expect(job.kind).toBe('webhook.resend');
+      const count = 'event' in json ? 1 : 2;
+      expect(await runStep('webhook.resend', 'collect', job.id)).toEqual({ deliveries: count });
+      expect(await deliver(job.id, 'webhook.resend')).toEqual({ delivered: count, dead: 0 });
+    }
+    const ids = receivers.got(nameOf(endpoint)).map(({ headers }) => headers['webhook-id']);
+    expect(ids.slice(2).sort()).toEqual([sent[0], sent[0], sent[1]].map((id) => `msg_${id}`).sort());
+    const listed = await t.call('GET', `${path}/deliveries?limit=1`);
+    expect(listed.json.items).toMatchObject([{ jobId: sent[1], status: 'delivered' }]);
+    const next = new URL(/<([^>]+)>/.exec(listed.headers.get('link') ?? '')![1]!);
+    const second = await t.call('GET', next.pathname + next.search);
+    expect(second.json.items).toMatchObject([
+      { jobId: sent[0], log: [{ status: 400 }, { status: 204 }, { status: 204 }] },
+    ]);
+    expect((await t.call('POST', `${path}/resend`, { json: {} })).status).toBe(422);
+  });
+});

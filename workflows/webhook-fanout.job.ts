@@ -1,0 +1,35 @@
+/**
+ * `webhook.fanout`: an event goes to every endpoint that subscribes to its type, signed, and to each at least once. One job
+ * an event: deliveries are rows, sent many at a time by one step, not workflows. It ends well once each is delivered or
+ * given up; it can be taken back until the first is begun.
+ */
+import { z } from 'zod';
+import { compensable, defineJob } from '../libs/saga/define.js';
+import { deliverStep, DeliveryTally } from './webhook-delivery.js';
+import { WebhookEvent } from './webhook-event.js';
+
+export const webhookFanout = defineJob({
+  kind: 'webhook.fanout',
+  summary: 'Sends an event to all endpoints that subscribe to it',
+  queue: 'webhooks',
+  input: WebhookEvent,
+  result: DeliveryTally,
+  naturalKey: ({ event }) => [event],
+  // Beyond the last retry, which comes after 76 hours and its jitter, and the pauses of endpoints in trouble.
+  deadline: '168h',
+  example: { event: 'evt_4711', type: 'invoice.paid', data: { invoice: 'inv_7', amountMinor: 1250 } },
+  steps: {
+    enroll: compensable({
+      summary: 'List the endpoints that subscribe',
+      pool: 'io',
+      effect: 'own',
+      output: z.strictObject({ endpoints: z.int().nonnegative() }),
+      undo: 'withdraw',
+    }),
+    deliver: deliverStep,
+  },
+  async run({ steps }) {
+    await steps.enroll();
+    return steps.deliver();
+  },
+});
