@@ -21,7 +21,7 @@ export function callStep(run: SagaRun, name: string, args: unknown, member?: Mem
     return run.flights.track(entry, entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry));
   } catch (error) {
     // A call the author does not await fails the saga all the same; it must not fail the process too.
-    const refused = Promise.reject(error as Error);
+    const refused = Promise.reject(error);
     refused.catch(() => 'known to the fate');
     return refused;
   }
