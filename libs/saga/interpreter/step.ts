@@ -21,10 +21,14 @@ export function callStep(run: SagaRun, name: string, args: unknown, member?: Mem
     return run.flights.track(entry, entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry));
   } catch (error) {
     // A call the author does not await fails the saga all the same; it must not fail the process too.
-    const refused = Promise.reject(error);
+    const refused = rejected(error);
     refused.catch(() => 'known to the fate');
     return refused;
   }
+}
+
+async function rejected(error: unknown): Promise<never> {
+  throw error;
 }
 
 /** Checks the call against S7, S11 and S14 and writes it into the journal. */
