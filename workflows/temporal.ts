@@ -7,5 +7,9 @@ import { bindWorkflow } from '../libs/saga/temporal/workflow.js';
 export const reportExport = bindWorkflow(async () => (await import('./report-export.job.js')).reportExport);
 export const payoutBatch = bindWorkflow(async () => (await import('./payout-batch.job.js')).payoutBatch);
 export const payoutItem = bindWorkflow(async () => (await import('./payout-item.job.js')).payoutItem);
-export const webhookFanout = bindWorkflow(async () => (await import('./webhook-fanout.job.js')).webhookFanout);
-export const webhookResend = bindWorkflow(async () => (await import('./webhook-resend.job.js')).webhookResend);
+export const webhookFanout = bindWorkflow(
+  async () => (await import('./webhook-fanout.job.js')).webhookFanout,
+);
+export const webhookResend = bindWorkflow(
+  async () => (await import('./webhook-resend.job.js')).webhookResend,
+);
