@@ -30,6 +30,9 @@ const MEMORY_ROUNDS = 1;
 const ENGINE_ROUNDS = 9;
 const ENGINE_JOBS = 100;
 const ENGINE_IN_FLIGHT = 20;
+const FANOUT_ROUNDS = 5;
+const FANOUT_ENDPOINTS = 1_000;
+const FANOUT_EVENTS = 20;
 const ACCEPT_ROUNDS = 3;
 const ACCEPT_RATE = 500;
 const ACCEPT_CONNECTIONS = 50;
@@ -77,6 +80,17 @@ bench(
       const { benchEngine } = await import('./engine.bench.js');
       const { jobs, inFlight, variants, rounds } = flags;
       return benchEngine({ jobs, inFlight, variants, rounds }, tools);
+    }),
+  );
+
+bench('fanout', 'events to many endpoints; a bare undici loop; a BullMQ worker', FANOUT_ROUNDS)
+  .option('--endpoints <count>', 'that subscribe', parseCount, FANOUT_ENDPOINTS)
+  .option('--events <count>', 'to each of them', parseCount, FANOUT_EVENTS)
+  .action(
+    measuring<{ endpoints: number; events: number }>(async (flags, tools) => {
+      const { benchFanout } = await import('./fanout.bench.js');
+      const { endpoints, events, rounds } = flags;
+      return benchFanout({ endpoints, events, rounds }, tools);
     }),
   );
 

@@ -17,8 +17,14 @@ const HANDLER = fileURLToPath(new URL('../bullmq.main.js', import.meta.url));
 const START_TIMEOUT_MS = 15_000;
 const POLL_MS = 50;
 
-/** Starts both; undefined where there is no `redis-server` on the PATH. */
-export async function startBullHandler(scratch: string): Promise<BullHandler | undefined> {
+export interface Redis {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Undefined where there is no `redis-server` on the PATH. */
+export async function startRedis(scratch: string): Promise<Redis | undefined> {
   const port = await freePort();
   const folder = join(scratch, 'redis');
   mkdirSync(folder, { recursive: true });
@@ -33,21 +39,28 @@ export async function startBullHandler(scratch: string): Promise<BullHandler | u
   if ((await missing) || redis.pid === undefined) return undefined;
   try {
     await untilConnectable(port);
-    const env = { ...process.env, BENCH_REDIS_PORT: String(port) };
-    const handler = spawn(process.execPath, [HANDLER], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-    const stop = async (): Promise<void> => {
-      await end(handler);
-      await end(redis);
-    };
-    const url = await firstLine(handler).catch(async (error: unknown) => {
-      await stop();
-      throw error;
-    });
-    return { url: `${url}/jobs`, pids: { handler: handler.pid ?? 0, redis: redis.pid }, stop };
+    return { port, pid: redis.pid, stop: () => stopChild(redis) };
   } catch (error) {
-    await end(redis);
+    await stopChild(redis);
     throw error;
   }
+}
+
+/** Starts both; undefined where there is no Redis. */
+export async function startBullHandler(scratch: string): Promise<BullHandler | undefined> {
+  const redis = await startRedis(scratch);
+  if (!redis) return undefined;
+  const env = { ...process.env, BENCH_REDIS_PORT: String(redis.port) };
+  const handler = spawn(process.execPath, [HANDLER], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const stop = async (): Promise<void> => {
+    await stopChild(handler);
+    await redis.stop();
+  };
+  const url = await firstLine(handler).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  return { url: `${url}/jobs`, pids: { handler: handler.pid ?? 0, redis: redis.pid }, stop };
 }
 
 async function freePort(): Promise<number> {
@@ -70,21 +83,23 @@ async function untilConnectable(port: number): Promise<void> {
   throw new Error('redis-server did not start');
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
+/** What a child says first. */
+export async function firstLine(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the BullMQ handler did not start')), START_TIMEOUT_MS);
+    const timer = setTimeout(() => reject(new Error('the bench’s child did not start')), START_TIMEOUT_MS);
     child.stdout?.once('data', (chunk: Buffer) => {
       clearTimeout(timer);
       resolve(chunk.toString().trim());
     });
     child.once('exit', (code) => {
       clearTimeout(timer);
-      reject(new Error(`the BullMQ handler ended with ${code}`));
+      reject(new Error(`the bench’s child ended with ${code}`));
     });
   });
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Ends a child, and waits until it has. */
+export async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');

@@ -15,6 +15,7 @@ import {
 import { parseRetryAfter } from './problem.error.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
+import { createWebhooks, type Webhooks } from './webhooks.js';
 
 /** What a client knows of a kind: what goes in and what comes out. */
 export interface KindTypes {
@@ -120,6 +121,8 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   /** One kind with its input's JSON Schema, steps and diagram. */
   kind(name: string, options?: CallOptions): Promise<KindSummary>;
   readonly deadLetters: DeadLetters;
+  /** Endpoints that the tenant's events (`webhook.fanout`) go to. */
+  readonly webhooks: Webhooks;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -244,6 +247,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
         return (await transport.call({ method: 'POST', path, body: decision, signal })).body as Job;
       },
     },
+
+    webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
   };
   return client;
 }

@@ -1,6 +1,6 @@
 /**
- * One request to the API: authentication, time-out, retries. Every call is safe to repeat: reads, submissions under
- * an idempotency key, and cancels and decisions, where asking twice is one wish. A new call that is not must not come this way.
+ * One request to the API: authentication, time-out, retries. Calls are safe to repeat: reads, submissions under an
+ * idempotency key, and cancels and decisions, where asking twice is one wish. Those that are not say so (`isOnce`).
  */
 import { backoffMs, sleep, type RetryPolicy } from './backoff.js';
 import { toProblemError, type ProblemError } from './problem.error.js';
@@ -14,7 +14,7 @@ export interface TransportOptions {
 }
 
 export interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Path and query below the API's URL. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -22,6 +22,8 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
   /** Added to the time-out, for calls that ask the server to wait. */
   readonly extraMs?: number;
+  /** Not to be repeated, whatever becomes of it. */
+  readonly isOnce?: true;
 }
 
 export interface Answer {
@@ -82,7 +84,7 @@ export function createTransport(options: TransportOptions): Transport {
         } catch (error) {
           call.signal?.throwIfAborted();
           const wait = repeatAfterMs(error, failures, options.retry);
-          if (wait === undefined) throw error;
+          if (wait === undefined || call.isOnce) throw error;
           await sleep(wait, call.signal);
         }
       }

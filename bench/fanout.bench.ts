@@ -1,0 +1,151 @@
+/** `fanout`: events to many endpoints through the whole system, beside a bare undici loop and a BullMQ worker. */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createClient, type Client } from '../libs/client/client.js';
+import { EVENT, type Task } from './fanout/deliveries.js';
+import type { BenchTools } from './support/bench.js';
+import { firstLine, startRedis, stopChild } from './support/bullmq.js';
+import { processesOf, watchMemory } from './support/memory.js';
+import { runToEnd } from './support/one-process.js';
+import { processorSeconds } from './support/processor-time.js';
+import { describeMachine, summarise, type Report } from './support/report.js';
+import { alternate, type Contender, type Sample } from './support/rounds.js';
+import { withStack, type StackUnderBench } from './support/stack.js';
+
+export interface FanoutOptions {
+  readonly endpoints: number;
+  readonly events: number;
+  readonly rounds: number;
+}
+
+const BASELINE = 'undici';
+/** What a worker of ours sends to one host at a time, and so everybody. */
+const AT_ONCE = 64;
+const REGISTERED_AT_ONCE = 16;
+const WAIT_SECONDS = 30;
+const MS_PER_SECOND = 1_000;
+const programOf = (name: string): string =>
+  fileURLToPath(new URL(`./fanout/${name}.main.js`, import.meta.url));
+
+export async function benchFanout(options: FanoutOptions, tools: BenchTools): Promise<Report> {
+  const startedAt = new Date().toISOString();
+  let hasBull = false;
+  const measured = await withStack({ ...tools, home: undefined, loadDatasets: false }, async (stack) => {
+    const redis = await startRedis(stack.scratch);
+    hasBull = redis !== undefined;
+    const receivers = spawn(process.execPath, [programOf('receivers')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const bench = await prepare(stack, await firstLine(receivers), options, tools);
+      const contenders: Contender[] = [
+        { name: 'Longhaul', run: () => bench.ours() },
+        { name: BASELINE, run: () => bench.program('loop', {}) },
+        ...(redis
+          ? [{ name: 'BullMQ', run: () => bench.program('bull', { BENCH_REDIS_PORT: String(redis.port) }) }]
+          : []),
+      ];
+      return await alternate(contenders, options.rounds, tools.onSample);
+    } finally {
+      await stopChild(receivers);
+      await redis?.stop();
+    }
+  });
+  return {
+    bench: 'fanout',
+    title: `${options.events} events to ${options.endpoints.toLocaleString('en-US')} endpoints`,
+    unit: 'deliveries/s',
+    startedAt,
+    machine: describeMachine(),
+    options: { ...options },
+    baseline: BASELINE,
+    contenders: summarise(measured, BASELINE),
+    notes: [
+      'Longhaul: from the first POST /webhook-events to the last job SUCCEEDED; every delivery a row, its outcome recorded before.',
+      `undici: a process that signs and posts, ${AT_ONCE} at a time over as many connections, as one worker of Longhaul does, and keeps nothing.`,
+      hasBull
+        ? 'BullMQ: a job a delivery, added and worked on by one process; Redis with appendfsync always.'
+        : 'Left out: BullMQ, because there is no redis-server on the PATH.',
+      'All deliver to one process on the same machine, which counted each delivery once.',
+    ],
+  };
+}
+
+async function prepare(
+  stack: StackUnderBench,
+  receiversUrl: string,
+  { endpoints: count, events }: FanoutOptions,
+  { say }: BenchTools,
+) {
+  const { api, keys } = stack.run();
+  const client = createClient({ url: api, key: keys.client });
+  const total = count * events;
+  say(`Registering ${count} endpoints`);
+  const task: Task = { endpoints: await register(client, receiversUrl, count), events, atOnce: AT_ONCE };
+  const file = join(stack.scratch, 'fanout.json');
+  writeFileSync(file, JSON.stringify(task));
+
+  /** Throws unless each endpoint got each event once. */
+  async function counted(): Promise<void> {
+    const counts = (await (await fetch(`${receiversUrl}/counts`)).json()) as object;
+    const expected = JSON.stringify({ deliveries: total, distinct: total });
+    if (JSON.stringify(counts) !== expected)
+      throw new Error(`expected ${expected}, got ${JSON.stringify(counts)}`);
+  }
+
+  async function measure(work: () => Promise<number>): Promise<Sample> {
+    const memory = watchMemory(() => processesOf(stack.run()));
+    const before = processorSeconds(stack.run());
+    try {
+      const ms = await work();
+      const cpu = processorSeconds(stack.run()) - before;
+      await counted();
+      return {
+        value: (total / ms) * MS_PER_SECOND,
+        figures: { seconds: ms / MS_PER_SECOND, 'CPU ms a delivery': (cpu * MS_PER_SECOND) / total },
+        rss: memory.stop(),
+      };
+    } finally {
+      memory.stop();
+    }
+  }
+
+  return {
+    ours: () =>
+      measure(async () => {
+        const from = performance.now();
+        await Promise.all(Array.from({ length: events }, () => sendOne(client, count)));
+        return performance.now() - from;
+      }),
+    program: (name: string, env: NodeJS.ProcessEnv) =>
+      measure(async () => {
+        const options = { env: { ...process.env, ...env }, signal: stack.signal, onPid: () => undefined };
+        return Number(await runToEnd(process.execPath, [programOf(name), file], options));
+      }),
+  };
+}
+
+async function register(client: Client, receiversUrl: string, count: number): Promise<Task['endpoints']> {
+  const endpoints: { url: string; secret: string }[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      const wish = { url: `${receiversUrl}/${next++}`, eventTypes: ['order.*'] };
+      const { url, secret } = await client.webhooks.create(wish);
+      endpoints.push({ url, secret });
+    }
+  };
+  await Promise.all(Array.from({ length: REGISTERED_AT_ONCE }, lane));
+  return endpoints;
+}
+
+async function sendOne(client: Client, endpoints: number): Promise<void> {
+  const input = { event: randomUUID(), ...EVENT };
+  const { job } = await client.submit('webhook.fanout', input, { waitSeconds: WAIT_SECONDS });
+  const { status, result } = job.finishedAt === null ? await client.wait(job.id) : job;
+  const { delivered } = result as { delivered: number };
+  if (delivered !== endpoints) throw new Error(`job ${job.id} is ${status}, ${delivered} delivered`);
+}
