@@ -4,6 +4,7 @@ import { networkFailure } from '../http/network-failure.js';
 import { retryAfterMsOf } from '../http/retry-after.js';
 import { Transient } from '../saga/failure.js';
 import { guardedConnector, type ConnectorOptions } from './guarded-connector.js';
+import { post } from './post.js';
 import { redactedHead } from './redact.js';
 import { TargetRefused } from './target.js';
 
@@ -63,34 +64,24 @@ export function createDeliveryClient({
     bodyTimeout: deliveryMsMax,
   });
 
+  const limits = { msMax: deliveryMsMax, answerBytesMax: ANSWER_BYTES_MAX };
+
   return {
     async deliver({ url, headers, body }, signal) {
       const startedAt = performance.now();
       const took = (): number => Math.round(performance.now() - startedAt);
-      const box = openBox(signal, deliveryMsMax);
       try {
-        const { origin, pathname, search } = new URL(url);
-        const response = await agent.request({
-          origin,
-          path: pathname + search,
-          method: 'POST',
-          headers,
-          body,
-          signal: box.signal,
-        });
-        const { statusCode: status } = response;
-        const retryAfter = response.headers['retry-after'];
+        const answer = await post(agent, { url: new URL(url), headers, body }, limits, signal);
+        const retryAfter = answer.headers['retry-after'];
         return {
           kind: 'answered',
-          status,
-          retryAfterMs: retryAfterMsOf(typeof retryAfter === 'string' ? retryAfter : undefined, Date.now()),
-          head: await headOf(response.body, isSuccess(status)),
+          status: answer.status,
+          retryAfterMs: retryAfterMsOf(retryAfter, Date.now()),
+          head: isSuccess(answer.status) ? undefined : redactedHead(answer.head?.toString('utf8') ?? ''),
           durationMs: took(),
         };
       } catch (error) {
         return { ...failureOf(error), durationMs: took() };
-      } finally {
-        box.close();
       }
     },
     close: () => agent.destroy(),
@@ -101,44 +92,10 @@ export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-/** Reads at most {@link ANSWER_BYTES_MAX}, so that the connection can be kept; a body that breaks off changes nothing. */
-async function headOf(body: AsyncIterable<Buffer>, success: boolean): Promise<string | undefined> {
-  let head: Buffer = Buffer.alloc(0);
-  let bytes = 0;
-  try {
-    for await (const chunk of body) {
-      if (bytes === 0) head = chunk;
-      bytes += chunk.length;
-      if (bytes >= ANSWER_BYTES_MAX) break;
-    }
-  } catch (error) {
-    // The status has been heard, and it alone decides.
-    if (!(networkFailure(error, 'The answer') instanceof Transient)) throw error;
-  }
-  return success ? undefined : redactedHead(head.toString('utf8'));
-}
-
 function failureOf(error: unknown): { kind: 'unanswered' | 'refused'; code: string; detail: string } {
   if (error instanceof TargetRefused)
     return { kind: 'refused', code: 'target_refused', detail: error.message };
   const failure = networkFailure(error, 'The delivery');
   if (!(failure instanceof Transient)) throw error;
   return { kind: 'unanswered', code: failure.code, detail: failure.message.slice(0, DETAIL_LENGTH_MAX) };
-}
-
-/** A signal that also fires when time is up; unlike `AbortSignal.timeout`, it leaves no timer behind. */
-function openBox(parent: AbortSignal, ms: number): { signal: AbortSignal; close: () => void } {
-  const controller = new AbortController();
-  const end = (): void => controller.abort(new DOMException('Time is up', 'TimeoutError'));
-  const timer = setTimeout(end, ms);
-  const onParent = (): void => controller.abort(new DOMException('Told to end', 'AbortError'));
-  if (parent.aborted) onParent();
-  parent.addEventListener('abort', onParent, { once: true });
-  return {
-    signal: controller.signal,
-    close() {
-      clearTimeout(timer);
-      parent.removeEventListener('abort', onParent);
-    },
-  };
 }

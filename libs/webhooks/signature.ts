@@ -1,5 +1,5 @@
 /** Standard Webhooks 1.0, symmetric: https://github.com/standard-webhooks/standard-webhooks (spec, "Signature scheme"). */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 
 const PREFIX = 'whsec_';
 /** The specification wants 24 to 64. */
@@ -20,15 +20,15 @@ export function createSecret(): string {
 }
 
 /** The key behind a secret. Throws where it is none. */
-export function keyOfSecret(secret: string): Buffer {
+export function keyOfSecret(secret: string): KeyObject {
   if (!secret.startsWith(PREFIX)) throw new TypeError(`A webhook secret begins with ${PREFIX}`);
-  return Buffer.from(secret.slice(PREFIX.length), 'base64');
+  return createSecretKey(secret.slice(PREFIX.length), 'base64');
 }
 
 /** The three headers; a signature for each key, so that a receiver may know either while the secret is being changed. */
 export function signedHeaders(
   { id, timestampSeconds, body }: Message,
-  keys: readonly Buffer[],
+  keys: readonly KeyObject[],
 ): Record<string, string> {
   const head = `${id}.${timestampSeconds}.`;
   const signatures = keys.map(

@@ -1,4 +1,5 @@
 /** The keys that endpoints' deliveries are signed with, opened once and kept as long as the sealed secret is the same. */
+import type { KeyObject } from 'node:crypto';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import { secretAad } from './endpoints.store.js';
 import { keyOfSecret } from './signature.js';
@@ -12,16 +13,16 @@ export interface SealedSecrets {
 }
 
 /** The newest first. */
-export type SigningKeys = (tenantId: string, sealed: SealedSecrets) => Promise<readonly Buffer[]>;
+export type SigningKeys = (tenantId: string, sealed: SealedSecrets) => Promise<readonly KeyObject[]>;
 
 export function createSigningKeys(cipher: TenantCipher): SigningKeys {
-  const kept = new Map<string, { readonly sealed: Buffer; readonly keys: readonly Buffer[] }>();
+  const kept = new Map<string, { readonly sealed: Buffer; readonly keys: readonly KeyObject[] }>();
 
   return async (tenantId, { endpointId, secret, previousSecret }) => {
     const sealed = previousSecret ? Buffer.concat([secret, previousSecret]) : secret;
     const known = kept.get(endpointId);
     if (known?.sealed.equals(sealed)) return known.keys;
-    const open = async (bytes: Buffer): Promise<Buffer> =>
+    const open = async (bytes: Buffer): Promise<KeyObject> =>
       keyOfSecret((await cipher.decrypt(tenantId, bytes, secretAad(tenantId, endpointId))).toString('utf8'));
     const keys = await Promise.all([secret, ...(previousSecret ? [previousSecret] : [])].map(open));
     if (kept.size >= KEPT_MAX) kept.clear();
