@@ -25,7 +25,6 @@ const BASELINE = 'undici';
 /** What a worker of ours sends to one host at a time, and so everybody. */
 const AT_ONCE = 64;
 const REGISTERED_AT_ONCE = 16;
-const WAIT_SECONDS = 30;
 const MS_PER_SECOND = 1_000;
 const programOf = (name: string): string =>
   fileURLToPath(new URL(`./fanout/${name}.main.js`, import.meta.url));
@@ -117,7 +116,9 @@ async function prepare(
     ours: () =>
       measure(async () => {
         const from = performance.now();
-        await Promise.all(Array.from({ length: events }, () => sendOne(client, count)));
+        const jobs = await Promise.all(Array.from({ length: events }, () => submit(client)));
+        // One after the other: each watcher costs the engine queries.
+        for (const id of jobs) await mustDeliver(client, id, count);
         return performance.now() - from;
       }),
     program: (name: string, env: NodeJS.ProcessEnv) =>
@@ -142,10 +143,13 @@ async function register(client: Client, receiversUrl: string, count: number): Pr
   return endpoints;
 }
 
-async function sendOne(client: Client, endpoints: number): Promise<void> {
-  const input = { event: randomUUID(), ...EVENT };
-  const { job } = await client.submit('webhook.fanout', input, { waitSeconds: WAIT_SECONDS });
-  const { status, result } = job.finishedAt === null ? await client.wait(job.id) : job;
+async function submit(client: Client): Promise<string> {
+  const { job } = await client.submit('webhook.fanout', { event: randomUUID(), ...EVENT });
+  return job.id;
+}
+
+async function mustDeliver(client: Client, id: string, endpoints: number): Promise<void> {
+  const { status, result } = await client.wait(id);
   const { delivered } = result as { delivered: number };
-  if (delivered !== endpoints) throw new Error(`job ${job.id} is ${status}, ${delivered} delivered`);
+  if (delivered !== endpoints) throw new Error(`job ${id} is ${status}, ${delivered} delivered`);
 }

@@ -16,6 +16,7 @@ export const deliverStep = retriable({
   pool: 'io',
   effect: 'keyed',
   output: DeliveryTally,
+  heartbeat: '5s',
   // A database or a worker that is away for a minute is no reason to ask a person.
   retry: { attempts: 20 },
 });
