@@ -15,6 +15,16 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['webhooks-io'],
 ];
 
+/**
+ * Events a worker of `webhooks-io` delivers at a time: one whose endpoints are slow waits for them, and costs next to
+ * nothing meanwhile.
+ */
+const WEBHOOK_EVENTS_AT_ONCE = '32';
+
+function withManyEvents(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, LONGHAUL_IO_CONCURRENCY: env.LONGHAUL_IO_CONCURRENCY || WEBHOOK_EVENTS_AT_ONCE };
+}
+
 /** Its process's name, and its command. */
 export const SANDBOX_PROVIDER = 'sandbox-provider';
 
@@ -34,11 +44,9 @@ export function appSpecs(
   const workers = WORKER_QUEUES.map((queues, index) => {
     const twins = WORKER_QUEUES.filter((other) => other.join() === queues.join()).length;
     const number = WORKER_QUEUES.slice(0, index + 1).filter((other) => other.join() === queues.join()).length;
-    return appSpec(`worker ${queues.join(',')}${twins > 1 ? ` ${number}` : ''}`, [
-      'worker',
-      '--queues',
-      queues.join(','),
-    ]);
+    const name = `worker ${queues.join(',')}${twins > 1 ? ` ${number}` : ''}`;
+    const spec = appSpec(name, ['worker', '--queues', queues.join(',')]);
+    return queues.includes('webhooks-io') ? { ...spec, env: withManyEvents(env) } : spec;
   });
   const provider =
     providerPort === undefined

@@ -179,6 +179,8 @@ class Stack implements RunningStack {
     this.#checkNotStopping();
 
     const processEnv = this.#processEnvironment();
+    const allowed = processEnv.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS;
+    if (allowed) this.#note(`Webhooks may also go to ${allowed} (LONGHAUL_WEBHOOK_ALLOWED_NETWORKS).`);
     this.#apps = appSpecs(home, processEnv, providerPort).map((spec) =>
       supervise(spec, registry, this.#onEvent),
     );

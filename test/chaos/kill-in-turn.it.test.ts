@@ -5,6 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WORKER_QUEUES } from '../../libs/embedded/stack.processes.js';
 import {
   eventually,
   isAlive,
@@ -16,7 +17,11 @@ import {
   type TestJob,
   type TestStack,
 } from '../support/stack.js';
+import { startReceivers } from '../support/webhook-receivers.js';
 
+const ENDPOINTS = 400;
+/** So slow that the worker is killed in the middle, 64 being asked at a time. */
+const ANSWER_MS = 300;
 const EXPORTS = 50;
 const ROWS = 10_000;
 const KILL_TIMEOUT_MS = 30_000;
@@ -90,6 +95,50 @@ test(
     expect(artifacts.length).toBe(EXPORTS);
   },
   DRAIN_TIMEOUT_MS + 180_000,
+);
+
+test(
+  'an event reaches every endpoint under one id while the worker that sends it is killed',
+  async () => {
+    const receivers = await startReceivers();
+    try {
+      const names = Array.from({ length: ENDPOINTS }, (_, index) => `endpoint-${index}`);
+      const register = async (name: string): Promise<void> => {
+        // The first one is tried again, 5 s later.
+        const statusOf = (nth: number): number => (name === names[0] && nth === 1 ? 500 : 204);
+        receivers.answer(
+          name,
+          (response, nth) => void setTimeout(() => response.writeHead(statusOf(nth)).end(), ANSWER_MS),
+        );
+        const endpoint = { url: receivers.url(name), eventTypes: ['order.paid'] };
+        const made = await stack.call('/webhook-endpoints', {
+          method: 'POST',
+          body: JSON.stringify(endpoint),
+        });
+        expect(made.status).toBe(201);
+      };
+      await Promise.all(names.map(register));
+      const received = (): number => names.reduce((sum, name) => sum + receivers.got(name).length, 0);
+      const event = { event: 'killed', type: 'order.paid', data: { order: 7 } };
+      const response = await stack.call('/webhook-events', { method: 'POST', body: JSON.stringify(event) });
+      const { id } = (await response.json()) as TestJob;
+      await eventually('a third of the deliveries', () => received() > ENDPOINTS / 3);
+      const { workers } = (await stack.run()).pids;
+      process.kill(workers[WORKER_QUEUES.findIndex(([queue]) => queue === 'webhooks-io')]!, 'SIGKILL');
+      const result = { delivered: ENDPOINTS, dead: 0 };
+      expect(await stack.ended(id, DRAIN_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', result });
+      for (const name of names) {
+        expect(new Set(receivers.got(name).map(({ headers }) => headers['webhook-id']))).toEqual(
+          new Set([`msg_${id}`]),
+        );
+      }
+      const repeated = received() - ENDPOINTS;
+      expect(repeated, 'only what was not recorded is repeated').toBeLessThan(ENDPOINTS / 2);
+    } finally {
+      await receivers.close();
+    }
+  },
+  DRAIN_TIMEOUT_MS,
 );
 
 test('no process is left when the stack has stopped', async () => {
