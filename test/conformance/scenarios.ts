@@ -21,6 +21,12 @@ const failsAlways =
   () => {
     throw new Transient('down', 'Try later', { certainty, retryAfterMs: 10 });
   };
+/** Another attempt is a minute away. */
+const failsForLong =
+  (certainty: 'no' | 'unknown'): Script =>
+  () => {
+    throw new Transient('down', 'Try later', { certainty, retryAfterMs: 60_000 });
+  };
 /** Works until told to end. */
 const hangs: Script = async ({ signal }) => {
   await aborted(signal);
@@ -194,9 +200,34 @@ const straight: readonly Scenario[] = [
     }),
   },
   {
-    name: 'latches a cancel in the pivot, which succeeds',
+    name: 'latches a cancel in the pivot, which has begun, is not told to end, and succeeds',
     kind: 'order',
-    scripts: (world) => ({ before: { charge: () => world.cancel() } }),
+    scripts: (world) => ({
+      before: {
+        charge: async ({ signal }) => {
+          await world.cancel();
+          await world.clock.sleep(1_200, signal);
+          signal.throwIfAborted();
+        },
+      },
+    }),
+  },
+  {
+    name: 'is cancelled while its pivot waits for a worker, and never begins',
+    kind: 'stall',
+    cancelsWaiting: { step: 'charge', attempt: 1 },
+  },
+  {
+    name: 'is cancelled between the attempts of a pivot that did nothing, and is not tried again',
+    kind: 'order',
+    scripts: () => ({ before: { charge: failsForLong('no') } }),
+    cancelsWaiting: { step: 'charge', attempt: 2 },
+  },
+  {
+    name: 'is cancelled between the attempts of a pivot in doubt, and finds it done',
+    kind: 'order',
+    scripts: () => ({ after: { charge: failsForLong('unknown') } }),
+    cancelsWaiting: { step: 'charge', attempt: 2 },
   },
   {
     name: 'latches a cancel in the pivot, and honours it when it is rejected',

@@ -47,6 +47,10 @@ export class Entry implements EffectRef {
     return this.item === undefined ? this.name : `${this.name} ${this.item}`;
   }
 
+  get isPivot(): boolean {
+    return this.definition.kind === 'pivot';
+  }
+
   isWithin(block: Block): boolean {
     return this.block?.isWithin(block) ?? false;
   }

@@ -50,7 +50,7 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
 }
 
 async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   let attemptsLeft = entry.definition.retry.attempts;
   for (;;) {
     if (isPivot) run.fate.openPivot();
@@ -69,13 +69,15 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
         if (isWanted()) await run.nap(entry, pacedMs(entry, settled.deferMs));
         // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
-        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: PUT_OFF });
+        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: CALLED_OFF });
         giveUpIfOver(run, entry);
         break;
       }
-      case 'cancelled':
+      case 'cancelled': {
         // Where nobody here asked for it, somebody cancelled the attempt alone: lost like any other.
-        return await failed(run, entry, { ...settled, failure: CANCELLED_ALONE });
+        const isOurs = run.fate.isLatched || run.isOver(entry.block);
+        return await failed(run, entry, { ...settled, failure: isOurs ? CALLED_OFF : CANCELLED_ALONE });
+      }
       case 'failed':
         return await failed(run, entry, settled);
     }
@@ -89,11 +91,11 @@ const CANCELLED_ALONE: Failure = {
   message: 'The attempt was cancelled, and not by its saga.',
 };
 
-const PUT_OFF: Failure = {
+const CALLED_OFF: Failure = {
   class: 'transient',
   certainty: 'no',
-  code: 'put_off',
-  message: 'The attempt was put off, and is not wanted any more.',
+  code: 'called_off',
+  message: 'It was called off before another attempt began.',
 };
 
 function attempt(run: SagaRun, entry: Entry, attemptsMax: number): Promise<Settled> {
@@ -104,13 +106,11 @@ function attempt(run: SagaRun, entry: Entry, attemptsMax: number): Promise<Settl
     summary: summaryOf(entry),
     request: { ...requestFor(run, entry, entry.attempts, attemptsMax), role: 'step', args: entry.args },
   });
-  // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
-  if (step.kind === 'pivot') return running.settled;
   return run.flights.interruptible(entry, 'attempt', running.settled, () => running.cancel());
 }
 
 function done(run: SagaRun, entry: Entry, output: unknown): unknown {
-  if (entry.definition.kind === 'pivot') run.fate.commit();
+  if (entry.isPivot) run.fate.commit();
   run.show(entry, 'done');
   return output;
 }
@@ -122,7 +122,7 @@ async function failed(
   settled: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
   const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   let { doubt } = settled;
   if (isPivot) {
     if (doubt) {
@@ -159,7 +159,7 @@ async function parked(
   entry: Entry,
   { failure, doubt }: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   const isOpen = isPivot && doubt;
   run.show(entry, 'parked');
   const reason = { undo: false, doubt, committed: run.fate.committed, failure };

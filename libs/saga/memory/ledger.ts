@@ -322,6 +322,7 @@ export function createMemoryLedger({
         const row = rowOf(claim);
         if (row?.state !== 'undoing') return;
         row.state = 'undone';
+        row.doubt = false;
         row.leaseUntil = undefined;
       }),
 
@@ -345,8 +346,8 @@ export function createMemoryLedger({
         const row = rowOf(claim);
         if (row?.state !== 'done') {
           // Nothing committed: the row itself is the fence.
-          if (!row) insert(claim, 'undone');
-          else if (row.state !== 'kept') row.state = 'undone';
+          const fenced = row ?? insert(claim, 'undone');
+          if (fenced.state !== 'kept') Object.assign(fenced, { state: 'undone', doubt: false });
           return { kind: 'noop' };
         }
         const transaction = openTransaction();
@@ -368,8 +369,11 @@ export function createMemoryLedger({
         if (row.state === 'done') {
           return { kind: 'settled', settlement: { verdict: 'happened', output: row.outcome } };
         }
-        if (row.state === 'undone' || !isElsewhere(claim.effect)) {
+        // Every attempt that claimed has reported that it did nothing.
+        const isCertain = row.state === 'claimed' && !row.doubt && row.leaseUntil === undefined;
+        if (row.state === 'undone' || isCertain || !isElsewhere(claim.effect)) {
           row.state = 'undone';
+          row.doubt = false;
           return { kind: 'settled', settlement: { verdict: 'not_happened' } };
         }
         // Until the lease is over a late record is still welcome: it settles the matter.

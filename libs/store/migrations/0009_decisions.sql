@@ -261,7 +261,7 @@ begin
   in_doubt := e.doubt or (e.effect = 'blind' and e.state = 'claimed' and e.lease_until is not null);
   -- Of a `blind` one certainly nothing happened, and undoing nothing is not safe there.
   if (e.effect = 'own' and e.state <> 'done') or (e.effect = 'blind' and e.state = 'claimed' and not in_doubt) then
-    update longhaul.effects x set state = 'undone', lease_until = null, next_attempt_at = null,
+    update longhaul.effects x set state = 'undone', doubt = false, lease_until = null, next_attempt_at = null,
         finished_at = clock_timestamp(), updated_at = clock_timestamp()
       where x.job_id = job and x.generation = e.generation and x.step = e.step and x.item = e.item;
     return '{"kind": "noop"}';
@@ -298,6 +298,17 @@ begin
   return longhaul.with_args('go', e.args);
 end $$;
 
+create or replace function longhaul.complete_undo(tenant uuid, claim jsonb) returns void language plpgsql as $$
+#variable_conflict use_variable
+begin
+  perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
+  update longhaul.effects x set state = 'undone', doubt = false, lease_until = null, next_attempt_at = null,
+      undo_attempt = (claim ->> 'attempt')::int, finished_at = clock_timestamp(), updated_at = clock_timestamp()
+    where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
+      and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int
+      and (x.state = 'undoing' or (x.state = 'done' and x.effect = 'own'));
+end $$;
+
 create or replace function longhaul.fail_undo(tenant uuid, claim jsonb, report jsonb) returns void language plpgsql as $$
 #variable_conflict use_variable
 begin
@@ -324,13 +335,14 @@ begin
       and (claim ->> 'attempt')::int >= x.undo_attempt;
 end $$;
 
--- A pivot in doubt. Answers {kind: settled, settlement}, {kind: ask, args?}, {kind: unknown} or {kind: wait, waitMs}.
+-- A pivot in doubt, or called off. Answers {kind: settled, settlement}, {kind: ask, args?}, {kind: unknown} or {kind: wait, waitMs}.
 create or replace function longhaul.begin_settle(tenant uuid, claim jsonb, can_ask boolean) returns jsonb language plpgsql as $$
 #variable_conflict use_variable
 declare
   job uuid := (claim ->> 'job')::uuid;
   e longhaul.effects;
   acting timestamptz;
+  is_certain boolean;
 begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
   insert into longhaul.effects
@@ -347,8 +359,10 @@ begin
     return jsonb_build_object('kind', 'settled', 'settlement', jsonb_build_object('verdict', 'happened')
       || case when e.outcome is null then '{}' else jsonb_build_object('output', e.outcome) end);
   end if;
-  if e.state = 'undone' or not longhaul.is_elsewhere(e.effect) then
-    update longhaul.effects x set state = 'undone', finished_at = clock_timestamp(), updated_at = clock_timestamp()
+  -- Not in doubt and without a lease: every attempt that claimed has reported that it did nothing.
+  is_certain := e.state = 'claimed' and not e.doubt and e.lease_until is null;
+  if e.state = 'undone' or is_certain or not longhaul.is_elsewhere(e.effect) then
+    update longhaul.effects x set state = 'undone', doubt = false, next_attempt_at = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
       where x.job_id = job and x.generation = e.generation and x.step = e.step and x.item = e.item;
     return '{"kind": "settled", "settlement": {"verdict": "not_happened"}}';
   end if;
