@@ -45,7 +45,10 @@ export interface CallContext<I> {
   readonly generation: number;
   /** From 1. */
   readonly attempt: number;
-  /** Aborted on cancel, on time-out and before the claim's lease is over: whoever calls out must obey it. */
+  /**
+   * Aborted on cancel (not in a pivot, which is let finish), on time-out and before the claim's lease is over: whoever
+   * calls out must obey it.
+   */
   readonly signal: AbortSignal;
   /** Tells the engine the attempt is alive. Cheap; call it as often as work advances. */
   heartbeat(): void;

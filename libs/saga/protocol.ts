@@ -171,6 +171,8 @@ export interface RulingRequest extends EffectRef {
   readonly ruling: Ruling;
   /** It is the step's undo that is decided about. */
   readonly undo: boolean;
+  /** The park said that nobody can tell whether it happened: what is known since counts more than a person's word. */
+  readonly doubt: boolean;
   readonly decisionId: string;
 }
 
@@ -184,7 +186,7 @@ export type RulingAnswer =
   /** Fenced, and an attempt that began before may still act: ask again then. */
   | { readonly kind: 'wait'; readonly waitMs: number }
   /** What the person says may be overtaken by an attempt that still acts, or contradicts what is on record. */
-  | { readonly kind: 'refused'; readonly why: 'in_flight' | 'in_doubt' | 'fenced' };
+  | { readonly kind: 'refused'; readonly why: 'in_flight' | 'in_doubt' | 'fenced' | 'not_happened' };
 
 /** A park is over. */
 export interface Unparking {

@@ -21,6 +21,11 @@ const failsAlways =
   () => {
     throw new Transient('down', 'Try later', { certainty, retryAfterMs: 10 });
   };
+/** Cannot be asked the first time. */
+const blindAtFirst = (): Script => {
+  let looks = 0;
+  return (context) => (looks++ === 0 ? rejects(context) : undefined);
+};
 /** Another attempt is a minute away. */
 const failsForLong =
   (certainty: 'no' | 'unknown'): Script =>
@@ -478,12 +483,23 @@ const decided: readonly Scenario[] = [
   {
     name: 'looks again for a pivot in doubt',
     kind: 'order',
-    scripts: () => {
-      let looks = 0;
-      const blinded: Script = (context) => (looks++ === 0 ? rejects(context) : undefined);
-      return { after: { charge: failsAlways('unknown') }, before: { findCharge: blinded } };
-    },
+    scripts: () => ({ after: { charge: failsAlways('unknown') }, before: { findCharge: blindAtFirst() } }),
     decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'goes on with a pivot in doubt that proves done, though a person says that it is not',
+    kind: 'order',
+    scripts: () => ({ after: { charge: failsAlways('unknown') }, before: { findCharge: blindAtFirst() } }),
+    decisions: [{ decision: 'compensate' }],
+  },
+  {
+    name: 'parks a pivot in doubt anew that proves not done, though a person says that it is, who may insist',
+    kind: 'order',
+    scripts: () => ({ before: { charge: failsAlways('unknown'), findCharge: blindAtFirst() } }),
+    decisions: [
+      { decision: 'resolve', value: { id: 'paid elsewhere' } },
+      { decision: 'resolve', value: { id: 'paid elsewhere' } },
+    ],
   },
   {
     name: 'retries a pivot that was denied',

@@ -189,6 +189,10 @@ async function parked(
       // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
       if (!isOpen) giveUpIfOver(run, entry);
       return isOpen ? failed(run, entry, { failure, doubt }) : drive(run, entry);
+    case 'contradicted':
+      entry.fenced = true;
+      giveUpIfOver(run, entry);
+      return parked(run, entry, { failure, doubt: false });
     case 'refused':
       if (isPivot && !isOpen) run.fate.closePivot();
       return failed(run, entry, { failure, doubt });

@@ -41,7 +41,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
 
 /** An operator's skip of an undo: nothing acts on the effect any more, and the job says that it is left over. */
 async function giveUp(run: SagaRun, entry: Entry, wish: DecisionWish): Promise<void> {
-  const answer = await rule(run, entry, 'keep', wish, true);
+  const answer = await rule(run, entry, 'keep', wish, { undo: true });
   if (answer.kind === 'undone') return run.show(entry, 'undone');
   run.show(entry, 'leftover');
   run.leftovers.push({ step: entry.name, ...itemOf(entry), fenced: true });

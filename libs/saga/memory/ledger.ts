@@ -191,7 +191,9 @@ export function createMemoryLedger({
         return whenQuiet(kept, claim, settled);
       }
       case 'resolve':
-        if (row && !isResolvable(row, claim)) return refusedRuling('fenced');
+        if (row && !isResolvable(row, claim)) {
+          return refusedRuling(claim.doubt && row.state === 'undone' ? 'not_happened' : 'fenced');
+        }
         if (row && isBusy(row, claim)) return refusedRuling('in_flight');
         return resolveRow(row ?? insert(claim, 'claimed'), claim, value);
       case 'disown':
@@ -208,9 +210,14 @@ export function createMemoryLedger({
     }
   }
 
-  /** A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same. */
-  function isResolvable({ state }: EffectRow, { stepKind }: RulingClaim): boolean {
-    return state === 'claimed' || state === 'undoing' || (state === 'undone' && stepKind === 'pivot');
+  /**
+   * A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same. One
+   * that proved not done only after the person had spoken is another matter.
+   */
+  function isResolvable({ state }: EffectRow, { stepKind, doubt }: RulingClaim): boolean {
+    return (
+      state === 'claimed' || state === 'undoing' || (state === 'undone' && stepKind === 'pivot' && !doubt)
+    );
   }
 
   function resolveRow(row: EffectRow, claim: RulingClaim, value: unknown): RulingAnswer {
@@ -221,7 +228,7 @@ export function createMemoryLedger({
     return { kind: 'settled', ...(value === undefined ? {} : { value }) };
   }
 
-  const refusedRuling = (why: 'in_flight' | 'in_doubt' | 'fenced'): RulingAnswer => ({
+  const refusedRuling = (why: Extract<RulingAnswer, { kind: 'refused' }>['why']): RulingAnswer => ({
     kind: 'refused',
     why,
   });

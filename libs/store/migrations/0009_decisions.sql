@@ -386,15 +386,23 @@ begin
   return found or exists (select from longhaul.locks l where l.tenant_id = tenant and l.name = name and l.job_id = job);
 end $$;
 
--- What a decision made of an effect: {job, step, item, generation, seq, stepKind, effect, undoName, undo, ruling, decisionId}.
+-- What a decision made of an effect: {job, step, item, generation, seq, stepKind, effect, undoName, undo, doubt, ruling, decisionId}.
 -- Answers {kind: settled, value?}, {kind: done, outcome?}, {kind: undone}, {kind: wait, waitMs} or {kind: refused, why}.
 create function longhaul.rule_effect(tenant uuid, claim jsonb) returns jsonb language plpgsql as $$
-declare answer jsonb;
+#variable_conflict use_variable
+declare
+  answer jsonb;
+  why text;
 begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
   answer := longhaul.ruling_on(tenant, claim);
-  if answer ->> 'kind' = 'refused' then
-    update longhaul.decisions d set outcome = 'refused', refusal = answer ->> 'why', settled_at = clock_timestamp()
+  why := case
+    when answer ->> 'kind' = 'refused' then answer ->> 'why'
+    -- The saga goes on with what is on record, whatever a person said but that it is done.
+    when answer ->> 'kind' = 'done' and claim ->> 'ruling' <> 'resolve' then 'happened'
+    end;
+  if why is not null then
+    update longhaul.decisions d set outcome = 'refused', refusal = why, settled_at = clock_timestamp()
       where d.id = (claim ->> 'decisionId')::uuid;
   else
     -- Asked again, because the answer was lost: what was in flight then may be over now.
@@ -454,6 +462,8 @@ begin
     when 'resolve' then
       if not is_new then
         -- A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same.
+        -- One that proved not done only after the person had spoken is another matter.
+        if e.state = 'undone' and (claim ->> 'doubt')::boolean then return '{"kind": "refused", "why": "not_happened"}'; end if;
         if e.state not in ('claimed', 'undoing') and not (e.state = 'undone' and claim ->> 'stepKind' = 'pivot') then return '{"kind": "refused", "why": "fenced"}'; end if;
         if elsewhere and acting > clock_timestamp() then return '{"kind": "refused", "why": "in_flight"}'; end if;
         update longhaul.effects x set state = 'done', outcome = given, doubt = false, failed = false,

@@ -63,7 +63,7 @@ type Call =
   | { readonly is: 'transactUndo'; readonly attempt: number; readonly throws: boolean }
   | { readonly is: 'beginSettle'; readonly canAsk: boolean }
   | { readonly is: 'completeSettle'; readonly happened: boolean }
-  | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean }
+  | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean; readonly doubt: boolean }
   | { readonly is: 'advance'; readonly ms: number };
 
 const attempt = fc.integer({ min: 1, max: 4 });
@@ -112,7 +112,12 @@ function callsOf(shape: Shape): fc.Arbitrary<Call[]> {
     ...(hasEffect ? [...forward, fc.record({ is: fc.constant('fail'), attempt, unknown: yes })] : []),
     ...(mayUndo ? back : []),
     ...(stepKind === 'pivot' ? settle : []),
-    fc.record({ is: fc.constant('rule'), ruling: fc.constantFrom(...rulingsOf(shape)), valued: yes }),
+    fc.record({
+      is: fc.constant('rule'),
+      ruling: fc.constantFrom(...rulingsOf(shape)),
+      valued: yes,
+      doubt: yes,
+    }),
     fc.record({ is: fc.constant('advance'), ms: fc.constantFrom(...ADVANCES_MS) }),
   );
   return fc.array(call, { minLength: 2, maxLength: CALLS_MAX });
@@ -176,8 +181,8 @@ async function setup(shape: Shape) {
       ...{ leaseMs: 20_000, awaitsLease: true, compensating: true, insists: false, ...more },
     }),
     settle: (): SettleClaim => ({ job, step: 'pay', generation: 0, seq: 1, effect: shape.effect }),
-    rule: (ruling: Ruling, decisionId: string): RulingClaim => ({
-      ...{ job, step: 'pay', generation: 0, seq: 1, args: { cents: 5 }, ...shape, ruling, decisionId },
+    rule: (ruling: Ruling, decisionId: string, doubt: boolean): RulingClaim => ({
+      ...{ job, step: 'pay', generation: 0, seq: 1, args: { cents: 5 }, ...shape, ruling, decisionId, doubt },
       undo: ruling === 'keep' && shape.stepKind === 'compensable',
       undoName: shape.stepKind === 'compensable' ? 'unpay' : undefined,
     }),
@@ -239,7 +244,7 @@ async function toOperation(both: Both, call: Call): Promise<(ledger: Ledger) => 
     case 'rule': {
       const takesValue = call.ruling === 'resolve' || call.ruling === 'correct';
       const value = call.valued && takesValue ? { cents: 7 } : undefined;
-      const claim = both.rule(call.ruling, await both.decided(call.ruling, value));
+      const claim = both.rule(call.ruling, await both.decided(call.ruling, value), call.doubt);
       return (ledger) => ledger.rule(claim);
     }
     case 'advance':
@@ -266,23 +271,25 @@ async function answerOf(operation: Promise<unknown>): Promise<unknown> {
 
 interface Truth {
   readonly state: string | undefined;
+  readonly doubt: boolean;
   readonly outcome: unknown;
   readonly committed: boolean;
 }
 
 function rememberedOf(memory: MemoryLedger): Truth {
   const [row] = memory.rows.values();
-  return { state: row?.state, outcome: row?.outcome ?? null, committed: memory.committed };
+  const { state, doubt = false, outcome = null } = row ?? {};
+  return { state, doubt, outcome, committed: memory.committed };
 }
 
 async function storedOf(job: JobRef): Promise<Truth> {
   const { rows } = await owner.query<Truth>(
-    `select e.state, e.outcome, j.committed_at is not null as committed
+    `select e.state, coalesce(e.doubt, false) as doubt, e.outcome, j.committed_at is not null as committed
      from longhaul.jobs j left join longhaul.effects e on e.job_id = j.id where j.id = $1`,
     [job.id],
   );
-  const { state, outcome, committed } = rows[0] as Truth;
-  return { state: state ?? undefined, outcome, committed };
+  const { state, ...rest } = rows[0] as Truth;
+  return { state: state ?? undefined, ...rest };
 }
 
 const SHAPES: readonly Shape[] = [
