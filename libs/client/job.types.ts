@@ -103,6 +103,8 @@ export interface KindSummary {
 export interface CancelPreview {
   readonly possible: boolean;
   readonly reason?: string | null;
+  /** The pivot has begun: a cancel is honoured if it proves not done. `parked`: only a person can tell. */
+  readonly waitsFor?: { readonly step: string; readonly parked: boolean };
   readonly wouldUndo: readonly { readonly step: string; readonly item?: number; readonly undo: string }[];
 }
 
