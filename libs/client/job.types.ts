@@ -67,7 +67,7 @@ export interface Job<Result = unknown> {
   readonly attemptOf: string | null;
   readonly compensated: 'none' | 'all' | 'partial' | null;
   readonly skipped: readonly unknown[];
-  readonly leftovers: readonly unknown[];
+  readonly leftovers: readonly Leftover[];
   readonly result: Result | null;
   readonly error: JobError | null;
   readonly links: {
@@ -97,6 +97,16 @@ export interface KindSummary {
   readonly kind: string;
   readonly summary?: string;
   readonly [field: string]: unknown;
+}
+
+/** An effect that stayed although the job ended otherwise. */
+export interface Leftover {
+  readonly step: string;
+  readonly item?: number;
+  /** Nothing touches it any more, and a successor of the job would not do it again. */
+  readonly fenced?: boolean;
+  /** What cannot be taken back any more, in a line; absent where a person gave it up. */
+  readonly kept?: string;
 }
 
 /** What would be undone by a cancel now. */

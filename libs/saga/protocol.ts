@@ -105,12 +105,14 @@ export interface EndError {
   readonly failureClass: string;
 }
 
-/** An effect a person decided to leave, or a step decided to skip. */
+/** An effect that was left, by a person's decision or because it cannot be taken back; or a step that was skipped. */
 export interface Remainder {
   readonly step: string;
   readonly item?: number;
-  /** Of a leftover: no later attempt can touch it. */
+  /** Of a leftover: no later attempt can touch it, nor would a successor do it again. */
   readonly fenced?: boolean;
+  /** Of a leftover: what its undo left as it is, in a line for people. */
+  readonly kept?: string;
 }
 
 /** The terminal record (S9). */

@@ -88,7 +88,7 @@ export class Journal {
       .reverse();
   }
 
-  /** Whether any step was taken back, or found to have nothing to take back. */
+  /** Whether any step was taken back, or found to have nothing to take back: that may echo an undo nobody heard of. */
   get hasUndone(): boolean {
     return this.entries.some(
       ({ shown, definition }) => definition.undo !== undefined && shown.status === 'undone',

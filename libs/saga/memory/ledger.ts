@@ -1,7 +1,7 @@
 /** The ledger in memory: the same protocol as libs/store's, on the virtual clock. */
 import { isElsewhere } from '../define.js';
 import { Rejected, type Failure } from '../failure.js';
-import type { OwnTransaction, StepProgress, Transaction } from '../implement.js';
+import type { OwnTransaction, StepProgress, Transaction, UndoOutcome } from '../implement.js';
 import type {
   AttemptReport,
   Claim,
@@ -40,6 +40,8 @@ export interface EffectRow {
   outcome: unknown;
   lastError: Failure | undefined;
   progress: StepProgress | undefined;
+  /** What its undo left as it is. */
+  kept: string | undefined;
 }
 
 /** A database transaction as a fake: its queries, and what becomes of them. */
@@ -100,6 +102,7 @@ export function createMemoryLedger({
       outcome: undefined,
       lastError: undefined,
       progress: undefined,
+      kept: undefined,
     };
     rows.set(keyOf(claim), row);
     return row;
@@ -299,7 +302,7 @@ export function createMemoryLedger({
           insert(claim, 'undone');
           return { kind: 'noop' };
         }
-        if (row.state === 'undone' || row.state === 'kept') return { kind: 'noop' };
+        if (row.state === 'undone' || row.state === 'kept') return nothingToUndo(row);
         // Its worker was taken for lost, and a later attempt acts in its place: nobody waits for this one's answer.
         if (row.state === 'undoing' && claim.attempt < row.undoAttempt) {
           return { kind: 'wait', waitMs: claim.leaseMs };
@@ -324,13 +327,14 @@ export function createMemoryLedger({
         return { kind: 'go', args: row.args };
       }),
 
-    completeUndo: (claim) =>
+    completeUndo: (claim, outcome) =>
       locks.hold(keyOf(claim), async () => {
         const row = rowOf(claim);
         if (row?.state !== 'undoing') return;
         row.state = 'undone';
         row.doubt = false;
         row.leaseUntil = undefined;
+        row.kept = keptOf(outcome);
       }),
 
     failUndo: (claim, report) =>
@@ -348,18 +352,18 @@ export function createMemoryLedger({
         row.lastError = report.failure ?? row.lastError;
       }),
 
-    transactUndo: (claim, work: (tx: Transaction, args: unknown) => Promise<void>) =>
+    transactUndo: (claim, work: (tx: Transaction, args: unknown) => Promise<UndoOutcome>) =>
       locks.hold(keyOf(claim), async (): Promise<UndoAnswer> => {
         const row = rowOf(claim);
         if (row?.state !== 'done') {
           // Nothing committed: the row itself is the fence.
           const fenced = row ?? insert(claim, 'undone');
           if (fenced.state !== 'kept') Object.assign(fenced, { state: 'undone', doubt: false });
-          return { kind: 'noop' };
+          return nothingToUndo(fenced);
         }
         const transaction = openTransaction();
         try {
-          await work(transaction.tx, row.args);
+          row.kept = keptOf(await work(transaction.tx, row.args));
           await transaction.commit();
         } catch (error) {
           await transaction.rollback();
@@ -420,6 +424,14 @@ export function createMemoryLedger({
     },
   };
   return ledger;
+}
+
+function keptOf(outcome: UndoOutcome): string | undefined {
+  return typeof outcome === 'object' ? outcome.kept : undefined;
+}
+
+function nothingToUndo({ kept }: EffectRow): UndoAnswer {
+  return { kind: 'noop', ...(kept === undefined ? {} : { kept }) };
 }
 
 function keyOf(ref: EffectRef): string {

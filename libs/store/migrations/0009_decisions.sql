@@ -3,7 +3,9 @@
 alter table longhaul.effects drop constraint effects_effect_check, drop constraint effects_step_kind_check;
 alter table longhaul.effects
   add constraint effects_effect_check check (effect in ('none', 'own', 'keyed', 'probed', 'blind')),
-  add constraint effects_step_kind_check check (step_kind in ('readOnly', 'compensable', 'pivot', 'retriable', 'decision'));
+  add constraint effects_step_kind_check check (step_kind in ('readOnly', 'compensable', 'pivot', 'retriable', 'decision')),
+  -- What its undo left as it is, in a line for people.
+  add column undo_kept text;
 
 alter table longhaul.dead_letters
   add column generation int not null default 0,
@@ -224,7 +226,7 @@ end $$;
 
 -- claim: {job, step, item, generation, seq, effect, undo, attempt, leaseMs, awaitsLease, compensating, insists}.
 -- From here on no claim and no late record gets through.
--- Answers {kind: go, args?}, {kind: noop}, {kind: wait, waitMs} or {kind: in_doubt}.
+-- Answers {kind: go, args?}, {kind: noop, kept?}, {kind: wait, waitMs} or {kind: in_doubt}.
 create or replace function longhaul.begin_undo(tenant uuid, claim jsonb) returns jsonb language plpgsql as $$
 #variable_conflict use_variable
 declare
@@ -250,7 +252,9 @@ begin
     where x.job_id = job and x.generation = (claim ->> 'generation')::int
       and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int
     for update;
-  if e.state in ('undone', 'kept') then return '{"kind": "noop"}'; end if;
+  if e.state in ('undone', 'kept') then
+    return '{"kind": "noop"}'::jsonb || case when e.undo_kept is null then '{}' else jsonb_build_object('kept', e.undo_kept) end;
+  end if;
   perform longhaul.mark_compensating(job, claim);
 
   -- Its worker was taken for lost, and a later attempt acts in its place: nobody waits for this one's answer.
@@ -298,12 +302,15 @@ begin
   return longhaul.with_args('go', e.args);
 end $$;
 
-create or replace function longhaul.complete_undo(tenant uuid, claim jsonb) returns void language plpgsql as $$
+-- outcome: {kept} where the undo left something as it is, else null.
+drop function longhaul.complete_undo(uuid, jsonb);
+create function longhaul.complete_undo(tenant uuid, claim jsonb, outcome jsonb) returns void language plpgsql as $$
 #variable_conflict use_variable
 begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
   update longhaul.effects x set state = 'undone', doubt = false, lease_until = null, next_attempt_at = null,
-      undo_attempt = (claim ->> 'attempt')::int, finished_at = clock_timestamp(), updated_at = clock_timestamp()
+      undo_attempt = (claim ->> 'attempt')::int, undo_kept = outcome ->> 'kept',
+      finished_at = clock_timestamp(), updated_at = clock_timestamp()
     where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
       and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int
       and (x.state = 'undoing' or (x.state = 'done' and x.effect = 'own'));
@@ -559,7 +566,7 @@ declare f text;
 begin
   foreach f in array array[
     'acting_until(longhaul.effects)', 'with_args(text, jsonb)', 'take_lock(uuid, uuid, text)', 'rule_effect(uuid, jsonb)',
-    'ruling_on(uuid, jsonb)', 'close_parks(uuid, int, text)', 'unpark_job(uuid, uuid, jsonb)'
+    'ruling_on(uuid, jsonb)', 'complete_undo(uuid, jsonb, jsonb)', 'close_parks(uuid, int, text)', 'unpark_job(uuid, uuid, jsonb)'
   ] loop
     execute format('revoke all on function longhaul.%s from public', f);
     execute format('grant execute on function longhaul.%s to longhaul_worker', f);

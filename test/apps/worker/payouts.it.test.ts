@@ -142,8 +142,10 @@ test(
     expect([200, 202]).toContain(cancel.status);
     const job = await ended(id);
     await provider('PUT', '/faults', { seed: 1, probabilities: {} });
-    expect(job.status).toBe('CANCELLED');
     const begun = await payments(id);
+    const kept = `${begun.length} of 40 paid: ${begun.length * AMOUNT_MINOR} minor units of EUR`;
+    const leftovers = [{ step: 'reserve', fenced: false, kept }];
+    expect(job).toMatchObject({ status: 'CANCELLED', compensated: 'partial', leftovers });
     expect(begun.length).toBeLessThan(40);
     expect(begun.filter(({ lateMs }) => lateMs > WAVE_MS - 1_000)).toEqual([]);
     const after = await spentMinor();

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { EffectKind, StepKind } from '../../../libs/saga/define.js';
 import type { Claim, Ledger, RulingClaim, SettleClaim, UndoClaim } from '../../../libs/saga/ledger.js';
 import { createMemoryLedger, type MemoryLedger } from '../../../libs/saga/memory/ledger.js';
-import type { JobRef } from '../../../libs/saga/implement.js';
+import type { JobRef, UndoOutcome } from '../../../libs/saga/implement.js';
 import type { Ruling } from '../../../libs/saga/protocol.js';
 import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createLedgerStore } from '../../../libs/store/ledger.store.js';
@@ -58,9 +58,14 @@ type Call =
       readonly awaitsLease: boolean;
       readonly insists: boolean;
     }
-  | { readonly is: 'completeUndo'; readonly attempt: number }
+  | { readonly is: 'completeUndo'; readonly attempt: number; readonly outcome: UndoOutcome }
   | { readonly is: 'failUndo'; readonly attempt: number; readonly unknown: boolean }
-  | { readonly is: 'transactUndo'; readonly attempt: number; readonly throws: boolean }
+  | {
+      readonly is: 'transactUndo';
+      readonly attempt: number;
+      readonly throws: boolean;
+      readonly outcome: UndoOutcome;
+    }
   | { readonly is: 'beginSettle'; readonly canAsk: boolean }
   | { readonly is: 'completeSettle'; readonly happened: boolean }
   | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean; readonly doubt: boolean }
@@ -69,6 +74,7 @@ type Call =
 const attempt = fc.integer({ min: 1, max: 4 });
 const leaseMs = fc.constantFrom(...LEASES_MS);
 const yes = fc.boolean();
+const undoOutcome = fc.constantFrom<UndoOutcome>('undone', 'noop', { kept: 'it is paid' });
 const CRASH = 'crashed on purpose';
 
 /** What the saga may ask of such a step (S8): only an undo, and what needs none, is ever given up. */
@@ -98,10 +104,10 @@ function callsOf(shape: Shape): fc.Arbitrary<Call[]> {
         ];
   const back: fc.Arbitrary<Call>[] =
     effect === 'own'
-      ? [fc.record({ is: fc.constant('transactUndo'), attempt, throws: yes })]
+      ? [fc.record({ is: fc.constant('transactUndo'), attempt, throws: yes, outcome: undoOutcome })]
       : [
           fc.record({ is: fc.constant('beginUndo'), attempt, leaseMs, awaitsLease: yes, insists: yes }),
-          fc.record({ is: fc.constant('completeUndo'), attempt }),
+          fc.record({ is: fc.constant('completeUndo'), attempt, outcome: undoOutcome }),
           fc.record({ is: fc.constant('failUndo'), attempt, unknown: yes }),
         ];
   const settle: fc.Arbitrary<Call>[] = [
@@ -228,11 +234,15 @@ async function toOperation(both: Both, call: Call): Promise<(ledger: Ledger) => 
     case 'beginUndo':
       return (ledger) => ledger.beginUndo(both.undo(call));
     case 'completeUndo':
-      return (ledger) => ledger.completeUndo(both.undo(call));
+      return (ledger) => ledger.completeUndo(both.undo(call), call.outcome);
     case 'failUndo':
       return (ledger) => ledger.failUndo(both.undo(call), report(call.unknown));
     case 'transactUndo':
-      return (ledger) => ledger.transactUndo(both.undo(call), async () => crash(call.throws));
+      return (ledger) =>
+        ledger.transactUndo(both.undo(call), async () => {
+          crash(call.throws);
+          return call.outcome;
+        });
     case 'beginSettle':
       return (ledger) => ledger.beginSettle(both.settle(), call.canAsk);
     case 'completeSettle': {
