@@ -102,11 +102,8 @@ describe('routes', () => {
     ['GET', '/jobs/'],
     ['GET', '/Jobs'],
     ['GET', '//jobs'],
-    ['GET', '/webhook-endpoints'],
-    ['POST', '/webhook-events'],
     ['POST', '/uploads'],
     ['GET', '/schedules'],
-    ['GET', '/jobs/x/deliveries'],
   ])('%s %s is 404', async (method, path) => {
     const answer = await t.call(method, path);
     expect([answer.status, answer.json.code]).toEqual([404, 'route_not_found']);
@@ -201,12 +198,20 @@ describe('the document', () => {
       '/jobs/batch',
       '/jobs/{id}',
       '/jobs/{id}/cancel',
+      '/jobs/{id}/deliveries',
       '/jobs/{id}/events',
       '/jobs/{id}/result',
       '/kinds',
       '/kinds/{kind}',
       '/problems/{code}',
       '/readyz',
+      '/webhook-endpoints',
+      '/webhook-endpoints/{id}',
+      '/webhook-endpoints/{id}/deliveries',
+      '/webhook-endpoints/{id}/resend',
+      '/webhook-endpoints/{id}/rotate-secret',
+      '/webhook-endpoints/{id}/test',
+      '/webhook-events',
     ]);
     expect(Object.keys(document.components.schemas)).toContain('ReportExportInput');
     expect(JSON.stringify(document).includes('"$ref":"#/$defs')).toBe(false);

@@ -20,6 +20,8 @@ import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
+import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
+import { webhookResend } from '../../../workflows/webhook-resend.job.js';
 import { freePort } from '../../support/ports.js';
 
 export interface Tenant {
@@ -164,7 +166,7 @@ export async function startTestApi(
     createApiKey(owner, { tenantId: null, role, name: role, env: settings.env });
   const engine = new StubEngine();
   const api = await createApi(settings, {
-    definitions: [reportExport, notes, plainNote],
+    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend],
     datasets,
     engine,
     ...dependencies,

@@ -15,8 +15,6 @@ import { createGate } from '../../../libs/webhooks/gate.js';
 import { createSigningKeys } from '../../../libs/webhooks/signing-keys.js';
 import { targetPolicy } from '../../../libs/webhooks/target.js';
 import { WebhookEvent } from '../../../workflows/webhook-event.js';
-import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
-import { webhookResend } from '../../../workflows/webhook-resend.job.js';
 import { startReceivers, type Receivers } from '../../support/webhook-receivers.js';
 import { startTestApi, type TestApi } from './support.js';
 
@@ -29,10 +27,7 @@ let resources: WebhookResources;
 
 beforeAll(async () => {
   receivers = await startReceivers();
-  t = await startTestApi(
-    { definitions: [webhookFanout, webhookResend] },
-    { webhooks: { allowedNetworks: LOOPBACK, retryWaitsMs: RETRY_WAITS_MS } },
-  );
+  t = await startTestApi({}, { webhooks: { allowedNetworks: LOOPBACK, retryWaitsMs: RETRY_WAITS_MS } });
   const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
   resources = {
     database: t.worker,

@@ -73,7 +73,7 @@ describe('longhaul up', () => {
     expect((await fetch(`${run.paymentProvider}/healthz`)).status).toBe(200);
     const { api, relay, workers, postgres, temporal, paymentProvider } = run.pids;
     const named = [api, relay, postgres, temporal, paymentProvider, ...workers];
-    expect(workers).toHaveLength(6);
+    expect(workers).toHaveLength(7);
     expect(new Set(named).size).toBe(11);
     expect(pids).toEqual(expect.arrayContaining(named));
     // The database's owner is no superuser: row-level security holds for it too.
