@@ -70,8 +70,9 @@ async function deliverDue(
   const until = performance.now() + BEGIN_MS_MAX;
   const next = pagewise(resources, context.job);
   const recorder = openRecorder(resources, context);
+  let failure: { readonly error: unknown } | undefined;
   const mayBegin = (): boolean =>
-    !context.signal.aborted && !recorder.hasFailed() && performance.now() < until;
+    !failure && !context.signal.aborted && !recorder.hasFailed() && performance.now() < until;
   const lane = async (): Promise<void> => {
     while (mayBegin()) {
       const due = await next();
@@ -82,11 +83,14 @@ async function deliverDue(
   };
   const beating = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
   try {
-    await Promise.all(Array.from({ length: AT_ONCE_MAX }, lane));
+    // Where one goes wrong the others end what they have begun, and what came of it is written down.
+    const fail = (error: unknown): void => void (failure ??= { error });
+    await Promise.all(Array.from({ length: AT_ONCE_MAX }, () => lane().catch(fail)));
+    await recorder.close();
   } finally {
     clearInterval(beating);
-    await recorder.close();
   }
+  if (failure) throw failure.error;
   if (context.signal.aborted)
     throw new Transient('aborted', 'The deliveries were told to end', { certainty: 'no' });
 }
@@ -123,9 +127,10 @@ async function attempt(
   payloads: Payloads,
 ): Promise<Outcome | undefined> {
   const { url, endpointId, concurrency, jobId } = due;
-  const leave = await webhooks.gate.enter(endpointId, concurrency);
-  const leaveHost = await webhooks.gate.enter(new URL(url).host, AT_ONCE_PER_HOST_MAX);
+  const leave = await webhooks.gate.enter(endpointId, concurrency, signal);
+  const leaveHost = await webhooks.gate.enter(new URL(url).host, AT_ONCE_PER_HOST_MAX, signal);
   try {
+    if (signal.aborted) return undefined;
     const at = new Date();
     const body = await payloads(jobId);
     const keys = await webhooks.keys(job.tenantId, due);
@@ -201,15 +206,15 @@ async function record(
   job: JobRef,
   outcomes: readonly Outcome[],
 ): Promise<void> {
-  await inTenant(database, job.tenantId, async (tx) => {
-    const news = await recordOutcomes(tx, job.id, outcomes);
+  const news = await inTenant(database, job.tenantId, async (tx) => {
     const disabled = await recordHealth(tx, outcomes);
     if (disabled.length > 0) await children.start(tx, job, webhookFanout, disabled.map(disabledEvent));
-    // Another attempt of this job has sent them meanwhile: two must not go on side by side.
-    if (news < outcomes.length) {
-      throw new Transient('superseded', 'Another attempt records these deliveries', { certainty: 'no' });
-    }
+    return recordOutcomes(tx, job.id, outcomes);
   });
+  // Another attempt of this job has sent them meanwhile: two must not go on side by side.
+  if (news < outcomes.length) {
+    throw new Transient('superseded', 'Another attempt records these deliveries', { certainty: 'no' });
+  }
 }
 
 /** The operational event by which an endpoint's owner is told. */

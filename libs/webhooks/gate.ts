@@ -1,7 +1,7 @@
 /** Lets so many in at a time under each name, the others in the order they came; for one process. */
 export interface Gate {
-  /** Resolves once there is room under `name`, with what gives the place back. */
-  enter(name: string, max: number): Promise<() => void>;
+  /** Resolves once there is room under `name`, or `signal` fires, with what gives the place back. */
+  enter(name: string, max: number, signal: AbortSignal): Promise<() => void>;
 }
 
 interface Room {
@@ -23,12 +23,12 @@ export function createGate(): Gate {
   }
 
   return {
-    async enter(name, max) {
+    async enter(name, max, signal) {
       const room = rooms.get(name) ?? { inside: 0, waiting: [] };
       rooms.set(name, room);
+      if (room.inside < max) room.inside += 1;
       // Whoever leaves hands the place on: it stays taken.
-      if (room.inside >= max) await new Promise<void>((resolve) => room.waiting.push(resolve));
-      else room.inside += 1;
+      else if (!(await handedOn(room, signal))) return () => undefined;
       let isInside = true;
       return () => {
         if (isInside) leave(name, room);
@@ -36,4 +36,24 @@ export function createGate(): Gate {
       };
     },
   };
+}
+
+/** False where `signal` fired first. */
+function handedOn({ waiting }: Room, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const enter = (): void => {
+      signal.removeEventListener('abort', giveUp);
+      resolve(true);
+    };
+    const giveUp = (): void => {
+      waiting.splice(waiting.indexOf(enter), 1);
+      resolve(false);
+    };
+    if (signal.aborted) {
+      resolve(false);
+      return;
+    }
+    waiting.push(enter);
+    signal.addEventListener('abort', giveUp, { once: true });
+  });
 }

@@ -74,7 +74,7 @@ describe('longhaul up', () => {
     const { api, relay, workers, postgres, temporal, paymentProvider } = run.pids;
     const named = [api, relay, postgres, temporal, paymentProvider, ...workers];
     expect(workers).toHaveLength(7);
-    expect(new Set(named).size).toBe(11);
+    expect(new Set(named).size).toBe(12);
     expect(pids).toEqual(expect.arrayContaining(named));
     // The database's owner is no superuser: row-level security holds for it too.
     expect(await query(run, 'select rolsuper from pg_roles where rolname = current_user')).toEqual([
