@@ -36,6 +36,8 @@ export interface ExploreOptions {
   readonly departuresMax?: number;
   /** Of each step and undo: more attempts only repeat what two show. */
   readonly attemptsMax?: number;
+  /** After how many steps and undos begun the saga goes on in a new run, as after some thousand events. Default: never. */
+  readonly continueAfter?: number;
   /** Runs this one alone. */
   readonly replay?: readonly Departure[];
 }
@@ -79,12 +81,13 @@ export async function explore<D extends AnyJobDefinition>(
   fakes: Fakes<D>,
   options: ExploreOptions = {},
 ): Promise<Exploration> {
-  const { departuresMax = DEPARTURES_MAX, attemptsMax = ATTEMPTS_MAX, replay } = options;
+  const { departuresMax = DEPARTURES_MAX, attemptsMax = ATTEMPTS_MAX, continueAfter, replay } = options;
   const budget = { ...BUDGET, ...options.budget };
   const subject: Subject = {
     definition: impatient(definition, attemptsMax),
     input: (definition.input as z.ZodType).parse(fakes.input),
     outputs: fakes.outputs as Readonly<Record<string, FakeOutput>>,
+    continueAfter,
   };
   const startedAt = performance.now();
   const { stackTraceLimit } = Error;

@@ -90,6 +90,8 @@ export function createInspector(definition: AnyJobDefinition): {
         if (!letter.undo && (chosen.decision === 'skip' || chosen.corrects)) undoneByDecision.add(name);
         return;
       }
+      case 'continued':
+        return;
       case 'finish':
         if (finish) violated('OneTerminal', `the end is recorded twice`);
         finish = event.end;

@@ -1,13 +1,13 @@
 /** Runs one schedule of a saga in memory, against a world that does as the schedule chooses. */
+import { travelled } from '../attempt/context.js';
 import type { AttemptEvent, World } from '../attempt/world.js';
 import { isElsewhere, type AnyJobDefinition, type AnyStep } from '../define.js';
 import { interpret, type Interpretation } from '../interpreter/interpreter.js';
 import { afterMicrotasks, createVirtualClock } from '../memory/clock.js';
 import { createMemoryLedger, type EffectRow, type MemoryLedger } from '../memory/ledger.js';
 import { createMemoryRuntime, type Hosting } from '../memory/runtime.js';
-import { effectKeyOf, itemOf, type DeadLetter, type EffectRef, type SagaEnd } from '../protocol.js';
-import type { Request } from '../protocol.js';
-import type { Runtime } from '../runtime.js';
+import { effectKeyOf, itemOf, type DeadLetter, type EffectRef } from '../protocol.js';
+import type { Request, SagaEnd, SagaStart } from '../protocol.js';
 import type { SagaState } from '../state.js';
 import type { Choices, Option } from './choices.js';
 import { fakeKind, openTransaction, type FakeOutput } from './fake-kind.js';
@@ -24,9 +24,12 @@ export interface Subject {
   readonly definition: AnyJobDefinition;
   readonly input: unknown;
   readonly outputs: Readonly<Record<string, FakeOutput>>;
+  /** After how many series of attempts it goes on in a new run. */
+  readonly continueAfter?: number | undefined;
 }
 
 export type RunEvent =
+  | { readonly kind: 'continued' }
   | { readonly kind: 'attempt'; readonly event: AttemptEvent }
   | { readonly kind: 'start'; readonly request: Request; readonly state: SagaState }
   | { readonly kind: 'truth'; readonly what: Happening['what']; readonly ref: EffectRef }
@@ -52,7 +55,7 @@ const HALF = (): number => 0.5;
 const PARKS_MAX = 20;
 
 export async function runSchedule(
-  { definition, input, outputs }: Subject,
+  { definition, input, outputs, continueAfter }: Subject,
   choices: Choices,
   tell: (event: RunEvent) => void,
 ): Promise<ScheduleRun> {
@@ -104,63 +107,79 @@ export async function runSchedule(
     interfere,
     holds: (ref) => (holder = ref && factNameOf(ref)),
   });
-  const runtime = createMemoryRuntime({
-    kind,
-    job,
-    world: base,
-    clock,
-    random: HALF,
-    hosting,
-    changed: (state) => {
-      isParked = state.park !== undefined;
-      tell({ kind: 'state', state, during });
-    },
-  });
-  let timers = 0;
-  const watched: Runtime = {
-    ...runtime,
-    timer(ms) {
-      timers += 1;
-      if (timers > 1) return runtime.timer(ms);
-      // The deadline, armed first: it passes when the schedule says so.
-      const { promise: elapsed, resolve } = Promise.withResolvers<void>();
-      passDeadline = resolve;
-      return { elapsed, cancel: () => undefined };
-    },
-    start(call) {
-      const { request } = call;
-      tell({ kind: 'start', request, state: saga.state });
-      if (request.role === 'step') argsOf.set(factNameOf(request), request.args);
-      return runtime.start(call);
-    },
-    async rule(request) {
-      const where = (): string => `the ruling on ${factNameOf(request)}`;
-      interfere(where);
-      if (choices.choose(where, F.RULING_FAULTS) === F.RULED_TWICE) await runtime.rule(request);
-      return runtime.rule(request);
-    },
-    async finish(end) {
-      late.offerAll();
-      // Whoever came goes on before it is recorded.
-      if (late.areAny || late.hasCome) await clock.sleep(RECORD_MS);
-      await runtime.finish(end);
-      isEnded = true;
-      tell({ kind: 'finish', end });
-    },
-  };
   const deadlineAt = new Date(clock.now() + definition.deadlineMs).toISOString();
-  const start = { jobId: JOB.id, tenantId: JOB.tenantId, kind: definition.kind, deadlineAt };
-  const saga: Interpretation = interpret(definition, start, watched);
+  let saga = begin({ jobId: JOB.id, tenantId: JOB.tenantId, kind: definition.kind, deadlineAt });
 
   let end: SagaEnd | undefined;
   let failure: { readonly error: unknown } | undefined;
-  saga.run().then(
+  runToEnd().then(
     (record) => (end = record),
     (error: unknown) => (failure = { error }),
   );
   const isSettled = (): boolean => end !== undefined || failure !== undefined;
   await goOn().catch((error: unknown) => (failure ??= { error }));
   return { end, error: failure?.error, state: saga.state, truth, ledger };
+
+  /** A run of the saga: the first, or one that goes on where another left off. */
+  function begin(start: SagaStart): Interpretation {
+    const runtime = createMemoryRuntime({
+      kind,
+      job,
+      world: base,
+      clock,
+      random: HALF,
+      hosting,
+      continueAfter,
+      changed: (state) => {
+        isParked = state.park !== undefined;
+        tell({ kind: 'state', state, during });
+      },
+    });
+    let isArmed = isOverdue;
+    return interpret(definition, start, {
+      ...runtime,
+      timer(ms) {
+        if (isArmed) return runtime.timer(ms);
+        isArmed = true;
+        // The deadline, armed first: it passes when the schedule says so.
+        const { promise: elapsed, resolve } = Promise.withResolvers<void>();
+        passDeadline = resolve;
+        return { elapsed, cancel: () => undefined };
+      },
+      start(call) {
+        const { request } = call;
+        tell({ kind: 'start', request, state: saga.state });
+        if (request.role === 'step') argsOf.set(factNameOf(request), request.args);
+        return runtime.start(call);
+      },
+      async recall(request) {
+        interfere(() => 'what was done is read back');
+        return runtime.recall(request);
+      },
+      async rule(request) {
+        const where = (): string => `the ruling on ${factNameOf(request)}`;
+        interfere(where);
+        if (choices.choose(where, F.RULING_FAULTS) === F.RULED_TWICE) await runtime.rule(request);
+        return runtime.rule(request);
+      },
+      async finish(end) {
+        late.offerAll();
+        // Whoever came goes on before it is recorded.
+        if (late.areAny || late.hasCome) await clock.sleep(RECORD_MS);
+        await runtime.finish(end);
+        isEnded = true;
+        tell({ kind: 'finish', end });
+      },
+    });
+  }
+
+  async function runToEnd(): Promise<SagaEnd> {
+    const outcome = await saga.run();
+    if (outcome.status !== 'CONTINUED') return outcome;
+    tell({ kind: 'continued' });
+    saga = begin(travelled(outcome.start) as SagaStart);
+    return runToEnd();
+  }
 
   async function goOn(): Promise<void> {
     for (let parks = 0; parks <= PARKS_MAX; parks += 1) {

@@ -38,6 +38,9 @@ export function createStory(): Story {
         case 'finish':
           lines.push(`  the end is recorded: ${event.end.status}`);
           return;
+        case 'continued':
+          lines.push('  the saga goes on in a new run');
+          return;
         case 'start':
         case 'decision':
           return;

@@ -29,7 +29,8 @@ interface Park {
 }
 
 export class Parking {
-  private last = 0;
+  /** The number of the last park. */
+  last = 0;
   private present: Park | undefined;
 
   constructor(
@@ -62,7 +63,7 @@ export class Parking {
     // Parked before the commit point without doubt about the pivot, cancel and deadline compensate; else only a decision goes on.
     const isPivotInDoubt = reason.doubt && entry.definition.kind === 'pivot';
     const isShielded = reason.undo || reason.committed || isPivotInDoubt;
-    const waiting = isShielded ? ended : this.flights.interruptible(entry, 'wait', ended, () => end('moot'));
+    const waiting = isShielded ? ended : this.flights.interruptible(entry, 'park', ended, () => end('moot'));
     await this.runtime.park(letter);
     const how = await waiting;
     disarm();

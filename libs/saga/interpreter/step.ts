@@ -1,6 +1,6 @@
 /** Drives one step from its registration until it is done, or has sealed the saga's fate. */
 import { HOLD_LOST, type Failure } from '../failure.js';
-import { itemOf, type Settled } from '../protocol.js';
+import { itemOf, type PutOff, type Settled } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
 import { BlockLost } from './block.js';
 import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
@@ -14,15 +14,40 @@ import type { SagaRun } from './saga-run.js';
 export function callStep(run: SagaRun, name: string, args: unknown, member?: Member): Promise<unknown> {
   // Most calls find nothing parked, and must register at once: the order of calls is the order of undoing.
   if (run.parking.state) return run.parking.cleared().then(() => callStep(run, name, args, member));
-  const called = (async () => {
-    run.check(run.block);
-    const entry = register(run, name, args, member);
-    const driving = entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry);
-    return run.flights.track(entry, driving);
-  })();
+  const called = run.recall.isOpen ? recalled(run, name, args, member) : begun(run, name, args, member);
   // A call the author does not await fails the saga all the same; it must not fail the process too.
   called.catch(() => 'known to the fate');
   return called;
+}
+
+async function begun(run: SagaRun, name: string, args: unknown, member?: Member): Promise<unknown> {
+  run.check(run.block);
+  run.handover.check();
+  const entry = register(run, name, args, member);
+  const driving = entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry);
+  return run.flights.track(entry, driving);
+}
+
+/** A step of a run before answers as it did then; one that is new comes when all those have. */
+async function recalled(run: SagaRun, name: string, args: unknown, member?: Member): Promise<unknown> {
+  run.check(run.block);
+  const { entry, output } = run.recall.claim(name, member?.item) ?? {};
+  if (!entry) {
+    await run.recall.closed(name);
+    return callStep(run, name, args, member);
+  }
+  entry.args = args;
+  switch (entry.shown.status) {
+    case 'done':
+      return output;
+    case 'skipped':
+    case 'leftover':
+      return entry.definition.fallback?.output;
+    case 'waiting':
+      return run.flights.track(entry, drive(run, entry));
+    default:
+      throw run.misuse(`step "${entry.label}" was handed over as ${entry.shown.status}`);
+  }
 }
 
 /** Checks the call against S7, S11 and S14 and writes it into the journal. */
@@ -51,8 +76,17 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
 
 async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
   const isPivot = entry.definition.kind === 'pivot';
-  let attemptsLeft = entry.definition.retry.attempts;
+  let attemptsLeft = entry.putOff?.attemptsLeft ?? entry.definition.retry.attempts;
   for (;;) {
+    const { putOff } = entry;
+    if (putOff) {
+      const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
+      if (isWanted()) await waitOut(run, entry, putOff);
+      entry.putOff = undefined;
+      // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
+      if (putOff.doubt && !isWanted()) return await failed(run, entry, { doubt: true, failure: PUT_OFF });
+      giveUpIfOver(run, entry);
+    }
     if (isPivot) run.fate.openPivot();
     run.show(entry, 'running');
     const before = entry.attempts;
@@ -64,13 +98,9 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
       case 'deferred': {
         attemptsLeft = attemptsLeftOf(attemptsLeft, entry.attempts - before);
         run.show(entry, 'waiting');
-        const isInDoubt = isPivot && settled.doubt;
-        if (isPivot && !isInDoubt) run.fate.closePivot();
-        const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
-        if (isWanted()) await run.nap(entry, pacedMs(entry, settled.deferMs));
-        // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
-        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: PUT_OFF });
-        giveUpIfOver(run, entry);
+        const doubt = isPivot && settled.doubt;
+        if (isPivot && !doubt) run.fate.closePivot();
+        entry.putOff = { until: run.runtime.now() + pacedMs(entry, settled.deferMs), attemptsLeft, doubt };
         break;
       }
       case 'cancelled':
@@ -80,6 +110,12 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         return await failed(run, entry, settled);
     }
   }
+}
+
+async function waitOut(run: SagaRun, entry: Entry, { until }: PutOff): Promise<void> {
+  run.handover.check();
+  await run.nap(entry, Math.max(0, until - run.runtime.now()));
+  run.handover.check();
 }
 
 const CANCELLED_ALONE: Failure = {

@@ -1,6 +1,6 @@
 /** Compensation: what took effect, or may have, is taken back, last first, one at a time (S3, S4). */
 import type { Failure } from '../failure.js';
-import { itemOf, type DecisionWish, type Settled } from '../protocol.js';
+import { itemOf, type DecisionWish, type PutOff, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
 import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
@@ -8,15 +8,19 @@ import { rule } from './ruling.js';
 
 /** Undoes these entries in the order given. Shielded: nothing but an undo's own exhaustion stops it, and that parks. */
 export async function undoAll(run: SagaRun, entries: readonly Entry[], compensating: boolean): Promise<void> {
-  for (const entry of entries) await undo(run, entry, compensating);
+  for (const entry of entries) {
+    if (compensating) run.handover.check();
+    await undo(run, entry, compensating);
+  }
 }
 
 /** Undoes one entry; afterwards it is `undone`, or `leftover` where an operator gave it up. */
 export async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<void> {
   const policy = entry.definition.undoRetry;
-  let attemptsLeft = policy.attempts;
-  let insists = false;
+  let attemptsLeft = entry.undoPutOff?.attemptsLeft ?? policy.attempts;
+  let insists = entry.undoPutOff?.insists ?? false;
   for (;;) {
+    if (entry.undoPutOff) await waitOut(run, entry, entry.undoPutOff, compensating);
     run.show(entry, 'undoing');
     const before = entry.undoAttempts;
     const settled = await start(run, entry, { compensating, insists }, attemptsLeft);
@@ -26,7 +30,8 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
       // It was said of the effect as it was: an attempt that never reported may have undone it since.
       if (entry.undoAttempts > before) insists = false;
       attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
-      await run.runtime.timer(pacedMs(entry, settled.deferMs)).elapsed;
+      const until = run.runtime.now() + pacedMs(entry, settled.deferMs);
+      entry.undoPutOff = { until, attemptsLeft, insists };
       continue;
     }
     run.show(entry, 'parked');
@@ -37,6 +42,12 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
     // Whoever has it tried again says that there is something to undo, where nobody else can tell.
     insists = entry.definition.effect === 'blind' && settled.doubt;
   }
+}
+
+async function waitOut(run: SagaRun, entry: Entry, putOff: PutOff, compensating: boolean): Promise<void> {
+  if (compensating) run.handover.check();
+  await run.runtime.timer(Math.max(0, putOff.until - run.runtime.now())).elapsed;
+  entry.undoPutOff = undefined;
 }
 
 /** An operator's skip of an undo: nothing acts on the effect any more, and the job says that it is left over. */

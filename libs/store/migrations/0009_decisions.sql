@@ -480,7 +480,9 @@ begin
        last_error, trace_parent)
     select letter_id, job, tenant, (letter ->> 'number')::int, letter ->> 'step', nullif((letter ->> 'item')::int, -1),
            (letter ->> 'generation')::int, (letter ->> 'undo')::boolean, (letter ->> 'doubt')::boolean, letter -> 'possible',
-           (letter ->> 'correctable')::boolean, letter -> 'args', (letter ->> 'until')::timestamptz,
+           (letter ->> 'correctable')::boolean,
+           -- What an earlier run of its workflow asked with, the saga may not know any more.
+           coalesce(letter -> 'args', x.args), (letter ->> 'until')::timestamptz,
            coalesce(case when (letter ->> 'undo')::boolean then x.undo_attempt else x.attempt end, 0),
            coalesce(x.first_error, letter -> 'failure'), letter -> 'failure', j.trace_parent
       from longhaul.jobs j
