@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporalBinaries, testTemporal } from '../support/temporal.js';
 import { runScenarioInMemory } from './memory.runner.js';
 import type { Scenario } from './scenario.js';
-import { scenarios } from './scenarios.js';
+import { longScenarios, scenarios } from './scenarios.js';
 import { bundleSuite, createTemporalRunner, type TemporalRunner } from './temporal.runner.js';
 
 const SETUP_TIMEOUT_MS = 90_000;
@@ -58,18 +58,27 @@ afterAll(async () => {
   for (const close of closing) await close();
 }, SETUP_TIMEOUT_MS);
 
-async function agree(scenario: Scenario): Promise<void> {
-  const inMemory = await runScenarioInMemory(scenario);
-  const { story, workflowStatus } = await runners.get(scenario.server ?? 'dev')!.run(scenario);
+async function agree(scenario: Scenario, told = scenario): Promise<void> {
+  const inMemory = await runScenarioInMemory(told);
+  const { story, workflowStatus, isContinued } = await runners.get(scenario.server ?? 'dev')!.run(scenario);
   expect(story).toEqual(inMemory);
+  expect(isContinued).toBe(scenario !== told);
   expect(workflowStatus).toBe(inMemory.end ? STATUS[inMemory.end.status] : 'RUNNING');
 }
 
 describe.concurrent('in memory and on Temporal, a saga', () => {
-  it.each(scenarios.filter(({ server }) => server !== 'skipping'))('$name', agree);
+  it.each(scenarios.filter(({ server }) => server !== 'skipping'))('$name', (scenario) => agree(scenario));
+  it.each(longScenarios.filter(({ plain }) => plain.server !== 'skipping'))(
+    '$name, in several runs',
+    ({ long, plain }) => agree(long, plain),
+  );
 });
 
 // One after the other: they share a clock that jumps.
 describe('in memory and on a server that skips time, a saga', () => {
-  it.each(scenarios.filter(({ server }) => server === 'skipping'))('$name', agree);
+  it.each(scenarios.filter(({ server }) => server === 'skipping'))('$name', (scenario) => agree(scenario));
+  it.each(longScenarios.filter(({ plain }) => plain.server === 'skipping'))(
+    '$name, in several runs',
+    ({ long, plain }) => agree(long, plain),
+  );
 });

@@ -4,7 +4,8 @@ import { createWorld } from './fakes.js';
 import { tell, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
 import { suite } from './suite.js';
 
-export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
+/** `continueAfter`: so many series of attempts it makes in one run. */
+export async function runScenarioInMemory(scenario: Scenario, continueAfter = Infinity): Promise<Story> {
   const base = createWorld();
   let control: MemoryRunControl | undefined;
   const world: ScenarioWorld & { clock: typeof base.clock } = {
@@ -18,6 +19,7 @@ export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
     input: { count: scenario.count ?? 2 },
     clock: world.clock,
     stopWhenParked: true,
+    continueAfter,
     onEvent: (_, running) => {
       control = running;
     },

@@ -2,9 +2,9 @@
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import { implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
-import { errand, order, snapshot } from './kinds.js';
+import { errand, longErrand, longOrder, longSnapshot, order, snapshot } from './kinds.js';
 
-export type KindName = 'order' | 'snapshot' | 'errand';
+export type KindName = 'order' | 'snapshot' | 'errand' | 'longOrder' | 'longSnapshot' | 'longErrand';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -15,4 +15,7 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   order: { definition: order, implement: implementOrder },
   snapshot: { definition: snapshot, implement: implementSnapshot },
   errand: { definition: errand, implement: implementErrand },
+  longOrder: { definition: longOrder, implement: implementOrder },
+  longSnapshot: { definition: longSnapshot, implement: implementSnapshot },
+  longErrand: { definition: longErrand, implement: implementErrand },
 };

@@ -41,6 +41,8 @@ export interface Server {
 export interface TemporalStory {
   readonly story: Story;
   readonly workflowStatus: string;
+  /** It went on in a run of its own at least once. */
+  readonly isContinued: boolean;
 }
 
 export interface TemporalRunner {
@@ -121,8 +123,11 @@ export async function createTemporalRunner(
       });
       const state = await settle(server, handle, { decisions: [...(scenario.decisions ?? [])], values });
       const { status } = await handle.describe();
+      const { events } = await handle.fetchHistory();
+      const before = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
       if (status.name === 'RUNNING') await handle.terminate('The scenario is over');
-      return { story: tell({ end: ledger.end, state, trace, ledger, world }), workflowStatus: status.name };
+      const story = tell({ end: ledger.end, state, trace, ledger, world });
+      return { story, workflowStatus: status.name, isContinued: Boolean(before) };
     },
     async close() {
       for (const worker of workers) worker.shutdown();
