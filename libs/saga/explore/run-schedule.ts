@@ -135,16 +135,14 @@ export async function runSchedule(
         tell({ kind: 'state', state, during });
       },
     });
-    let isArmed = isOverdue;
+    let isDeadlineArmed = isOverdue;
     return interpret(definition, start, {
       ...runtime,
-      timer(ms) {
-        if (isArmed) return runtime.timer(ms);
-        isArmed = true;
+      sleep(ms) {
+        if (isDeadlineArmed) return runtime.sleep(ms);
         // The deadline, armed first: it passes when the schedule says so.
-        const { promise: elapsed, resolve } = Promise.withResolvers<void>();
-        passDeadline = resolve;
-        return { elapsed, cancel: () => undefined };
+        isDeadlineArmed = true;
+        return new Promise((pass) => (passDeadline = pass));
       },
       start(call) {
         const { request } = call;

@@ -75,17 +75,13 @@ class Prepared implements Interpretation {
 }
 
 async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd | Continued> {
-  const disarm = armDeadline(run, deadlineAt);
-  try {
-    const end = await reachEnd(run);
-    if (!end) return { status: 'CONTINUED', start: nextStart(run) };
-    await run.runtime.finish(end);
-    run.ended = true;
-    run.changed();
-    return end;
-  } finally {
-    disarm();
-  }
+  armDeadline(run, deadlineAt);
+  const end = await reachEnd(run);
+  if (end) await run.runtime.finish(end);
+  run.ended = true;
+  if (!end) return { status: 'CONTINUED', start: nextStart(run) };
+  run.changed();
+  return end;
 }
 
 /** Undefined when the saga is handed over instead. */
@@ -93,7 +89,7 @@ async function reachEnd(run: SagaRun): Promise<SagaEnd | undefined> {
   try {
     if (run.start.resume) await takeUp(run, run.start.resume);
     const result = await goForward(run);
-    await quiet(run);
+    if (run.isBusy) await quiet(run);
     if (run.handover.isUnderWay) return undefined;
     if (!run.fate.cause) run.recall.check('ends');
     if (!run.fate.cause) run.fate.commit();
@@ -105,26 +101,17 @@ async function reachEnd(run: SagaRun): Promise<SagaEnd | undefined> {
   }
 }
 
-function armDeadline(run: SagaRun, deadlineAt: number): () => void {
+/** Its timer is never cancelled: the end of the workflow ends it, without an event of its own. */
+function armDeadline(run: SagaRun, deadlineAt: number): void {
   const leftMs = deadlineAt - run.runtime.now();
   const pass = (): void => {
+    if (run.ended) return;
     run.fate.intend({ kind: 'deadline' });
     run.changed();
   };
-  if (run.fate.isPastDeadline) return () => undefined;
-  if (leftMs <= 0) {
-    pass();
-    return () => undefined;
-  }
-  const timer = run.runtime.timer(leftMs);
-  let armed = true;
-  void timer.elapsed.then(() => {
-    if (armed) pass();
-  });
-  return () => {
-    armed = false;
-    timer.cancel();
-  };
+  if (run.fate.isPastDeadline) return;
+  if (leftMs > 0) void run.runtime.sleep(leftMs).then(pass);
+  else pass();
 }
 
 /** Runs the author's code. Its result counts only where nothing has doomed the saga. */

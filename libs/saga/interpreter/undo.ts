@@ -46,7 +46,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
 
 async function waitOut(run: SagaRun, entry: Entry, putOff: PutOff, compensating: boolean): Promise<void> {
   if (compensating) run.handover.check();
-  await run.runtime.timer(Math.max(0, putOff.until - run.runtime.now())).elapsed;
+  await run.runtime.sleep(Math.max(0, putOff.until - run.runtime.now()));
   entry.undoPutOff = undefined;
 }
 

@@ -80,6 +80,7 @@ export function createTemporalRuntime(
   return {
     now: () => Date.now(),
     random: () => Math.random(),
+    sleep: (ms) => sleep(ms),
     timer(ms) {
       const scope = new CancellationScope({ cancellable: true });
       const elapsed = scope

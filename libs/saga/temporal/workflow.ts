@@ -31,12 +31,13 @@ const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
 const decideUpdate = defineUpdate<void, [DecisionWish]>(DECIDE_UPDATE);
 const stateQuery = defineQuery<SagaState>(STATE_QUERY);
 
-/** The workflow of a kind. Export it under `definition.workflowType`. */
+/** The workflow of a kind, given or loaded when it starts. Export it under `definition.workflowType`. */
 export function bindWorkflow(
-  definition: AnyJobDefinition,
+  kind: AnyJobDefinition | (() => Promise<AnyJobDefinition>),
   options: TemporalRuntimeOptions = {},
 ): (start: SagaStart) => Promise<unknown> {
   return async (start) => {
+    const definition = typeof kind === 'function' ? await kind() : kind;
     const root = CancellationScope.current();
     // Nothing cancels the engine: compensation and the terminal record are shielded (S4).
     const end = await CancellationScope.nonCancellable(() => runSaga(definition, start, root, options));
