@@ -50,7 +50,10 @@ describe('the explorer finds', () => {
     '%s',
     async (name, mutant) => {
       const { explore } = await mutated(mutant);
-      const violation = await exploreKinds[mutant.kind ?? 'order'](explore, { departuresMax: 2 }).then(
+      const violation = await exploreKinds[mutant.kind ?? 'order'](explore, {
+        departuresMax: 2,
+        ...(mutant.continueAfter === undefined ? {} : { continueAfter: mutant.continueAfter }),
+      }).then(
         () => undefined,
         (error: unknown) => error as SagaViolation,
       );

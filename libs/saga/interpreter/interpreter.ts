@@ -16,7 +16,7 @@ import { forEachItem } from './for-each.js';
 import { holdingBlock } from './holding.js';
 import { takeUp } from './recall.js';
 import { SagaRun } from './saga-run.js';
-import { callStep } from './step.js';
+import { callStep, handled } from './step.js';
 import { undoAll } from './undo.js';
 
 export interface Interpretation {
@@ -168,15 +168,15 @@ function sagaOf(run: SagaRun): Saga<Steps> {
       count: number,
       args: (item: number) => unknown,
       options: { concurrency: number },
-    ) => forEachItem(run, step, count, args, options),
+    ) => handled(forEachItem(run, step, count, args, options)),
     holding: (
       step: string,
       args: unknown,
       options: { startOver: number },
       body: (held: unknown) => Promise<unknown>,
-    ) => holdingBlock(run, step, args, options, body),
+    ) => handled(holdingBlock(run, step, args, options, body)),
     patched: (change: string) => run.patched(change),
-    sleep: (duration: Duration) => run.sleep(toMs(duration)),
+    sleep: (duration: Duration) => handled(run.sleep(toMs(duration))),
   };
   return saga as unknown as Saga<Steps>;
 }

@@ -31,7 +31,7 @@ async function rejected(error: unknown): Promise<never> {
 }
 
 /** A call the author does not await fails the saga all the same; it must not fail the process too. */
-function handled<R>(called: Promise<R>): Promise<R> {
+export function handled<R>(called: Promise<R>): Promise<R> {
   called.catch(() => 'known to the fate');
   return called;
 }

@@ -64,6 +64,7 @@ type Call =
   | { readonly is: 'beginSettle'; readonly canAsk: boolean }
   | { readonly is: 'completeSettle'; readonly happened: boolean }
   | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean }
+  | { readonly is: 'recall'; readonly outcomes: boolean }
   | { readonly is: 'advance'; readonly ms: number };
 
 const attempt = fc.integer({ min: 1, max: 4 });
@@ -113,6 +114,7 @@ function callsOf(shape: Shape): fc.Arbitrary<Call[]> {
     ...(mayUndo ? back : []),
     ...(stepKind === 'pivot' ? settle : []),
     fc.record({ is: fc.constant('rule'), ruling: fc.constantFrom(...rulingsOf(shape)), valued: yes }),
+    fc.record({ is: fc.constant('recall'), outcomes: yes }),
     fc.record({ is: fc.constant('advance'), ms: fc.constantFrom(...ADVANCES_MS) }),
   );
   return fc.array(call, { minLength: 2, maxLength: CALLS_MAX });
@@ -242,6 +244,8 @@ async function toOperation(both: Both, call: Call): Promise<(ledger: Ledger) => 
       const claim = both.rule(call.ruling, await both.decided(call.ruling, value));
       return (ledger) => ledger.rule(claim);
     }
+    case 'recall':
+      return (ledger) => ledger.recall(both.job, { after: 0, outcomes: call.outcomes });
     case 'advance':
       throw new Error('Time is not told to a ledger');
   }
