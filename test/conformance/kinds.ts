@@ -154,6 +154,9 @@ function inNewRuns<D extends AnyJobDefinition>(definition: D): D {
   };
 }
 
+/** What a step or two make: how long kinds are bound. */
+export const FEW_EVENTS = { historyEventsMax: 8 };
+
 export const longOrder = inNewRuns(order);
 export const longSnapshot = inNewRuns(snapshot);
 export const longErrand = inNewRuns(errand);

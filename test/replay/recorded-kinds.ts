@@ -6,7 +6,7 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
-import { errand, order, snapshot } from '../conformance/kinds.js';
+import { errand, longOrder, order, snapshot } from '../conformance/kinds.js';
 import { tripBook } from '../docs/trip-book.job.js';
 import * as decided from './decided-shapes.js';
 import { errandShapes } from './errand-shapes.js';
@@ -166,6 +166,25 @@ const theOrder = recorded(
   },
 );
 
+const theLongOrder = recorded(
+  longOrder,
+  ({ count }) => ({
+    check: () => ({ count }),
+    reserve: () => ({ id: 'reserved' }),
+    pack: ({ box }) => ({ id: `box ${box}` }),
+    charge: () => ({ id: 'charged' }),
+  }),
+  {
+    isSealed: false,
+    shapes: [
+      shapes.toBeContinued,
+      shapes.continued,
+      shapes.continuedBack('charge'),
+      { ...shapes.parkedInDoubt('charge', 'findCharge'), name: 'continued-parked' },
+    ],
+  },
+);
+
 const theSnapshot = recorded(
   snapshot,
   () => ({
@@ -241,6 +260,7 @@ export const recordedKinds: readonly RecordedKind[] = [
   thePayoutItem,
   thePayoutBatch,
   theOrder,
+  theLongOrder,
   theSnapshot,
   theErrand,
   thePatched,
