@@ -5,7 +5,7 @@ import { NativeConnection, Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporalBinaries, testTemporal } from '../support/temporal.js';
 import { runScenarioInMemory } from './memory.runner.js';
-import type { Scenario } from './scenario.js';
+import type { Scenario, ScenarioWorld } from './scenario.js';
 import { longScenarios, scenarios } from './scenarios.js';
 import { bundleSuite, createTemporalRunner, type TemporalRunner } from './temporal.runner.js';
 
@@ -72,6 +72,21 @@ describe.concurrent('in memory and on Temporal, a saga', () => {
     '$name, in several runs',
     ({ long, plain }) => agree(long, plain),
   );
+});
+
+describe.concurrent('on Temporal, a cancel', () => {
+  it.each([20, 90, 160])('that comes after %i ms of a job in many runs is heard', async (ms) => {
+    const cancelAfter = (world: ScenarioWorld) => () => void setTimeout(() => void world.cancel(), ms);
+    const { story } = await runners.get('dev')!.run({
+      name: 'is cancelled at some moment',
+      kind: 'longOrder',
+      count: 16,
+      scripts: (world) => ({ before: { check: cancelAfter(world) } }),
+    });
+    expect(story.flags).toContain('cancelRequested true');
+    expect(story.end).toMatchObject({ status: 'CANCELLED' });
+    expect(story.steps.filter((line) => !/^check|undone$/.test(line))).toEqual([]);
+  });
 });
 
 // One after the other: they share a clock that jumps.

@@ -152,9 +152,9 @@ function stepsOf(
   const declared = (definition?.steps ?? {}) as Readonly<Record<string, AnyStep>>;
   const names = new Set([...Object.keys(declared), ...effects.keys(), ...said.keys()]);
   return [...names].flatMap((name): StepView[] => {
-    const rows = effects.get(name) ?? [];
-    const words = said.get(name) ?? [];
-    const items = new Set([...rows.map((row) => row.item), ...words.map((word) => word.item ?? NO_ITEM)]);
+    const rows = new Map(effects.get(name)?.map((row) => [row.item, row]));
+    const words = new Map(said.get(name)?.map((word) => [word.item ?? NO_ITEM, word]));
+    const items = new Set([...rows.keys(), ...words.keys()]);
     if (items.size === 0) {
       const step = declared[name];
       return step && !isTerminal(record) ? [{ name, kind: step.kind, status: 'waiting', attempt: 0 }] : [];
@@ -162,8 +162,8 @@ function stepsOf(
     return [...items]
       .sort((a, b) => a - b)
       .map((item) => {
-        const row = rows.find((candidate) => candidate.item === item);
-        const word = words.find((candidate) => (candidate.item ?? NO_ITEM) === item);
+        const row = rows.get(item);
+        const word = words.get(item);
         const kind = row?.kind ?? declared[name]?.kind ?? 'readOnly';
         return toStepView({ name, item, kind }, row, word?.status, record);
       });
