@@ -576,6 +576,8 @@ const keyless: readonly Scenario[] = [
 
 export const scenarios: readonly Scenario[] = [...straight, ...decided, ...keyless];
 
+/** Far enough for the steps before, on a busy machine. */
+const SOON = { server: 'dev', deadlineMs: 12_000 } as const;
 const LONG = { order: 'longOrder', snapshot: 'longSnapshot', errand: 'longErrand' } as const;
 
 /** Those in which a saga that goes on in new runs has most to hand over, with the scenario whose story they tell. */
@@ -593,12 +595,13 @@ export const longScenarios: readonly {
   'goes back at its deadline',
   'starts the block over when its holder is lost',
   'goes on as a person decides',
-  'takes the declared default when nobody decides in time',
   'is cancelled while it sleeps',
   'corrects one member of a group',
   'parks the members of a group one after the other',
   'leaves over what a person gives up undoing',
 ].map((name) => {
   const plain = scenarios.find((scenario) => scenario.name === name)!;
-  return { name, plain, long: { ...plain, kind: LONG[plain.kind as keyof typeof LONG] } };
+  const kind = LONG[plain.kind as keyof typeof LONG];
+  // The server that skips time wakes runs that have gone on elsewhere: a real one, and a deadline soon.
+  return { name, plain, long: { ...plain, kind, ...(plain.server ? SOON : {}) } };
 });

@@ -114,7 +114,9 @@ export async function createTemporalRunner(
         observe: (event) => trace.push(event),
       };
       jobs.set(jobId, handlersOf(scenario, outer, world));
-      const deadlineAt = new Date((await server.now()) + definition.deadlineMs).toISOString();
+      const deadlineAt = new Date(
+        (await server.now()) + (scenario.deadlineMs ?? definition.deadlineMs),
+      ).toISOString();
       const start: SagaStart = { jobId, tenantId: randomUUID(), kind: definition.kind, deadlineAt };
       const handle = await server.client.workflow.start(definition.workflowType, {
         workflowId: jobId,
