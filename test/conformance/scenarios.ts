@@ -602,6 +602,6 @@ export const longScenarios: readonly {
 ].map((name) => {
   const plain = scenarios.find((scenario) => scenario.name === name)!;
   const kind = LONG[plain.kind as keyof typeof LONG];
-  // The server that skips time wakes runs that have gone on elsewhere: a real one, and a deadline soon.
+  // On the server that skips time whatever comes after a job in several runs may hang: a real one, and a deadline soon.
   return { name, plain, long: { ...plain, kind, ...(plain.server ? SOON : {}) } };
 });
