@@ -48,7 +48,7 @@ export interface FateState {
   readonly cancelled: boolean;
 }
 
-/** A step of which the saga knows more than the ledger does. */
+/** A step of which the saga knows more than the ledger does; its arguments are there, too. */
 export interface CarriedStep extends EffectRef {
   readonly seq: number;
   readonly of?: number;
@@ -57,7 +57,6 @@ export interface CarriedStep extends EffectRef {
   readonly undoAttempts: number;
   readonly deferrals: number;
   readonly fenced: boolean;
-  readonly args?: unknown;
   /** A person's answer, or what a holder announced. */
   readonly output?: unknown;
   readonly putOff?: PutOff;

@@ -79,8 +79,10 @@ export class Journal {
   last = 0;
   /** Of blocks undone to start over: the first and the last `seq`. */
   readonly forgotten: (readonly [first: number, last: number])[] = [];
-  private readonly entries: Entry[] = [];
+  /** In order of registration. */
+  readonly entries: Entry[] = [];
   private readonly places = new Map<string, number>();
+  private readonly entryAt = new Map<number, Entry>();
 
   /** Answers undefined when this step (and item) was already started under this generation. */
   register(name: string, member: Member | undefined, definition: AnyStep, where: Where): Entry | undefined {
@@ -94,8 +96,8 @@ export class Journal {
   restore(step: Restored, definition: AnyStep): Entry {
     const { seq, name, member, generation, attempts = 0, undoAttempts = 0, deferrals = 0 } = step;
     const entry = this.add(new Entry(seq, name, member, generation, definition, undefined));
-    const { args, output, putOff, undoPutOff, fenced = false } = step;
-    Object.assign(entry, { attempts, undoAttempts, deferrals, args, output, putOff, undoPutOff, fenced });
+    const { output, putOff, undoPutOff, fenced = false } = step;
+    Object.assign(entry, { attempts, undoAttempts, deferrals, output, putOff, undoPutOff, fenced });
     entry.shown.status = step.status;
     return entry;
   }
@@ -107,38 +109,6 @@ export class Journal {
 
   isForgotten({ seq }: Entry): boolean {
     return this.forgotten.some(([first, last]) => first <= seq && seq <= last);
-  }
-
-  /** For the next run: what it cannot read back from the ledger. */
-  carried(): CarriedStep[] {
-    return this.entries
-      .filter((entry) => !entry.isRecorded)
-      .map(
-        ({ seq, name, item, of, generation, shown, attempts, undoAttempts, deferrals, fenced, ...rest }) => ({
-          ...{ seq, step: name, ...itemOf({ item }), ...(of === undefined ? {} : { of }), generation },
-          ...{ status: shown.status, attempts, undoAttempts, deferrals, fenced },
-          ...{ args: rest.args, output: rest.output },
-          ...(rest.putOff ? { putOff: rest.putOff } : {}),
-          ...(rest.undoPutOff ? { undoPutOff: rest.undoPutOff } : {}),
-        }),
-      );
-  }
-
-  /** How many members each group has. */
-  groups(): Record<string, number> {
-    const sizes: Record<string, number> = {};
-    for (const { name, of } of this.entries) if (of !== undefined) sizes[name] = of;
-    return sizes;
-  }
-
-  private add(entry: Entry): Entry {
-    const place = placeOf(entry.name, entry.item);
-    const index = this.places.get(place) ?? this.steps.length;
-    this.entries.push(entry);
-    this.places.set(place, index);
-    this.entryAt.set(index, entry);
-    this.steps[index] = entry.shown;
-    return entry;
   }
 
   /** What has or may have taken effect and can be taken back, last registered first (S3). */
@@ -156,7 +126,15 @@ export class Journal {
     );
   }
 
-  private readonly entryAt = new Map<number, Entry>();
+  private add(entry: Entry): Entry {
+    const place = placeOf(entry.name, entry.item);
+    const index = this.places.get(place) ?? this.steps.length;
+    this.entries.push(entry);
+    this.places.set(place, index);
+    this.entryAt.set(index, entry);
+    this.steps[index] = entry.shown;
+    return entry;
+  }
 }
 
 /** Where a step, or an item of it, stands, under whatever generation. */
