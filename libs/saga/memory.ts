@@ -14,7 +14,7 @@ import { createVirtualClock, type VirtualClock } from './memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
 import { seededRandom } from './memory/random.js';
 import { createMemoryRuntime } from './memory/runtime.js';
-import type { CancelWish, Decision, DecisionWish, SagaEnd, SagaStart } from './protocol.js';
+import type { CancelWish, Decision, DecisionWish, Request, SagaEnd, SagaStart } from './protocol.js';
 import type { SagaState } from './state.js';
 
 export { createVirtualClock, type VirtualClock } from './memory/clock.js';
@@ -55,6 +55,8 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly classify?: World['classify'];
   /** After how many series of attempts it goes on in a new run, as it does on Temporal after some thousand events. */
   readonly continueAfter?: number;
+  /** How long an attempt waits for a worker, in virtual milliseconds. Default: it begins at once. */
+  readonly queuedMs?: (request: Request) => number;
   /** Step functions that do real input and output: how many real milliseconds to wait before time jumps. */
   readonly realMs?: number;
 }
@@ -111,10 +113,19 @@ export async function runInMemory<D extends AnyJobDefinition>(
     },
   };
   const deadlineAt = new Date(startedAt + definition.deadlineMs).toISOString();
-  const { continueAfter } = options;
+  const { continueAfter, queuedMs } = options;
   const begin = (start: SagaStart): Interpretation => {
     const changed = () => undefined;
-    const runtime = createMemoryRuntime({ kind, job, world, clock, random, changed, continueAfter });
+    const runtime = createMemoryRuntime({
+      kind,
+      job,
+      world,
+      clock,
+      random,
+      changed,
+      continueAfter,
+      queuedMs,
+    });
     return interpret(definition, start, {
       ...runtime,
       async park(letter) {

@@ -29,6 +29,8 @@ export interface Scenario {
   /** On Temporal; the kind's own where it is left out. */
   readonly deadlineMs?: number;
   readonly scripts?: (world: ScenarioWorld) => Scripts;
+  /** Cancelled while this attempt waits, for a worker or for its time; in memory for half a minute. */
+  readonly cancelsWaiting?: { readonly step: string; readonly attempt: number };
   /** Of the parks in their order; the first without one is left parked. */
   readonly decisions?: readonly OperatorDecision[];
 }

@@ -1,10 +1,18 @@
 /** The kinds of the suite, each with its implementation over a world that a script directs. */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
-import { implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
-import { errand, longErrand, longOrder, longSnapshot, order, snapshot } from './kinds.js';
+import {
+  implementErrand,
+  implementOrder,
+  implementSnapshot,
+  implementStall,
+  type Scripts,
+  type World,
+} from './fakes.js';
+import { errand, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
 
-export type KindName = 'order' | 'snapshot' | 'errand' | 'longOrder' | 'longSnapshot' | 'longErrand';
+export type KindName =
+  'order' | 'snapshot' | 'errand' | 'stall' | 'longOrder' | 'longSnapshot' | 'longErrand';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -18,4 +26,5 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   longOrder: { definition: longOrder, implement: implementOrder },
   longSnapshot: { definition: longSnapshot, implement: implementSnapshot },
   longErrand: { definition: longErrand, implement: implementErrand },
+  stall: { definition: stall, implement: implementStall },
 };

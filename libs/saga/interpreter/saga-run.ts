@@ -56,9 +56,11 @@ export class SagaRun {
       () => this.changed(),
     );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
-    this.fate = new Fate((cause) => {
-      this.flights.interruptAll(cause.kind === 'failed' ? ['park', 'nap'] : ['park', 'nap', 'attempt']);
-    });
+    this.fate = new Fate(
+      (cause) =>
+        this.flights.interruptAll(cause.kind === 'failed' ? ['park', 'nap'] : ['park', 'nap', 'attempt']),
+      () => this.flights.interruptPivot(),
+    );
     if (start.resume) this.restore(start.resume);
   }
 
@@ -181,7 +183,8 @@ export class SagaRun {
     const at = this.slept++;
     const until = (this.sleeps[at] ??= now + ms);
     if (at < (this.start.resume?.sleeps.length ?? 0) && until <= now) return;
-    await this.nap({ isWithin: (outer) => block?.isWithin(outer) ?? false }, Math.max(0, until - now));
+    const place = { isPivot: false, isWithin: (outer: Block) => block?.isWithin(outer) ?? false };
+    await this.nap(place, Math.max(0, until - now));
     this.check(block);
     if (this.handover.isUnderWay) throw new HandedOver();
   }

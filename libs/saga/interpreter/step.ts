@@ -79,7 +79,7 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
 }
 
 async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   let attemptsLeft = entry.putOff?.attemptsLeft ?? entry.definition.retry.attempts;
   for (;;) {
     const { putOff } = entry;
@@ -88,17 +88,16 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
       if (isWanted()) await waitOut(run, entry, putOff);
       entry.putOff = undefined;
       // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
-      if (putOff.doubt && !isWanted()) return await failed(run, entry, { doubt: true, failure: PUT_OFF });
+      if (putOff.doubt && !isWanted()) return await failed(run, entry, { doubt: true, failure: CALLED_OFF });
       giveUpIfOver(run, entry);
     }
     if (isPivot) run.fate.openPivot();
     run.show(entry, 'running');
     const before = entry.attempts;
     const running = start(run, entry, attemptsLeft);
-    // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
-    const forget = isPivot ? undefined : run.flights.interruptible(entry, 'attempt', () => running.cancel());
+    const forget = run.flights.interruptible(entry, 'attempt', () => running.cancel());
     const settled = await running.settled;
-    forget?.();
+    forget();
     entry.attempts = attemptsAfter(settled, before, attemptsLeft);
     switch (settled.kind) {
       case 'done':
@@ -111,9 +110,11 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         entry.putOff = { until: run.runtime.now() + pacedMs(entry, settled.deferMs), attemptsLeft, doubt };
         break;
       }
-      case 'cancelled':
+      case 'cancelled': {
         // Where nobody here asked for it, somebody cancelled the attempt alone: lost like any other.
-        return await failed(run, entry, { ...settled, failure: CANCELLED_ALONE });
+        const isOurs = run.fate.isLatched || run.isOver(entry.block);
+        return await failed(run, entry, { ...settled, failure: isOurs ? CALLED_OFF : CANCELLED_ALONE });
+      }
       case 'failed':
         return await failed(run, entry, settled);
     }
@@ -133,11 +134,11 @@ const CANCELLED_ALONE: Failure = {
   message: 'The attempt was cancelled, and not by its saga.',
 };
 
-const PUT_OFF: Failure = {
+const CALLED_OFF: Failure = {
   class: 'transient',
   certainty: 'no',
-  code: 'put_off',
-  message: 'The attempt was put off, and is not wanted any more.',
+  code: 'called_off',
+  message: 'It was called off before another attempt began.',
 };
 
 function start(run: SagaRun, entry: Entry, attemptsMax: number): Running {
@@ -150,7 +151,7 @@ function start(run: SagaRun, entry: Entry, attemptsMax: number): Running {
 }
 
 function done(run: SagaRun, entry: Entry, output: unknown): unknown {
-  if (entry.definition.kind === 'pivot') run.fate.commit();
+  if (entry.isPivot) run.fate.commit();
   run.show(entry, 'done');
   return output;
 }
@@ -162,7 +163,7 @@ async function failed(
   settled: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
   const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   let { doubt } = settled;
   if (isPivot) {
     if (doubt) {
@@ -199,7 +200,7 @@ async function parked(
   entry: Entry,
   { failure, doubt }: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   const isOpen = isPivot && doubt;
   run.show(entry, 'parked');
   const reason = { undo: false, doubt, committed: run.fate.committed, failure };
@@ -229,6 +230,10 @@ async function parked(
       // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
       if (!isOpen) giveUpIfOver(run, entry);
       return isOpen ? failed(run, entry, { failure, doubt }) : drive(run, entry);
+    case 'contradicted':
+      entry.fenced = true;
+      giveUpIfOver(run, entry);
+      return parked(run, entry, { failure, doubt: false });
     case 'refused':
       if (isPivot && !isOpen) run.fate.closePivot();
       return failed(run, entry, { failure, doubt });
