@@ -75,8 +75,12 @@ export interface ListOptions extends CallOptions {
 }
 
 export interface DeadLetterListOptions extends CallOptions {
+  /** The parks of one job. */
+  readonly job?: string | undefined;
   readonly kind?: string | undefined;
   readonly step?: string | undefined;
+  /** Of the last error. */
+  readonly code?: string | undefined;
   /** `open`: the job still waits there. */
   readonly status?: 'open' | 'closed' | undefined;
   /** Dead letters a page, 1 to 200. */

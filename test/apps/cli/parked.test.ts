@@ -37,6 +37,8 @@ const LETTER: DeadLetter = {
   ...{
     key: null,
     jobStatus: 'STARTED',
+    jobPhase: 'parked',
+    jobError: null,
     step: 'pay',
     stepKind: 'pivot',
     effect: 'keyed',
@@ -47,7 +49,9 @@ const LETTER: DeadLetter = {
   ...{ lastError: { code: 'timeout', message: 'No answer' }, traceId: null, correctable: false },
   possible: ['retry', 'compensate', 'resolve'],
   waitingSince: '2026-01-02T03:04:05.000Z',
+  ledgerState: 'claimed',
   decision: null,
+  refused: [],
   links: { self: 'http://x', decisions: 'http://x', job: 'http://x' },
 };
 const DECIDED: DecisionView = {
