@@ -570,6 +570,26 @@ from longhaul.dead_letters d
   join longhaul.tenants t on t.id = d.tenant_id;
 grant select on longhaul.readable_dead_letters to longhaul_relay;
 
+-- As 0005_job_reads.sql made it; a park says since when the job waits.
+create or replace view longhaul.readable_jobs with (security_invoker = true) as
+select j.id, j.tenant_id, j.kind, j.natural_key, j.status, j.phase, j.revision, j.created_at, j.dispatched_at,
+  j.started_at, j.committed_at, j.cancel_requested_at, j.ended_at, j.deadline_at, j.compensated, j.skipped, j.leftovers,
+  j.result, j.error, j.attempt_of, j.view_hash, j.view,
+  (select coalesce(jsonb_agg(jsonb_build_object(
+      'name', e.step, 'item', e.item, 'generation', e.generation, 'seq', e.seq, 'kind', e.step_kind, 'undo', e.undo,
+      'state', e.state, 'attempt', e.attempt, 'failed', e.failed, 'lastError', e.last_error,
+      'nextAttemptAt', e.next_attempt_at, 'startedAt', e.started_at, 'finishedAt', e.finished_at,
+      'updatedAt', e.updated_at, 'progress', e.progress) order by e.seq, e.item), '[]')
+    from longhaul.effects e where e.job_id = j.id) as effects,
+  (select jsonb_build_object('number', d.park, 'step', d.step, 'item', d.item, 'undo', d.undo, 'doubt', d.doubt,
+      'since', d.created_at)
+    from longhaul.dead_letters d where d.job_id = j.id and d.closed_at is null order by d.park desc limit 1) as park,
+  (select jsonb_build_object('store', a.store, 'location', a.location, 'filename', a.filename,
+      'contentType', a.content_type, 'bytes', a.bytes, 'rows', a.rows, 'sha256', a.sha256,
+      'expiresAt', a.expires_at, 'expired', a.expires_at <= now() or a.deleted_at is not null)
+    from longhaul.artifacts a where a.job_id = j.id) as artifact
+from longhaul.jobs j;
+
 -- A page, the latest park first. Null means: not asked for.
 create function longhaul.list_dead_letters(
   of_job uuid, of_kind text, of_step text, of_code text, is_open boolean, before uuid, at_most int
