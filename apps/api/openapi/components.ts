@@ -262,6 +262,16 @@ function kindSchema(): JsonSchema {
     undo: nullableText,
     undoRetry: retry,
     probe: nullableText,
+    onFailure: {
+      type: 'array',
+      description: 'What happens when it fails, for people.',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['when', 'then'],
+        properties: { when: text, then: text },
+      },
+    },
   };
   const kind = {
     kind: text,
