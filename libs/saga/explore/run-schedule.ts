@@ -115,15 +115,14 @@ interface Parts {
 
 /** The runtime, told on and interfered with. */
 function watched({ runtime, clock, choices, late, decider, interference, tell, saga }: Parts): Runtime {
-  let timers = 0;
+  let isDeadlineArmed = false;
   return {
     ...runtime,
-    timer(ms) {
-      timers += 1;
+    sleep(ms) {
+      if (isDeadlineArmed) return runtime.sleep(ms);
       // The deadline is armed first.
-      return timers > 1
-        ? runtime.timer(ms)
-        : { elapsed: interference.armDeadline(), cancel: () => undefined };
+      isDeadlineArmed = true;
+      return interference.armDeadline();
     },
     start(call) {
       tell({ kind: 'start', request: call.request, state: saga().state });

@@ -118,6 +118,11 @@ export class SagaRun {
     return this.block;
   }
 
+  /** Steps are in the air, or holders that have been released. */
+  get isBusy(): boolean {
+    return this.flights.areAny || this.loose.size > 0;
+  }
+
   /** Of effect keys nothing was ever asked under (S11). */
   nextGeneration(): number {
     return ++this.generation;
@@ -153,6 +158,8 @@ export class SagaRun {
   /** Sleeps on behalf of a step; cut short when the saga or the step's block ends. */
   async nap(place: Place, ms: number): Promise<void> {
     const timer = this.runtime.timer(ms);
-    await this.flights.interruptible(place, 'wait', timer.elapsed, () => timer.cancel());
+    const forget = this.flights.interruptible(place, 'wait', () => timer.cancel());
+    await timer.elapsed;
+    forget();
   }
 }

@@ -26,7 +26,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
       // It was said of the effect as it was: an attempt that never reported may have undone it since.
       if (entry.undoAttempts > before) insists = false;
       attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
-      await run.runtime.timer(pacedMs(entry, settled.deferMs)).elapsed;
+      await run.runtime.sleep(pacedMs(entry, settled.deferMs));
       continue;
     }
     run.show(entry, 'parked');
