@@ -127,7 +127,7 @@ export function renderPlain(job: Job): string {
   if (job.phase !== 'parked') return line;
   return [
     line,
-    ...renderTrouble(job.steps.filter(({ status }) => status === 'parked')),
+    ...renderTrouble(job.steps.filter(({ status, lastError }) => status === 'parked' && lastError)),
     howToDecide(job),
   ].join('; ');
 }

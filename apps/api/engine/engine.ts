@@ -1,5 +1,4 @@
 /** The little the API asks of Temporal: a workflow's state, who polls a queue, and whether the server answers at all. */
-import { temporal } from '@temporalio/proto';
 import type { EngineClient } from '../../../libs/temporal/connection.js';
 
 export interface TaskQueue {
@@ -24,7 +23,8 @@ const POLLS_DEADLINE_MS = 300;
 /** A poll lasts a minute at most, and the next one follows; the server remembers pollers for five. */
 const POLLED_WITHIN_MS = 90_000;
 
-const { TASK_QUEUE_TYPE_WORKFLOW, TASK_QUEUE_TYPE_ACTIVITY } = temporal.api.enums.v1.TaskQueueType;
+/** temporal.api.enums.v1.TaskQueueType */
+const TASK_QUEUE_TYPE = { workflows: 1, activities: 2 } as const;
 
 /** The engine behind a client of libs/temporal. */
 export function createEngine({ client, connection, namespace, tenants }: EngineClient): Engine {
@@ -40,7 +40,7 @@ export function createEngine({ client, connection, namespace, tenants }: EngineC
         connection.workflowService.describeTaskQueue({
           namespace,
           taskQueue: { name },
-          taskQueueType: runs === 'workflows' ? TASK_QUEUE_TYPE_WORKFLOW : TASK_QUEUE_TYPE_ACTIVITY,
+          taskQueueType: TASK_QUEUE_TYPE[runs],
         }),
       );
       const since = (Date.now() - POLLED_WITHIN_MS) / MS_PER_SECOND;
