@@ -58,11 +58,17 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
         await children.cancel(tx, job, 'The batch is taken back.');
         return 'undone';
       },
-      async release(_, { tx, job }) {
+      async release(_, { tx, input, job }) {
         const { open } = await children.count(tx, job);
         // What they still pay is spent; only then is it known what is left.
         if (open > 0) throw new Deferred(CHILDREN_WATCHED_EVERY_MS, `${open} recipients are not decided yet`);
-        return releaseFunds(tx, job.id);
+        const outcome = await releaseFunds(tx, job.id);
+        const { paid } = await batchTotals(tx, job.id);
+        if (paid.items === 0) return outcome;
+        const { items, currency } = input;
+        return {
+          kept: `${paid.items} of ${items.length} paid: ${paid.amountMinor} minor units of ${currency}`,
+        };
       },
     },
     probes: {},

@@ -27,6 +27,8 @@ export interface Scenario {
   /** `skipping` where the saga waits for long; `dev`, a real server, by default. */
   readonly server?: 'dev' | 'skipping';
   readonly scripts?: (world: ScenarioWorld) => Scripts;
+  /** Cancelled while this attempt waits, for a worker or for its time; in memory for half a minute. */
+  readonly cancelsWaiting?: { readonly step: string; readonly attempt: number };
   /** Of the parks in their order; the first without one is left parked. */
   readonly decisions?: readonly OperatorDecision[];
 }

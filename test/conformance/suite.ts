@@ -1,10 +1,17 @@
 /** The kinds of the suite, each with its implementation over a world that a script directs. */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
-import { implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
-import { errand, order, snapshot } from './kinds.js';
+import {
+  implementErrand,
+  implementOrder,
+  implementSnapshot,
+  implementStall,
+  type Scripts,
+  type World,
+} from './fakes.js';
+import { errand, order, snapshot, stall } from './kinds.js';
 
-export type KindName = 'order' | 'snapshot' | 'errand';
+export type KindName = 'order' | 'snapshot' | 'errand' | 'stall';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -15,4 +22,5 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   order: { definition: order, implement: implementOrder },
   snapshot: { definition: snapshot, implement: implementSnapshot },
   errand: { definition: errand, implement: implementErrand },
+  stall: { definition: stall, implement: implementStall },
 };

@@ -1,7 +1,7 @@
 /** The flow of payouts in memory: fakes for their side effects, a virtual clock, no I/O. */
 import { describe, expect, test } from 'vitest';
 import { Deferred, Rejected, Transient } from '../../libs/saga/failure.js';
-import type { Implementation } from '../../libs/saga/implement.js';
+import type { Implementation, UndoOutcome } from '../../libs/saga/implement.js';
 import { createVirtualClock, runInMemory, type MemoryRunControl } from '../../libs/saga/memory.js';
 import { bitsOf, isSet, payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
@@ -19,12 +19,14 @@ function runBatch({
   watch,
   onPark,
   cancelAt,
+  released = 'undone',
 }: {
   needsApproval?: boolean;
   blocked?: readonly number[];
   watch?: () => void;
   onPark?: (control: MemoryRunControl) => void;
   cancelAt?: number;
+  released?: UndoOutcome;
 } = {}) {
   const clock = createVirtualClock();
   const log: string[] = [];
@@ -53,7 +55,7 @@ function runBatch({
       },
       async release() {
         log.push('release');
-        return 'undone';
+        return released;
       },
     },
     probes: {},
@@ -106,6 +108,19 @@ describe('a batch of payouts', () => {
     const { end, log } = await runBatch({ watch, cancelAt: HOUR_MS });
     expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
     expect(log).toEqual(['reserve', 'start all but ', 'stop', 'release']);
+  });
+});
+
+test('a batch taken back ends with what is paid, which no successor may pay again', async () => {
+  const watch = (): void => {
+    throw new Deferred(500, 'not decided yet');
+  };
+  const kept = '9 of 9 paid: 900 minor units of EUR';
+  const { end } = await runBatch({ watch, cancelAt: HOUR_MS, released: { kept } });
+  expect(end).toMatchObject({
+    status: 'CANCELLED',
+    compensated: 'partial',
+    leftovers: [{ step: 'reserve', fenced: false, kept }],
   });
 });
 

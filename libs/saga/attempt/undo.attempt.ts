@@ -1,5 +1,6 @@
 /** One attempt of an undo: fence, reverse, `undone` (S2, S4, S5). */
 import type { Step } from '../define.js';
+import type { UndoOutcome } from '../implement.js';
 import type { UndoClaim } from '../ledger.js';
 import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
 import { callContext, guarded, undoContext } from './context.js';
@@ -33,7 +34,7 @@ export async function attemptUndo(
   };
   const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
   const box = openTimeBox({ timeoutMs: UNDO_TIMEOUT_MS, host, timer });
-  const reverse = async (args: unknown, open?: Parameters<typeof guarded>[0]): Promise<string> => {
+  const reverse = async (args: unknown, open?: Parameters<typeof guarded>[0]): Promise<UndoOutcome> => {
     const input = await inputOf(world, request);
     const transaction = open && guarded(open);
     const context = undoContext(request, host, input, box.signal, transaction?.tx);
@@ -52,22 +53,23 @@ export async function attemptUndo(
 
   try {
     if (step.effect === 'own') {
-      let outcome: string | undefined;
+      let outcome: UndoOutcome | undefined;
       const transaction = world.ledger.transactUndo(claim, async (tx, args) => {
         outcome = 'undone';
-        outcome = await reverse(args, tx);
+        return (outcome = await reverse(args, tx));
       });
       const answer = await transaction.catch((error: unknown) => {
         throw outcome === undefined ? ledgerAway(world, error) : error;
       });
-      return answer.kind === 'wait' ? wait(answer.waitMs) : { kind: 'done', output: outcome ?? 'noop' };
+      if (answer.kind === 'wait') return wait(answer.waitMs);
+      return { kind: 'done', output: answer.kind === 'noop' ? outcomeOf(answer) : outcome };
     }
     const answer = await beforeActing(world, () => world.ledger.beginUndo(claim));
-    if (answer.kind === 'noop') return { kind: 'done', output: 'noop' };
+    if (answer.kind === 'noop') return { kind: 'done', output: outcomeOf(answer) };
     if (answer.kind === 'wait') return wait(answer.waitMs);
     if (answer.kind === 'in_doubt') return inDoubt();
     const outcome = await reverse(answer.args);
-    await world.ledger.completeUndo(claim).catch((error: unknown) => {
+    await world.ledger.completeUndo(claim, outcome).catch((error: unknown) => {
       throw recordLost(error, 'unknown');
     });
     return { kind: 'done', output: outcome };
@@ -93,6 +95,11 @@ export async function attemptUndo(
 
   function wait(deferMs: number): Verdict {
     return { kind: 'deferred', deferMs, doubt: true, attempt: claim.attempt - 1 };
+  }
+
+  /** An undo that left something is told so again, where the first answer was lost. */
+  function outcomeOf({ kept }: { readonly kept?: string }): UndoOutcome {
+    return kept === undefined ? 'noop' : { kept };
   }
 
   function inDoubt(): Verdict {

@@ -1,12 +1,12 @@
 /** Runs one schedule of a saga in memory, against a world that does as the schedule chooses. */
-import type { World } from '../attempt/world.js';
+import type { Kind, World } from '../attempt/world.js';
 import type { AnyJobDefinition } from '../define.js';
 import { interpret, type Interpretation } from '../interpreter/interpreter.js';
 import { afterMicrotasks, createVirtualClock, type VirtualClock } from '../memory/clock.js';
 import { createMemoryLedger, type MemoryLedger } from '../memory/ledger.js';
 import { createMemoryRuntime } from '../memory/runtime.js';
 import type { DeadLetter, SagaEnd } from '../protocol.js';
-import type { Runtime } from '../runtime.js';
+import type { Runtime, Running, Call } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { Choices } from './choices.js';
 import { Decider } from './decider.js';
@@ -88,7 +88,8 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
   });
   const deadlineAt = new Date(clock.now() + definition.deadlineMs).toISOString();
   const start = { jobId: JOB.id, tenantId: JOB.tenantId, kind: definition.kind, deadlineAt };
-  const parts: Parts = { runtime, clock, choices, late, decider, interference, tell, saga: () => saga };
+  const engine = { kind, runtime, saga: () => saga };
+  const parts: Parts = { ...engine, clock, choices, late, workers, decider, interference, tell };
   const saga: Interpretation = interpret(definition, start, watched(parts));
 
   let end: SagaEnd | undefined;
@@ -103,10 +104,12 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
 }
 
 interface Parts {
+  readonly kind: Kind;
   readonly runtime: Runtime;
   readonly clock: VirtualClock;
   readonly choices: Choices;
   readonly late: Late;
+  readonly workers: Workers;
   readonly decider: Decider;
   readonly interference: Interference;
   readonly tell: Tell;
@@ -114,7 +117,8 @@ interface Parts {
 }
 
 /** The runtime, told on and interfered with. */
-function watched({ runtime, clock, choices, late, decider, interference, tell, saga }: Parts): Runtime {
+function watched(parts: Parts): Runtime {
+  const { runtime, clock, choices, late, decider, interference, tell, saga } = parts;
   let isDeadlineArmed = false;
   return {
     ...runtime,
@@ -125,9 +129,10 @@ function watched({ runtime, clock, choices, late, decider, interference, tell, s
       return interference.armDeadline();
     },
     start(call) {
-      tell({ kind: 'start', request: call.request, state: saga().state });
-      decider.note(call.request);
-      return runtime.start(call);
+      const { request, step } = call;
+      tell({ kind: 'start', request, state: saga().state });
+      decider.note(request);
+      return request.role === 'step' && step.kind === 'pivot' ? startPivot(parts, call) : runtime.start(call);
     },
     async rule(request) {
       const where = (): string => `the ruling on ${factNameOf(request)}`;
@@ -144,6 +149,16 @@ function watched({ runtime, clock, choices, late, decider, interference, tell, s
       tell({ kind: 'finish', end });
     },
   };
+}
+
+/** The pivot, which may be called off while it waits for a worker. */
+function startPivot({ kind, runtime, workers, interference }: Parts, call: Call): Running {
+  const { request } = call;
+  // Before the runtime begins it, as a worker does that takes it from its queue.
+  queueMicrotask(() => interference.at(() => `step ${factNameOf(request)} waits for a worker`));
+  const running = runtime.start(call);
+  void running.settled.then(({ kind: how }) => how === 'cancelled' && workers.straggle(kind, request));
+  return running;
 }
 
 /** To the end, from park to park. */

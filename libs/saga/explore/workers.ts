@@ -1,9 +1,11 @@
 /** The workers that attempts run on: each can be taken for lost, and be frozen and go on much later. */
-import type { World } from '../attempt/world.js';
+import { attempt } from '../attempt/attempt.js';
+import type { Host, Kind, World } from '../attempt/world.js';
 import type { VirtualClock } from '../memory/clock.js';
 import type { Hosting } from '../memory/runtime.js';
 import type { EffectRef, Request } from '../protocol.js';
 import type { Choices } from './choices.js';
+import * as F from './faults.js';
 import { FaultyLedger, type Worker } from './faulty-ledger.js';
 import type { Late } from './late.js';
 import { factNameOf } from './truth.js';
@@ -30,6 +32,22 @@ export class Workers {
   /** The server gives the attempt's worker up; nothing of it is heard any more. */
   lose(fact: string): void {
     this.losing.get(fact)?.();
+  }
+
+  /** An attempt that was called off and may begin all the same, at once or late. */
+  straggle(kind: Kind, request: Request): void {
+    const where = (): string => `step ${factNameOf(request)}, called off,`;
+    if (this.choices.choose(where, F.CALLED_OFF_FAULTS) !== F.HANDED_OUT) return;
+    const host: Host = {
+      attempt: request.attemptsMax,
+      signal: AbortSignal.abort(),
+      isCancelled: () => true,
+      heartbeat: () => undefined,
+      ready: async () => undefined,
+    };
+    const world = { ...this.host(request).world, observe: () => undefined };
+    this.late.promise(request, () => void attempt(kind, request, host, world), FROZEN_MS);
+    this.late.offer(request);
   }
 
   host(request: Request): Hosting {

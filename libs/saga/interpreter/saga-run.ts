@@ -44,9 +44,10 @@ export class SagaRun {
       () => this.changed(),
     );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
-    this.fate = new Fate((cause) => {
-      this.flights.interruptAll(cause.kind === 'failed' ? ['wait'] : ['wait', 'attempt']);
-    });
+    this.fate = new Fate(
+      (cause) => this.flights.interruptAll(cause.kind === 'failed' ? ['wait'] : ['wait', 'attempt']),
+      () => this.flights.interruptPivot(),
+    );
   }
 
   get state(): SagaState {
@@ -151,7 +152,7 @@ export class SagaRun {
   async sleep(ms: number): Promise<void> {
     const { block } = this;
     this.check(block);
-    await this.nap({ isWithin: (outer) => block?.isWithin(outer) ?? false }, ms);
+    await this.nap({ isPivot: false, isWithin: (outer) => block?.isWithin(outer) ?? false }, ms);
     this.check(block);
   }
 
