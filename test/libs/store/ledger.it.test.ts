@@ -176,12 +176,12 @@ describe('a claim', () => {
         const { ledger, job } = await setup();
         await ledger.finish(job, { status: 'SUCCEEDED', result: {}, skipped: [], leftovers: [] });
         ended.push(job.id);
-        return heard.length > 0;
+        // The word of an earlier test's end may still be on its way.
+        return heard.some((id) => ended.includes(id));
       });
     } finally {
       await listener.close();
     }
-    expect(ended).toEqual(expect.arrayContaining(heard));
   });
 
   it('of another tenant’s job is refused', async () => {
