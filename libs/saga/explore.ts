@@ -12,8 +12,9 @@ import {
   type Departure,
   type Schedule,
 } from './explore/choices.js';
+import type { FakeOutput } from './explore/fake-kind.js';
 import { createInspector, type Violation } from './explore/invariants.js';
-import { runSchedule, type FakeOutput, type Subject } from './explore/run-schedule.js';
+import { runSchedule, type Subject } from './explore/run-schedule.js';
 import { createStory } from './explore/story.js';
 
 export type { Budget, Departure } from './explore/choices.js';

@@ -18,6 +18,8 @@ export interface ViewContext {
   readonly temporal: { readonly uiUrl: string | undefined; readonly namespace: string };
   /** The opened result, where there is one. */
   readonly result: unknown;
+  /** Task queues of the kind that no worker polls; asked for only where the job does not begin. */
+  readonly unpolled: readonly string[];
   readonly now: Date;
 }
 
@@ -37,6 +39,7 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     phase,
     progress: progressOf({ ...record, phase }, context.definition, {
       highWater: last?.percent ?? 0,
+      waitsFor: waitsFor(record, context),
       message: state?.message,
       now: context.now,
     }),
@@ -139,6 +142,19 @@ function phaseOf(
   if (record.phase === 'queued') return lastKnown === 'compensating' ? 'compensating' : 'forward';
   if (record.phase === 'forward' && lastKnown === 'compensating') return 'compensating';
   return record.phase === 'done' ? 'forward' : record.phase;
+}
+
+/** What a job that stands still waits for, in a sentence; undefined where it does not stand still. */
+function waitsFor(record: JobRecord, { definition, unpolled }: ViewContext): string | undefined {
+  const { park, status } = record;
+  if (status === 'PENDING' && unpolled.length > 0)
+    return `Waits for a worker: nobody polls ${unpolled.join(', ')}`;
+  if (!park || isTerminal(record)) return undefined;
+  const declared = (definition?.steps ?? {}) as Readonly<Record<string, AnyStep>>;
+  const question = declared[park.step]?.kind === 'decision' ? declared[park.step]?.summary : undefined;
+  const step = `${park.undo ? 'undo of ' : ''}${park.step}${park.item === null ? '' : ` ${park.item}`}`;
+  const doubt = park.doubt ? '; nobody can tell whether it happened' : '';
+  return `Waits for a person since ${toIso(park.since)}: ${question ?? `park ${park.number}, ${step}${doubt}`}`;
 }
 
 /** In the definition's order; steps not begun are shown as waiting for as long as they may still run. */

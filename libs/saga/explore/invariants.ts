@@ -3,7 +3,8 @@ import type { AnyJobDefinition, AnyStep } from '../define.js';
 import type { EffectRow } from '../memory/ledger.js';
 import { itemOf, type EffectRef, type Remainder, type SagaEnd } from '../protocol.js';
 import { lockNameOf } from './fake-kind.js';
-import type { RunEvent, ScheduleRun } from './run-schedule.js';
+import type { RunEvent } from './events.js';
+import type { ScheduleRun } from './run-schedule.js';
 import { factNameOf } from './truth.js';
 
 export interface Violation {

@@ -1,5 +1,5 @@
 /** A schedule told in order: what went wrong, what was tried, and what really happened. */
-import type { RunEvent } from './run-schedule.js';
+import type { RunEvent } from './events.js';
 import { factNameOf } from './truth.js';
 
 export interface Story {
