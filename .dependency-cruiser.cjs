@@ -27,7 +27,7 @@ module.exports = {
       comment:
         'define.ts and what describes a kind is imported by the API: no engine, no Node module behind it.',
       severity: 'error',
-      from: { path: '^libs/saga/(define|implement|failure|duration|state|describe)\\.ts$' },
+      from: { path: '^libs/saga/(define|implement|failure|failure-plan|duration|state|describe)\\.ts$' },
       to: { path: ['@temporalio', '^libs/(?!saga/)'], dependencyTypesNot: ['type-only'] },
     },
     {

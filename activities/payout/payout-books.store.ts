@@ -1,5 +1,6 @@
 /** What the books say: of a batch, of an account, and where they contradict themselves. */
 import type { Transaction } from '../../libs/saga/implement.js';
+import { postgresVerdict } from '../../libs/store/postgres-failure.js';
 import { toMinor } from './minor-units.js';
 import type { ItemState } from './payout-items.store.js';
 
@@ -66,13 +67,26 @@ export interface Deposit {
   readonly reference: string;
 }
 
-/** Puts money into an account (role `app`, or the schema's owner; a worker may not). False where it was there already. */
+/** The books say otherwise: another currency, or another amount under the same reference. The message says what is there. */
+export class DepositRefused extends Error {
+  override readonly name = 'DepositRefused';
+}
+
+/**
+ * Puts money into an account (role `app`, or the schema's owner; a worker may not). False where it was there already.
+ * Throws DepositRefused.
+ */
 export async function deposit(connection: Transaction, money: Deposit): Promise<boolean> {
-  const { rows } = await connection.query<{ fresh: boolean }>(
-    'select longhaul.deposit($1, $2, $3, $4, $5) as fresh',
-    [money.tenantId, money.accountId, money.currency, money.amountMinor, money.reference],
-  );
-  return rows[0]?.fresh === true;
+  try {
+    const { rows } = await connection.query<{ fresh: boolean }>(
+      'select longhaul.deposit($1, $2, $3, $4, $5) as fresh',
+      [money.tenantId, money.accountId, money.currency, money.amountMinor, money.reference],
+    );
+    return rows[0]?.fresh === true;
+  } catch (error) {
+    if (postgresVerdict(error) !== 'rejected') throw error;
+    throw new DepositRefused((error as Error).message, { cause: error });
+  }
 }
 
 export interface Drift {

@@ -34,8 +34,6 @@ export type Screening = 'allowed' | 'blocked' | 'unknown';
 export interface PaymentProvider {
   /** Pays; the same key again is the same transfer. Throws what S12 makes of the answer. */
   transfer(order: TransferOrder, signal: AbortSignal): Promise<Transfer>;
-  /** What was paid under a key; undefined: nothing was yet, though a call still under way may pay. */
-  findTransfer(key: string, signal: AbortSignal): Promise<Transfer | undefined>;
   /** Makes sure that nothing will be paid under a key, or answers what was: a look and a fence in one (S5). */
   closeKey(key: string, signal: AbortSignal): Promise<Transfer | undefined>;
   screen(recipient: string, signal: AbortSignal): Promise<Screening>;
@@ -45,7 +43,6 @@ export interface PaymentProvider {
 
 export function createPaymentProvider(options: ConnectionOptions): PaymentProvider {
   const connection = openConnection(options);
-  const keyPath = (key: string): string => `/transfers/by-key/${encodeURIComponent(key)}`;
 
   return {
     async transfer({ key, ...order }, signal) {
@@ -67,23 +64,12 @@ export function createPaymentProvider(options: ConnectionOptions): PaymentProvid
       if (!isOurs) throw unreadableAnswer(what, `transfer ${transfer.id} is another than was ordered`);
       return transfer;
     },
-    async findTransfer(key, signal) {
-      const found = await connection.call({
-        method: 'GET',
-        path: keyPath(key),
-        what: 'The look for the transfer',
-        answer: Transfer,
-        signal,
-        isRead: true,
-      });
-      return found === 'absent' ? undefined : found;
-    },
     async closeKey(key, signal) {
       const what = 'The closing of the key';
       // Repeated, it is the same: whatever becomes of an answer, the next one tells.
       const closed = await connection.call({
         method: 'DELETE',
-        path: keyPath(key),
+        path: `/transfers/by-key/${encodeURIComponent(key)}`,
         what,
         answer: Closed,
         signal,

@@ -5,6 +5,7 @@ import { ApiResources } from './api.resources.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
 import { Authenticator } from './auth/authenticator.js';
 import { CodecController } from './codec/codec.controller.js';
+import { QueuePolls } from './engine/queue-polls.js';
 import { StateQueries } from './engine/state-queries.js';
 import { HealthController } from './health/health.controller.js';
 import { JobAcceptor } from './jobs/job.acceptor.js';
@@ -44,6 +45,7 @@ export class ApiModule {
         { provide: APP_FILTER, useClass: ProblemFilter },
         Authenticator,
         StateQueries,
+        QueuePolls,
         JobReader,
         JobWatcher,
         JobEvents,

@@ -104,7 +104,13 @@ export function renderLive(job: Job, paint: Paint): string[] {
     `  ${renderSteps(job.steps, paint) || paint('dim', 'no step yet')}`,
     `  ${paint('dim', note)}`,
     ...renderTrouble(job.steps).map((line) => `  ${paint('yellow', line)}`),
+    ...(job.phase === 'parked' ? [`  ${howToDecide(job)}`] : []),
   ];
+}
+
+/** Of a parked job: the command that shows what can be decided. */
+function howToDecide({ id }: Job): string {
+  return `An operator decides: ./longhaul parked ${id}`;
 }
 
 /** `STARTED, forward`, and what is special about it. */
@@ -117,7 +123,13 @@ export function renderState(job: Job): string {
 export function renderPlain(job: Job): string {
   const figures = renderFigures(job.progress).trim();
   const message = job.progress.message ? ` (${toPlain(job.progress.message)})` : '';
-  return `${renderState(job)}: ${figures}${message}`;
+  const line = `${renderState(job)}: ${figures}${message}`;
+  if (job.phase !== 'parked') return line;
+  return [
+    line,
+    ...renderTrouble(job.steps.filter(({ status, lastError }) => status === 'parked' && lastError)),
+    howToDecide(job),
+  ].join('; ');
 }
 
 /** How it ended, for people. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { packageRoot } from '../../libs/embedded/cache-folder.js';
+import { endWithReader } from './terminal.js';
 
 interface CommandModule {
   register(program: Command): void;
@@ -33,4 +34,5 @@ for (const file of called === undefined ? files.values() : [called]) {
   const command = (await import(new URL(file, COMMANDS).href)) as CommandModule;
   command.register(program);
 }
+endWithReader(process.stdout, () => process.exit());
 await program.parseAsync();

@@ -1,5 +1,6 @@
 /** Parked jobs as text: a table of them, and one with its context. Pure. */
 import type { DeadLetter, DecisionName, DecisionView } from '../../libs/client/dead-letter.types.js';
+import type { DecisionOutcome } from './decision.follower.js';
 import { formatAge } from './figures.view.js';
 import type { Paint } from './job.view.js';
 import { renderTable } from './jobs-table.view.js';
@@ -16,11 +17,14 @@ export function renderParkedTable(letters: readonly DeadLetter[], paint: Paint, 
     String(letter.park),
     letter.doubt ? paint('yellow', 'yes') : 'no',
     formatAge(now - Date.parse(letter.waitingSince)),
-    letter.decision && letter.decision.outcome !== 'refused'
-      ? paint('dim', `decided: ${letter.decision.decision} (${letter.decision.outcome})`)
-      : letter.possible.join(', '),
+    letter.possible.length > 0 ? letter.possible.join(', ') : paint('dim', overLabel(letter)),
   ]);
   return renderTable([HEADINGS.map((heading) => paint('bold', heading)), ...rows]);
+}
+
+function overLabel({ status, decision }: DeadLetter): string {
+  if (decision === null) return status;
+  return `${status === 'closed' ? 'closed, ' : ''}decided: ${decision.decision} (${decision.outcome})`;
 }
 
 /** What each decision does here, in a line. */
@@ -53,7 +57,7 @@ function explain(decision: DecisionName, letter: DeadLetter): string {
 }
 
 export function renderParked(letter: DeadLetter, paint: Paint, now = Date.now()): string[] {
-  const { decision } = letter;
+  const decisions = [...letter.refused, ...(letter.decision ? [letter.decision] : [])];
   return [
     `${paint('bold', stepLabel(letter))} of ${toPlain(letter.kind)}, park ${letter.park}, ${letter.status}`,
     ...(letter.summary === null ? [] : [`  ${toPlain(letter.summary)}`]),
@@ -79,7 +83,7 @@ export function renderParked(letter: DeadLetter, paint: Paint, now = Date.now())
         ]),
     ...(letter.traceId === null ? [] : [`  trace    ${letter.traceId}`]),
     ...(letter.links.temporal === undefined ? [] : [`  temporal ${toPlain(letter.links.temporal)}`]),
-    ...(decision ? ['', ...decisionLines(decision)] : []),
+    ...(decisions.length === 0 ? [] : ['', ...decisions.flatMap(decisionLines)]),
     ...(letter.possible.length === 0
       ? []
       : ['', 'Possible:', ...letter.possible.map((one) => `  ${one.padEnd(10)} ${explain(one, letter)}`)]),
@@ -90,17 +94,55 @@ export function renderParked(letter: DeadLetter, paint: Paint, now = Date.now())
 }
 
 function errorLines({ firstError, lastError }: DeadLetter): string[] {
-  const tell = (error: NonNullable<DeadLetter['lastError']>): string =>
-    toPlain([error.code, error.message].filter((part) => part !== undefined && part !== '').join(': '));
-  const first = firstError && tell(firstError);
-  const last = lastError && tell(lastError);
+  const first = firstError && tellError(firstError);
+  const last = lastError && tellError(lastError);
   return [
     ...(first !== null && first !== last ? [`  first    ${first}`] : []),
     ...(last === null ? [] : [`  error    ${last}`]),
   ];
 }
 
-/** What became of a decision, in a line or two. */
+/** What was decided at earlier parks of the job, so that a refusal is not lost with its park. */
+export function renderEarlier(letters: readonly DeadLetter[], paint: Paint): string[] {
+  const told = letters.flatMap((letter) =>
+    [...letter.refused, ...(letter.decision ? [letter.decision] : [])].map((decision) => {
+      const [what = '', why = ''] = decisionLines(decision);
+      return `  park ${letter.park}, ${stepLabel(letter)}: ${what} (${why.trim()})`;
+    }),
+  );
+  return told.length === 0 ? [] : ['', paint('bold', 'Before'), ...told];
+}
+
+/** What became of a decision that was waited for, in a sentence. */
+export function outcomeText(outcome: DecisionOutcome): string {
+  const { letter } = outcome;
+  switch (outcome.is) {
+    case 'went_on':
+      return `Taken: the job goes on, ${letter.jobPhase}.`;
+    case 'ended': {
+      const { jobError } = letter;
+      const why = jobError
+        ? `: ${[jobError.code, jobError.detail ?? jobError.title].filter(Boolean).join(': ')}`
+        : '';
+      return toPlain(`Taken: the job ended ${letter.jobStatus}${why}.`);
+    }
+    case 'refused':
+      return toPlain(`Refused: ${letter.decision?.refusal ?? 'no reason given'}`);
+    case 'parked_again': {
+      const { again } = outcome;
+      const why = again.lastError ? `: ${tellError(again.lastError)}` : '';
+      return toPlain(
+        `Taken, and parked again as number ${again.park} at ${stepLabel(again)}${why}. See ./longhaul parked ${again.id}`,
+      );
+    }
+    case 'tried':
+      return `Taken: the step is still tried. See ./longhaul parked ${letter.id}`;
+    case 'undelivered':
+      return 'It has not reached the saga yet. Nothing is lost: it arrives when relay, engine and workflow worker are up.';
+  }
+}
+
+/** A decision and what stands with it, in two lines. */
 export function decisionLines({
   decision,
   decidedBy,
@@ -116,6 +158,11 @@ export function decisionLines({
   ];
 }
 
-function stepLabel({ step, item, undo }: DeadLetter): string {
+function tellError({ code, message }: NonNullable<DeadLetter['lastError']>): string {
+  return toPlain([code, message].filter((part) => part !== undefined && part !== '').join(': '));
+}
+
+/** `pay 3`, `undo of reserve`. */
+export function stepLabel({ step, item, undo }: DeadLetter): string {
   return toPlain(`${undo ? 'undo of ' : ''}${step}${item === undefined ? '' : ` ${item}`}`);
 }

@@ -34,6 +34,14 @@ export function openTerminal(
   };
 }
 
+/** Whoever read has had enough (`| head -1`): the program ends as it would have, and writes nothing more. */
+export function endWithReader(output: NodeJS.WriteStream, exit: () => void): void {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    exit();
+  });
+}
+
 /** Without control characters: what comes from servers and users must not steer the terminal. */
 export function toPlain(text: string): string {
   return stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');

@@ -1,6 +1,7 @@
 /** What `longhaul up` shows: each part as it comes up, with the time it took; then where everything is. */
 import type { RunFile } from '../../libs/embedded/run-file.js';
 import type { StackEvent } from '../../libs/embedded/stack.js';
+import { formatDuration } from './figures.view.js';
 import { toPlain, type Terminal } from './terminal.js';
 
 export interface UpView {
@@ -16,9 +17,10 @@ const LABEL_COLUMNS = 14;
 export function openUpView(terminal: Terminal): UpView {
   const { paint, print } = terminal;
   const startedAt = performance.now();
-  const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-  const mark = (name: string): void =>
-    print(`  ${paint('green', '✓')} ${name.padEnd(NAME_COLUMNS)} ${paint('dim', elapsed())}`);
+  const diedAt = new Map<string, number>();
+  const since = (at: number): string => formatDuration(performance.now() - at);
+  const mark = (name: string, from = startedAt): void =>
+    print(`  ${paint('green', '✓')} ${name.padEnd(NAME_COLUMNS)} ${paint('dim', since(from))}`);
   const link = (label: string, value: string): void =>
     print(`  ${paint('dim', label.padEnd(LABEL_COLUMNS))} ${value}`);
 
@@ -30,14 +32,16 @@ export function openUpView(terminal: Terminal): UpView {
       begun = true;
       if (event.type === 'note') print(`  ${paint('yellow', '·')} ${event.text}`);
       else if (event.type === 'done') mark(event.name);
-      else if (event.type === 'ready') mark(event.first ? event.name : `${event.name} is back`);
-      else if (event.type === 'died')
-        print(
-          `  ${paint('red', '✗')} ${event.name} ${toPlain(event.how)}; again in ${(event.restartMs / 1000).toFixed(1)} s`,
-        );
+      else if (event.type === 'ready' && event.first) mark(event.name);
+      else if (event.type === 'ready') mark(`${event.name} is back after`, diedAt.get(event.name));
+      else if (event.type === 'died') {
+        diedAt.set(event.name, performance.now());
+        const again = formatDuration(event.restartMs);
+        print(`  ${paint('red', '✗')} ${event.name} ${toPlain(event.how)}; again in ${again}`);
+      }
     },
     ready(run, runFile) {
-      print(`${paint('bold', 'Ready')} after ${elapsed()}\n`);
+      print(`${paint('bold', 'Ready')} after ${since(startedAt)}\n`);
       link('API', run.api);
       link('Reference', `${run.api}/docs`);
       if (run.temporalUi !== null) link('Temporal UI', run.temporalUi);

@@ -10,6 +10,7 @@ import {
   type CancelPreview,
   type Job,
   type JobStatus,
+  type KindDescription,
   type KindSummary,
 } from './job.types.js';
 import { parseRetryAfter } from './problem.error.js';
@@ -76,8 +77,12 @@ export interface ListOptions extends CallOptions {
 }
 
 export interface DeadLetterListOptions extends CallOptions {
+  /** The parks of one job. */
+  readonly job?: string | undefined;
   readonly kind?: string | undefined;
   readonly step?: string | undefined;
+  /** Of the last error. */
+  readonly code?: string | undefined;
   /** `open`: the job still waits there. */
   readonly status?: 'open' | 'closed' | undefined;
   /** Dead letters a page, 1 to 200. */
@@ -119,7 +124,7 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   previewCancel(id: string, options?: CallOptions): Promise<CancelPreview>;
   kinds(options?: CallOptions): Promise<KindSummary[]>;
   /** One kind with its input's JSON Schema, steps and diagram. */
-  kind(name: string, options?: CallOptions): Promise<KindSummary>;
+  kind(name: string, options?: CallOptions): Promise<KindDescription>;
   readonly deadLetters: DeadLetters;
   /** Endpoints that the tenant's events (`webhook.fanout`) go to. */
   readonly webhooks: Webhooks;
@@ -230,7 +235,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
     },
 
     async kind(name, { signal } = {}) {
-      return (await read(`/kinds/${encodeURIComponent(name)}`, signal)) as KindSummary;
+      return (await read(`/kinds/${encodeURIComponent(name)}`, signal)) as KindDescription;
     },
 
     deadLetters: {

@@ -1,5 +1,5 @@
 /** Parked jobs and decisions as an operator's client sees them (docs/api.md). Types only. */
-import type { JobStatus } from './job.types.js';
+import type { JobError, JobPhase, JobStatus } from './job.types.js';
 
 export type DecisionName = 'retry' | 'skip' | 'compensate' | 'resolve';
 
@@ -30,6 +30,9 @@ export interface DeadLetter {
   readonly kind: string;
   readonly key: string | null;
   readonly jobStatus: JobStatus;
+  readonly jobPhase: JobPhase;
+  /** Why the job failed, once it has ended. */
+  readonly jobError: JobError | null;
   readonly step: string;
   readonly item?: number;
   readonly stepKind: string | null;
@@ -61,8 +64,13 @@ export interface DeadLetter {
   readonly until?: string;
   /** Until when an attempt that has not reported may still act. */
   readonly actingUntil?: string;
+  /** What the ledger says of the step now; null where it never began. */
+  readonly ledgerState: 'claimed' | 'done' | 'undoing' | 'undone' | 'kept' | null;
   readonly closedAt?: string;
+  /** The one that stands, or the last that came to nothing. */
   readonly decision: DecisionView | null;
+  /** Those that came to nothing before, the oldest first. */
+  readonly refused: readonly DecisionView[];
   readonly links: {
     readonly self: string;
     readonly decisions: string;

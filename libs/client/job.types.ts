@@ -99,6 +99,31 @@ export interface KindSummary {
   readonly [field: string]: unknown;
 }
 
+/** A kind as `GET /kinds/{kind}` describes it. */
+export interface KindDescription extends KindSummary {
+  readonly summary: string;
+  readonly deadline: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly example: unknown;
+  readonly steps: readonly KindStep[];
+  /** A Mermaid flowchart. */
+  readonly diagram: string;
+}
+
+export interface KindStep {
+  readonly name: string;
+  readonly kind: string;
+  readonly summary: string | null;
+  readonly effect: string;
+  readonly taskQueue: string;
+  readonly timeoutSeconds: number;
+  readonly undo: string | null;
+  readonly probe: string | null;
+  /** What happens when it fails, for people. */
+  readonly onFailure: readonly { readonly when: string; readonly then: string }[];
+  readonly [field: string]: unknown;
+}
+
 /** An effect that stayed although the job ended otherwise. */
 export interface Leftover {
   readonly step: string;

@@ -4,6 +4,7 @@
  */
 import type { Priority } from '@temporalio/common';
 import type { Logger } from 'pino';
+import { WORKFLOW_TASK_QUEUE } from '../saga/temporal/engine.js';
 import { inTransaction, type Connection, type Database } from '../store/database.js';
 import { scrub } from '../telemetry/logger.js';
 import type { EngineClient } from '../temporal/connection.js';
@@ -21,8 +22,6 @@ import {
 } from './outbox.store.js';
 import type { RelayMetrics } from './relay.metrics.js';
 
-/** The queue of workflow code. */
-export const WORKFLOW_TASK_QUEUE = 'workflows';
 export const CANCEL_SIGNAL = 'cancel';
 /** What a cancel's reason may take in the workflow's history (S14). */
 export const CANCEL_REASON_LENGTH_MAX = 200;

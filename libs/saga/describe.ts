@@ -1,5 +1,6 @@
 /** A kind, told from its definition alone: what `/kinds/{kind}` answers and what OpenAPI is built from. */
 import { z } from 'zod';
+import { failurePlanOf, type FailureCase } from './failure-plan.js';
 import {
   taskQueueOf,
   type AnyJobDefinition,
@@ -27,6 +28,8 @@ export interface StepDescription {
   readonly undo: string | null;
   readonly undoRetry: RetryPolicy | null;
   readonly probe: string | null;
+  /** What happens when it fails, for people. */
+  readonly onFailure: readonly FailureCase[];
 }
 
 export interface KindDescription {
@@ -74,7 +77,10 @@ export function describeKind(definition: AnyJobDefinition): KindDescription {
     input: inputSchemaOf(definition),
     result: resultSchemaOf(definition),
     example: definition.example as unknown,
-    steps: steps.map(([name, step]) => describeStep(definition, name, step)),
+    steps: steps.map(([name, step]) => ({
+      ...describeStep(definition, name, step),
+      onFailure: failurePlanOf(steps, name),
+    })),
     diagram: renderDiagram(definition),
   };
 }
@@ -128,7 +134,11 @@ function shapeOf(name: string, { kind, pool }: AnyStep): string {
   }
 }
 
-function describeStep({ queue }: AnyJobDefinition, name: string, step: AnyStep): StepDescription {
+function describeStep(
+  { queue }: AnyJobDefinition,
+  name: string,
+  step: AnyStep,
+): Omit<StepDescription, 'onFailure'> {
   return {
     name,
     kind: step.kind,

@@ -12,8 +12,9 @@ import {
   type Departure,
   type Schedule,
 } from './explore/choices.js';
+import type { FakeOutput } from './explore/fake-kind.js';
 import { createInspector, type Violation } from './explore/invariants.js';
-import { runSchedule, type FakeOutput, type Subject } from './explore/run-schedule.js';
+import { runSchedule, type Subject } from './explore/run-schedule.js';
 import { createStory } from './explore/story.js';
 
 export type { Budget, Departure } from './explore/choices.js';
@@ -36,6 +37,8 @@ export interface ExploreOptions {
   readonly departuresMax?: number;
   /** Of each step and undo: more attempts only repeat what two show. */
   readonly attemptsMax?: number;
+  /** After how many steps and undos begun the saga goes on in a new run, as after some thousand events. Default: never. */
+  readonly continueAfter?: number;
   /** Runs this one alone. */
   readonly replay?: readonly Departure[];
 }
@@ -80,12 +83,13 @@ export async function explore<D extends AnyJobDefinition>(
   fakes: Fakes<D>,
   options: ExploreOptions = {},
 ): Promise<Exploration> {
-  const { departuresMax = DEPARTURES_MAX, attemptsMax = ATTEMPTS_MAX, replay } = options;
+  const { departuresMax = DEPARTURES_MAX, attemptsMax = ATTEMPTS_MAX, continueAfter, replay } = options;
   const budget = { ...BUDGET, ...options.budget };
   const subject: Subject = {
     definition: impatient(definition, attemptsMax),
     input: (definition.input as z.ZodType).parse(fakes.input),
     outputs: fakes.outputs as Readonly<Record<string, FakeOutput>>,
+    continueAfter,
   };
   const before = process.cpuUsage();
   const { stackTraceLimit } = Error;

@@ -9,6 +9,8 @@ import type { JobRef, OwnTransaction, StepProgress, Transaction, UndoOutcome } f
 import type {
   DeadLetter,
   EffectRef,
+  RecalledPage,
+  RecallRequest,
   RulingAnswer,
   RulingRequest,
   SagaEnd,
@@ -141,6 +143,8 @@ export interface Ledger {
   beginSettle(claim: SettleClaim, canAsk: boolean): Promise<SettleAnswer>;
   completeSettle(ref: SettleRef, settlement: Settlement): Promise<void>;
 
+  /** One page of the job's steps, in order of registration. */
+  recall(job: JobRef, request: RecallRequest): Promise<RecalledPage>;
   park(job: JobRef, letter: DeadLetter): Promise<void>;
   unpark(job: JobRef, unparking: Unparking): Promise<void>;
   /** Makes of an effect what a person decided; idempotent. */

@@ -7,13 +7,14 @@ import { joinKind } from './attempt/attempt.js';
 import type { AttemptEvent, World } from './attempt/world.js';
 import type { AnyJobDefinition } from './define.js';
 import type { Implementation } from './implement.js';
-import { interpret } from './interpreter/interpreter.js';
+import { interpret, type Interpretation } from './interpreter/interpreter.js';
 import type { Ledger } from './ledger.js';
+import { travelled } from './attempt/context.js';
 import { createVirtualClock, type VirtualClock } from './memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
 import { seededRandom } from './memory/random.js';
 import { createMemoryRuntime } from './memory/runtime.js';
-import type { CancelWish, Decision, DecisionWish, Request, SagaEnd } from './protocol.js';
+import type { CancelWish, Decision, DecisionWish, Request, SagaEnd, SagaStart } from './protocol.js';
 import type { SagaState } from './state.js';
 
 export { createVirtualClock, type VirtualClock } from './memory/clock.js';
@@ -52,6 +53,8 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly wrapLedger?: (ledger: Ledger) => Ledger;
   /** How drivers' errors are classified; as they are by default. */
   readonly classify?: World['classify'];
+  /** After how many series of attempts it goes on in a new run, as it does on Temporal after some thousand events. */
+  readonly continueAfter?: number;
   /** How long an attempt waits for a worker, in virtual milliseconds. Default: it begins at once. */
   readonly queuedMs?: (request: Request) => number;
   /** Step functions that do real input and output: how many real milliseconds to wait before time jumps. */
@@ -66,6 +69,8 @@ export interface MemoryRun {
   readonly trace: readonly AttemptEvent[];
   readonly ledger: MemoryLedger;
   readonly elapsedMs: number;
+  /** One, unless it went on in another. */
+  readonly runs: number;
 }
 
 const TENANT = '00000000-0000-7000-8000-000000000001';
@@ -108,23 +113,36 @@ export async function runInMemory<D extends AnyJobDefinition>(
     },
   };
   const deadlineAt = new Date(startedAt + definition.deadlineMs).toISOString();
-  const start = { jobId: JOB, tenantId: TENANT, kind: definition.kind, deadlineAt };
-  const runtime = createMemoryRuntime({
-    kind,
-    job,
-    world,
-    clock,
-    random,
-    changed: () => undefined,
-    queuedMs: options.queuedMs,
-  });
-  const saga = interpret(definition, start, {
-    ...runtime,
-    async park(letter) {
-      await runtime.park(letter);
-      options.onPark?.(control);
-    },
-  });
+  const { continueAfter, queuedMs } = options;
+  const begin = (start: SagaStart): Interpretation => {
+    const changed = () => undefined;
+    const runtime = createMemoryRuntime({
+      kind,
+      job,
+      world,
+      clock,
+      random,
+      changed,
+      continueAfter,
+      queuedMs,
+    });
+    return interpret(definition, start, {
+      ...runtime,
+      async park(letter) {
+        await runtime.park(letter);
+        options.onPark?.(control);
+      },
+    });
+  };
+  let saga = begin({ jobId: JOB, tenantId: TENANT, kind: definition.kind, deadlineAt });
+  let runs = 1;
+  const runToEnd = async (): Promise<SagaEnd> => {
+    const outcome = await saga.run();
+    if (outcome.status !== 'CONTINUED') return outcome;
+    saga = begin(travelled(outcome.start) as SagaStart);
+    runs += 1;
+    return runToEnd();
+  };
   const control: MemoryRunControl = {
     cancel: (wish = {}) => saga.cancel(wish),
     decide(decision, value) {
@@ -150,7 +168,7 @@ export async function runInMemory<D extends AnyJobDefinition>(
 
   let end: SagaEnd | undefined;
   let failure: { readonly error: unknown } | undefined;
-  saga.run().then(
+  runToEnd().then(
     (record) => (end = record),
     (error: unknown) => (failure = { error }),
   );
@@ -163,5 +181,5 @@ export async function runInMemory<D extends AnyJobDefinition>(
   await clock.run(isOver, options.realMs);
   disarm?.();
   if (failure) throw failure.error;
-  return { end, state: structuredClone(saga.state), trace, ledger, elapsedMs: clock.now() - startedAt };
+  return { end, state: structuredClone(saga.state), trace, ledger, elapsedMs: clock.now() - startedAt, runs };
 }

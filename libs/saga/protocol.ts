@@ -1,7 +1,7 @@
 /** What travels between the interpreter, the attempts it asks for, and the ledger: references and small facts (S14). */
 import type { Failure } from './failure.js';
 import type { JobRef } from './implement.js';
-import type { ParkState } from './state.js';
+import type { ParkState, StepStatus } from './state.js';
 
 /** The one argument of a saga's workflow. */
 export interface SagaStart {
@@ -10,6 +10,91 @@ export interface SagaStart {
   readonly kind: string;
   /** RFC 3339; absolute, from acceptance (S10). */
   readonly deadlineAt: string;
+  /** Of a run that goes on where another left off: what that one knew. */
+  readonly resume?: Resume;
+}
+
+/**
+ * What a saga hands over to its next run. Steps that the ledger has as done or undone are not in it: they are read
+ * back from there (S14).
+ */
+export interface Resume {
+  readonly fate: FateState;
+  /** The last number given to a step (S3), to a generation (S11), to a park (S8). */
+  readonly last: { readonly seq: number; readonly generation: number; readonly park: number };
+  readonly steps: readonly CarriedStep[];
+  /** Members of each group, by the step's name. */
+  readonly groups: Readonly<Record<string, number>>;
+  /** Of blocks undone to start over: the first and the last `seq`. */
+  readonly forgotten: readonly (readonly [first: number, last: number])[];
+  /** How often each holder was lost whose block was undone to start over. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** When the sleeps begun are over, in their order; milliseconds since 1970. */
+  readonly sleeps: readonly number[];
+  /** What `patched` answered. */
+  readonly changes: Readonly<Record<string, boolean>>;
+  readonly skipped: readonly Remainder[];
+  readonly leftovers: readonly Remainder[];
+  readonly message?: string;
+}
+
+/** Whether a saga still goes forward, as data. */
+export interface FateState {
+  readonly cause?: Cause;
+  readonly latched?: Cause;
+  readonly committed: boolean;
+  readonly pivotOpen: boolean;
+  readonly deadlinePassed: boolean;
+  readonly cancelled: boolean;
+}
+
+/** A step of which the saga knows more than the ledger does; its arguments are there, too. */
+export interface CarriedStep extends EffectRef {
+  readonly seq: number;
+  readonly of?: number;
+  readonly status: StepStatus;
+  readonly attempts: number;
+  readonly undoAttempts: number;
+  readonly deferrals: number;
+  readonly fenced: boolean;
+  /** A person's answer, or what a holder announced. */
+  readonly output?: unknown;
+  readonly putOff?: PutOff;
+  readonly undoPutOff?: PutOff;
+}
+
+/** When what was put off is tried again, in milliseconds since 1970, and how often at most. */
+export interface PutOff {
+  readonly until: number;
+  readonly attemptsLeft: number;
+  /** Of a pivot: nobody can tell whether it happened. */
+  readonly doubt?: boolean;
+  /** Of an undo: a person says that there is something to undo. */
+  readonly insists?: boolean;
+}
+
+export interface RecallRequest {
+  /** The steps registered after this one, by `seq`. */
+  readonly after: number;
+  /** Only a saga that goes forward needs them. */
+  readonly outcomes: boolean;
+}
+
+/** What the ledger has of a step; a tuple, because a group has thousands of them and each goes into history. */
+export type RecalledStep = readonly [
+  step: string,
+  item: number | null,
+  generation: number,
+  seq: number,
+  state: 'claimed' | 'done' | 'undoing' | 'undone' | 'kept',
+  outcome?: unknown,
+];
+
+export interface RecalledPage {
+  /** By `seq`. */
+  readonly steps: readonly RecalledStep[];
+  /** Where the next page begins; absent on the last. */
+  readonly next?: number;
 }
 
 /** One effect of a job: a step, an item of it, under a generation. */

@@ -5,6 +5,8 @@
 import type { AnyStep } from './define.js';
 import type {
   DeadLetter,
+  RecalledPage,
+  RecallRequest,
   Request,
   RulingAnswer,
   RulingRequest,
@@ -51,6 +53,10 @@ export interface Runtime {
   /** Whether this run goes the way of a change to its definition; one answer a change. */
   patched(change: string): boolean;
   start(call: Call): Running;
+  /** Whether this run's history has grown so long that the saga should go on in another. */
+  isHistoryLong(): boolean;
+  /** Reads back from the ledger what the runs before have done; retried until it answers. */
+  recall(request: RecallRequest): Promise<RecalledPage>;
   /** Stores a park's context; retried until it is stored. */
   park(letter: DeadLetter): Promise<void>;
   /** Stores that a park is over; retried until it is stored. */

@@ -7,7 +7,7 @@ import type { Database } from './database.js';
 import type { JobPhase, JobStatus } from './jobs.store.js';
 import { queryWithin } from './timed-query.js';
 
-/** A decision that stands, or the last one that was refused. Times are RFC 3339. */
+/** Times are RFC 3339. */
 export interface DecisionRecord {
   readonly id: string;
   readonly decision: Decision;
@@ -52,12 +52,27 @@ export interface DeadLetterRecord {
   readonly closedAt: Date | null;
   /** Until when an attempt may still act; null where none may. */
   readonly actingUntil: Date | null;
-  readonly decision: DecisionRecord | null;
+  /** Those that came to nothing, then the one that stands. */
+  readonly decisions: readonly DecisionRecord[];
+  /** What the ledger says of the step now; null where it never began. */
+  readonly ledgerState: LedgerState | null;
+  /** Of a job that has ended. */
+  readonly error: object | null;
 }
 
+/** The decision that stands or, where none does, the last that came to nothing. */
+export function decisionOf({ decisions }: DeadLetterRecord): DecisionRecord | undefined {
+  return decisions.at(-1);
+}
+
+export type LedgerState = 'claimed' | 'done' | 'undoing' | 'undone' | 'kept';
+
 export interface DeadLetterFilter {
+  readonly job?: string | undefined;
   readonly kind?: string | undefined;
   readonly step?: string | undefined;
+  /** Of the last error. */
+  readonly code?: string | undefined;
   readonly isOpen?: boolean | undefined;
   /** The last id of the page before. */
   readonly before?: string | undefined;
@@ -103,17 +118,18 @@ const CALL_TIMEOUT_MS = 5_000;
 
 const COLUMNS = `id, job_id as "jobId", tenant_id as "tenantId", tenant, kind, natural_key as "key", status, phase, park, step,
   item, undo, doubt, possible, correctable, generation, args, until, attempts, first_error as "firstError", last_error as "lastError",
-  trace_parent as "traceParent", created_at as "createdAt", closed_at as "closedAt", acting_until as "actingUntil", decision`;
+  trace_parent as "traceParent", created_at as "createdAt", closed_at as "closedAt", acting_until as "actingUntil", decisions,
+  ledger_state as "ledgerState", error`;
 
 /** A page of dead letters, the latest park first. */
 export async function listDeadLetters(
   database: Database,
-  { kind, step, isOpen, before, limit }: DeadLetterFilter,
+  { job, kind, step, code, isOpen, before, limit }: DeadLetterFilter,
 ): Promise<DeadLetterRecord[]> {
   const { rows } = await queryWithin<DeadLetterRecord>(database, CALL_TIMEOUT_MS, {
     name: 'list_dead_letters',
-    text: `select ${COLUMNS} from longhaul.list_dead_letters($1, $2, $3::boolean, $4::uuid, $5::int)`,
-    values: [kind ?? null, step ?? null, isOpen ?? null, before ?? null, limit],
+    text: `select ${COLUMNS} from longhaul.list_dead_letters($1::uuid, $2, $3, $4, $5::boolean, $6::uuid, $7::int)`,
+    values: [job ?? null, kind ?? null, step ?? null, code ?? null, isOpen ?? null, before ?? null, limit],
   });
   return rows;
 }

@@ -37,6 +37,8 @@ export interface ParkRecord {
   readonly item: number | null;
   readonly undo: boolean;
   readonly doubt: boolean;
+  /** RFC 3339, as PostgreSQL writes it. */
+  readonly since: string;
 }
 
 export interface ArtifactRecord {

@@ -1,4 +1,4 @@
-/** The effect ledger in PostgreSQL (role worker): each method one call of one SQL function, see 0002_ledger.sql and 0009_decisions.sql. */
+/** The effect ledger in PostgreSQL (role worker): each method one call of one SQL function, see 0002_ledger.sql, 0009_decisions.sql and 0012_recall.sql. */
 import { v7 as uuidv7 } from 'uuid';
 import { isElsewhere } from '../saga/define.js';
 import { Rejected, Transient, type Certainty } from '../saga/failure.js';
@@ -15,7 +15,7 @@ import type {
   UndoAnswer,
   UndoClaim,
 } from '../saga/ledger.js';
-import type { RulingAnswer } from '../saga/protocol.js';
+import type { RecalledPage, RulingAnswer } from '../saga/protocol.js';
 import { inTransaction, type Connection, type Database } from './database.js';
 import { tellJobEnd } from './job-ends.js';
 import { toStepFailure } from './postgres-failure.js';
@@ -118,6 +118,9 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       const outcome = happened ? json(settlement.output) : null;
       await call(database, 'complete_settle', [ref.job.tenantId, refJson(ref), happened, outcome], 'unknown');
     },
+
+    recall: (job, { after, outcomes }) =>
+      call<RecalledPage>(database, 'recall_effects', [job.tenantId, job.id, after, outcomes]),
 
     async park(job, letter) {
       const values = [job.tenantId, job.id, uuidv7(), told({ ...letter, item: letter.item ?? NO_ITEM })];

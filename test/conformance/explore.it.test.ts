@@ -6,14 +6,17 @@ import { exploreKinds } from './explored-kinds.js';
 const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
 const TIMEOUT_MS = 600_000;
 
-test.each([
+const kinds = [
   ['an order', 'order', 5_000],
   ['a block with a holder', 'snapshot', 5_000],
+  ['an embargo, its pivot in a block with a holder', 'embargo', 1_000],
   ['a trip, its first effect in our own database', 'trip', 1_000],
   ['an errand, with every kind of effect and a person to answer', 'errand', 5_000],
   ['a wager, where nobody can tell what happened', 'wager', 1_000],
   ['a saga whose author catches what must not be caught', 'stubborn', 1_000],
-] as const)(
+] as const;
+
+test.each(kinds)(
   '%s keeps every rule in every schedule',
   async (_, kind, atLeast) => {
     const { schedules, schedulesPerSecond } = await exploreKinds[kind](explore, { departuresMax });
@@ -21,6 +24,18 @@ test.each([
       `explored ${kind}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s of a processor`,
     );
     expect(schedules).toBeGreaterThan(atLeast);
+  },
+  TIMEOUT_MS,
+);
+
+// A departure less: what it is to go on in a new run shows in any schedule.
+test.each(kinds)(
+  '%s keeps every rule when it goes on in a new run after each step',
+  async (_, kind) => {
+    const options = { departuresMax: departuresMax - 1, continueAfter: 1 };
+    const { schedules, schedulesPerSecond } = await exploreKinds[kind](explore, options);
+    console.log(`explored ${kind} in new runs: ${schedules} schedules, ${schedulesPerSecond}/s`);
+    expect(schedules).toBeGreaterThan(50);
   },
   TIMEOUT_MS,
 );

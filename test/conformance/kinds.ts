@@ -11,6 +11,7 @@ import {
   pivot,
   readOnly,
   retriable,
+  type AnyJobDefinition,
 } from '../../libs/saga/define.js';
 
 const Id = z.strictObject({ id: z.string() });
@@ -163,3 +164,19 @@ export const errand = defineJob({
     return { quote: quote.id, yes, payment: payment.id };
   },
 });
+
+/** The same kind under another name, bound so that a few events are a long history: it goes on in new runs. */
+function inNewRuns<D extends AnyJobDefinition>(definition: D): D {
+  return {
+    ...definition,
+    kind: `${definition.kind}.long`,
+    workflowType: `${definition.workflowType}Long`,
+  };
+}
+
+/** What a step or two make: how long kinds are bound. */
+export const FEW_EVENTS = { historyEventsMax: 8 };
+
+export const longOrder = inNewRuns(order);
+export const longSnapshot = inNewRuns(snapshot);
+export const longErrand = inNewRuns(errand);

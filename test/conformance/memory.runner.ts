@@ -8,7 +8,8 @@ import { suite } from './suite.js';
 const QUEUED_MS = 60_000;
 const CANCEL_AT_MS = 30_000;
 
-export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
+/** `continueAfter`: so many series of attempts it makes in one run. */
+export async function runScenarioInMemory(scenario: Scenario, continueAfter = Infinity): Promise<Story> {
   const base = createWorld();
   let control: MemoryRunControl | undefined;
   const world: ScenarioWorld & { clock: typeof base.clock } = {
@@ -22,6 +23,7 @@ export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
     input: { count: scenario.count ?? 2 },
     clock: world.clock,
     stopWhenParked: true,
+    continueAfter,
     queuedMs: ({ role, step }) =>
       scenario.kind === 'stall' && role === 'step' && step === 'charge' ? QUEUED_MS : 0,
     ...(scenario.cancelsWaiting ? { cancelAt: CANCEL_AT_MS } : {}),

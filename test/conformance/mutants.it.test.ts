@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { explore as Explore, SagaViolation } from '../../libs/saga/explore.js';
 import { exploreKinds } from './explored-kinds.js';
@@ -11,6 +12,9 @@ import { mutants, type Mutant } from './mutants.js';
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 const BUILT = join(REPOSITORY, 'dist', 'libs', 'saga');
 const SOURCE = join(REPOSITORY, 'libs', 'saga');
+const PAGE = join(REPOSITORY, 'docs', 'saga-engine.md');
+/** Whose violation the page tells and explains. */
+const TOLD = 'lastFailureDecides';
 const TIMEOUT_MS = 300_000;
 
 const found: {
@@ -18,6 +22,7 @@ const found: {
   readonly wrong: string;
   readonly invariant: string;
   readonly schedules: number;
+  readonly story: string;
 }[] = [];
 // Beside the build, so that what it imports is found.
 const folder = mkdtempSync(join(REPOSITORY, 'dist', 'mutants-'));
@@ -50,7 +55,10 @@ describe('the explorer finds', () => {
     '%s',
     async (name, mutant) => {
       const { explore } = await mutated(mutant);
-      const violation = await exploreKinds[mutant.kind ?? 'order'](explore, { departuresMax: 2 }).then(
+      const violation = await exploreKinds[mutant.kind ?? 'order'](explore, {
+        departuresMax: 2,
+        ...(mutant.continueAfter === undefined ? {} : { continueAfter: mutant.continueAfter }),
+      }).then(
         () => undefined,
         (error: unknown) => error as SagaViolation,
       );
@@ -60,16 +68,31 @@ describe('the explorer finds', () => {
         wrong: mutant.wrong,
         invariant: violation!.invariant,
         schedules: violation!.schedules,
+        story: violation!.message,
       });
     },
     TIMEOUT_MS,
   );
 });
 
-test('the table of what found them is as the documentation has it (`vitest -u` writes it)', async () => {
+test('the page on the engine has the table of what found them, and the story of one (`vitest -u` writes both)', async () => {
   const rows = found.map(
     ({ name, wrong, invariant, schedules }) => `| \`${name}\` | ${wrong} | ${invariant} | ${schedules} |`,
   );
   const head = ['| mutant | what it does wrong | found by | in schedule |', '| --- | --- | --- | ---: |'];
-  await expect([...head, ...rows, ''].join('\n')).toMatchFileSnapshot('../../docs/saga-mutants.md');
+  const told = found.find(({ name }) => name === TOLD);
+  const page = [
+    { name: 'mutants', text: [...head, ...rows].join('\n') },
+    { name: 'story', text: `\`\`\`text\n${told?.story}\n\`\`\`` },
+  ].reduce(withSection, readFileSync(PAGE, 'utf8'));
+  const config = await resolveConfig(PAGE);
+  await expect(await format(page, { ...config, filepath: PAGE })).toMatchFileSnapshot(PAGE);
 });
+
+/** The page with this text between the section's markers. */
+function withSection(page: string, { name, text }: { name: string; text: string }): string {
+  const [begin, end] = [`<!-- ${name}: written by the run -->`, `<!-- /${name} -->`];
+  const [before, after] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
+  if (before < begin.length || after < before) throw new Error(`${PAGE} has no "${begin}" … "${end}"`);
+  return `${page.slice(0, before)}\n\n${text}\n\n${page.slice(after)}`;
+}

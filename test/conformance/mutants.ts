@@ -17,12 +17,15 @@ export interface Mutant {
   readonly patches: readonly Patch[];
   /** The kind it shows in; `order` by default. */
   readonly kind?: ExploredKind;
+  /** It shows where a saga goes on in a new run after so many steps. */
+  readonly continueAfter?: number;
 }
 
 const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
 const JOURNAL = 'interpreter/journal.ts';
 const STEP = 'interpreter/step.ts';
 const FATE = 'interpreter/fate.ts';
+const RECALL = 'interpreter/recall.ts';
 const LEDGER = 'memory/ledger.ts';
 const VERDICT = 'attempt/verdict.ts';
 
@@ -379,5 +382,36 @@ export const mutants: readonly Mutant[] = [
         `if (row.undoAttempt < 0) {`,
       ),
     ],
+  },
+  {
+    name: 'continuedForgets',
+    wrong: 'What was done before a saga went on in a new run is not undone in it.',
+    continueAfter: 1,
+    patches: [patch(RECALL, '...recorded.filter(', '...(isForward ? recorded : []).filter(')],
+  },
+  {
+    name: 'continuedInFlight',
+    wrong: 'A saga goes on in a new run while steps are in the air.',
+    continueAfter: 2,
+    patches: [
+      patch(
+        'interpreter/interpreter.ts',
+        'if (run.isBusy) await quiet(run);',
+        'if (run.isBusy && !run.handover.isUnderWay) await quiet(run);',
+      ),
+      patch('interpreter/for-each.ts', 'failures.push(error);', 'throw error;'),
+    ],
+  },
+  {
+    name: 'continuedRevived',
+    wrong: 'A saga that is to go back goes forward again in a new run.',
+    continueAfter: 1,
+    patches: [patch(FATE, '...(this.doom ? { cause: this.doom } : {}),', '')],
+  },
+  {
+    name: 'continuedReversed',
+    wrong: 'The steps of the runs before are undone before those of the last, in the order of their names.',
+    continueAfter: 2,
+    patches: [patch(RECALL, '.sort((a, b) => a.seq - b.seq)', '.sort((a, b) => (a.name < b.name ? -1 : 1))')],
   },
 ];

@@ -26,6 +26,8 @@ export interface Scenario {
   readonly count?: number;
   /** `skipping` where the saga waits for long; `dev`, a real server, by default. */
   readonly server?: 'dev' | 'skipping';
+  /** On Temporal; the kind's own where it is left out. */
+  readonly deadlineMs?: number;
   readonly scripts?: (world: ScenarioWorld) => Scripts;
   /** Cancelled while this attempt waits, for a worker or for its time; in memory for half a minute. */
   readonly cancelsWaiting?: { readonly step: string; readonly attempt: number };

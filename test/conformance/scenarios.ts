@@ -622,3 +622,33 @@ const keyless: readonly Scenario[] = [
 ];
 
 export const scenarios: readonly Scenario[] = [...straight, ...decided, ...keyless];
+
+/** Far enough for the steps before, on a busy machine. */
+const SOON = { server: 'dev', deadlineMs: 12_000 } as const;
+const LONG = { order: 'longOrder', snapshot: 'longSnapshot', errand: 'longErrand' } as const;
+
+/** Those in which a saga that goes on in new runs has most to hand over, with the scenario whose story they tell. */
+export const longScenarios: readonly {
+  readonly name: string;
+  readonly long: Scenario;
+  readonly plain: Scenario;
+}[] = [
+  'runs a group wider than its concurrency',
+  'undoes all in reverse when the pivot is rejected',
+  'finds a pivot whose answer was lost',
+  'defers without spending an attempt',
+  'latches a cancel in the pivot, and honours it when it is rejected',
+  'takes a cancel while compensating for nothing new',
+  'goes back at its deadline',
+  'starts the block over when its holder is lost',
+  'goes on as a person decides',
+  'is cancelled while it sleeps',
+  'corrects one member of a group',
+  'parks the members of a group one after the other',
+  'leaves over what a person gives up undoing',
+].map((name) => {
+  const plain = scenarios.find((scenario) => scenario.name === name)!;
+  const kind = LONG[plain.kind as keyof typeof LONG];
+  // On the server that skips time whatever comes after a job in several runs may hang: a real one, and a deadline soon.
+  return { name, plain, long: { ...plain, kind, ...(plain.server ? SOON : {}) } };
+});

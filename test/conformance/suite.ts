@@ -9,9 +9,10 @@ import {
   type Scripts,
   type World,
 } from './fakes.js';
-import { errand, order, snapshot, stall } from './kinds.js';
+import { errand, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
 
-export type KindName = 'order' | 'snapshot' | 'errand' | 'stall';
+export type KindName =
+  'order' | 'snapshot' | 'errand' | 'stall' | 'longOrder' | 'longSnapshot' | 'longErrand';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -22,5 +23,8 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   order: { definition: order, implement: implementOrder },
   snapshot: { definition: snapshot, implement: implementSnapshot },
   errand: { definition: errand, implement: implementErrand },
+  longOrder: { definition: longOrder, implement: implementOrder },
+  longSnapshot: { definition: longSnapshot, implement: implementSnapshot },
+  longErrand: { definition: longErrand, implement: implementErrand },
   stall: { definition: stall, implement: implementStall },
 };

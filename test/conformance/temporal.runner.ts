@@ -42,6 +42,8 @@ export interface Server {
 export interface TemporalStory {
   readonly story: Story;
   readonly workflowStatus: string;
+  /** It went on in a run of its own at least once. */
+  readonly isContinued: boolean;
 }
 
 export interface TemporalRunner {
@@ -116,7 +118,9 @@ export async function createTemporalRunner(
         observe: (event) => trace.push(event),
       };
       jobs.set(jobId, handlersOf(scenario, outer, world));
-      const deadlineAt = new Date((await server.now()) + definition.deadlineMs).toISOString();
+      const deadlineAt = new Date(
+        (await server.now()) + (scenario.deadlineMs ?? definition.deadlineMs),
+      ).toISOString();
       const start: SagaStart = { jobId, tenantId: randomUUID(), kind: definition.kind, deadlineAt };
       const handle = await server.client.workflow.start(definition.workflowType, {
         workflowId: jobId,
@@ -133,8 +137,11 @@ export async function createTemporalRunner(
       }
       const state = await settle(server, handle, { decisions: [...(scenario.decisions ?? [])], values });
       const { status } = await handle.describe();
+      const { events } = await handle.fetchHistory();
+      const before = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId;
       if (status.name === 'RUNNING') await handle.terminate('The scenario is over');
-      return { story: tell({ end: ledger.end, state, trace, ledger, world }), workflowStatus: status.name };
+      const story = tell({ end: ledger.end, state, trace, ledger, world });
+      return { story, workflowStatus: status.name, isContinued: Boolean(before) };
     },
     async close() {
       for (const worker of workers) worker.shutdown();

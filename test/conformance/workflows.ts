@@ -1,8 +1,12 @@
 /** What the conformance suite's workflow workers host. */
 import { bindWorkflow } from '../../libs/saga/temporal/workflow.js';
-import { errand, order, snapshot, stall } from './kinds.js';
+import { errand, FEW_EVENTS, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
 
 export const testOrder = bindWorkflow(order);
 export const testSnapshot = bindWorkflow(snapshot);
 export const testErrand = bindWorkflow(errand);
 export const testStall = bindWorkflow(stall);
+
+export const testOrderLong = bindWorkflow(longOrder, FEW_EVENTS);
+export const testSnapshotLong = bindWorkflow(longSnapshot, FEW_EVENTS);
+export const testErrandLong = bindWorkflow(longErrand, FEW_EVENTS);

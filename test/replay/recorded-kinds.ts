@@ -8,7 +8,7 @@ import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
-import { errand, order, snapshot } from '../conformance/kinds.js';
+import { errand, longOrder, order, snapshot } from '../conformance/kinds.js';
 import { tripBook } from '../docs/trip-book.job.js';
 import * as decided from './decided-shapes.js';
 import { errandShapes } from './errand-shapes.js';
@@ -190,6 +190,25 @@ const theOrder = recorded(
   },
 );
 
+const theLongOrder = recorded(
+  longOrder,
+  ({ count }) => ({
+    check: () => ({ count }),
+    reserve: () => ({ id: 'reserved' }),
+    pack: ({ box }) => ({ id: `box ${box}` }),
+    charge: () => ({ id: 'charged' }),
+  }),
+  {
+    isSealed: false,
+    shapes: [
+      shapes.toBeContinued,
+      shapes.continued,
+      shapes.continuedBack('charge'),
+      { ...shapes.parkedInDoubt('charge', 'findCharge'), name: 'continued-parked' },
+    ],
+  },
+);
+
 const theSnapshot = recorded(
   snapshot,
   () => ({
@@ -267,6 +286,7 @@ export const recordedKinds: readonly RecordedKind[] = [
   theWebhookFanout,
   theWebhookResend,
   theOrder,
+  theLongOrder,
   theSnapshot,
   theErrand,
   thePatched,

@@ -83,7 +83,7 @@ export async function createRecorder(
       await jobs.start(client, { ...shape, kind, jobId, scripts, valueOf: (id) => values.get(id) });
       try {
         await reachEnd(handle, shape, control);
-        const history = JSON.parse(historyToJSON(await handle.fetchHistory())) as StoredHistory;
+        const history = await historyOf(client, jobId, shape.run);
         return asOf(kind.definition.workflowType, normalised(history));
       } catch (error) {
         throw new Error(`${kind.definition.kind} ${shape.name}: ${String(error)}`, { cause: error });
@@ -96,6 +96,15 @@ export async function createRecorder(
       await running;
     },
   };
+}
+
+/** Of the job's last run, or of its first. */
+async function historyOf(client: Client, jobId: string, run: Shape['run']): Promise<StoredHistory> {
+  const last = await client.workflow.getHandle(jobId).fetchHistory();
+  if (run === undefined) return JSON.parse(historyToJSON(last)) as StoredHistory;
+  const { firstExecutionRunId } = last.events![0]!.workflowExecutionStartedEventAttributes!;
+  const first = client.workflow.getHandle(jobId, firstExecutionRunId!);
+  return JSON.parse(historyToJSON(await first.fetchHistory())) as StoredHistory;
 }
 
 /** Waits until the job is where its shape says. */

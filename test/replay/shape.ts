@@ -40,6 +40,8 @@ export interface Shape {
   readonly scripts?: (control: Control) => Scripts;
   /** What is done of its parks, in their order; nothing of one that ends by itself. */
   readonly whenParked?: readonly Answer[];
+  /** Of a job that goes on in new runs, the first of them; the last where it is left out. */
+  readonly run?: 'first';
   /** Recorded in the kind's place. */
   readonly copy?: Copy;
 }

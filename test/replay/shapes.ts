@@ -307,3 +307,25 @@ export const counted = (name: string, what: string, input: object): Shape => ({
   ends: 'SUCCEEDED',
   input,
 });
+
+/** The job goes on in new runs; its first one ends with that. */
+export const toBeContinued: Shape = {
+  ...straight,
+  name: 'to-be-continued',
+  what: 'The history grows long, and the job goes on in a new run.',
+  run: 'first',
+};
+
+/** The job goes on in new runs; its last one begins by reading back what those before did. */
+export const continued: Shape = {
+  ...straight,
+  name: 'continued',
+  what: 'The last of several runs: it reads back what those before did, and goes on from there.',
+};
+
+/** The job goes on in new runs while it goes back. */
+export const continuedBack = (step: string): Shape => ({
+  ...compensated(step),
+  name: 'continued-back',
+  what: `${step} is rejected, and the job goes on in new runs while it undoes what was done.`,
+});

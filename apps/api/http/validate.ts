@@ -1,4 +1,4 @@
-/** zod's findings as field errors with JSON pointers. */
+/** zod's findings as field errors with JSON pointers, in words for whoever sent the value. */
 import type { z } from 'zod';
 import type { FieldError } from '../problems/problem.js';
 import { FIELD_ERRORS_MAX } from './limits.js';
@@ -9,9 +9,36 @@ export type Checked<T> =
 
 /** Checks a value against a schema; pointers start with `prefix`. */
 export function check<S extends z.ZodType>(schema: S, value: unknown, prefix = ''): Checked<z.output<S>> {
-  const parsed = schema.safeParse(value, { reportInput: false });
+  const parsed = schema.safeParse(value, { reportInput: false, error: wordingOf });
   if (parsed.success) return { ok: true, value: parsed.data };
   return { ok: false, errors: parsed.error.issues.flatMap((issue) => toFieldErrors(issue, prefix)) };
+}
+
+/** Where zod's own words would mislead: of what is missing, of whole numbers, of alternatives. Undefined leaves them. */
+function wordingOf(issue: z.core.$ZodRawIssue): string | undefined {
+  const expected = expectationOf(issue);
+  if (expected === undefined) return undefined;
+  if (issue.input === undefined) return `missing: expected ${expected}`;
+  // What came is of the right type, and its value is not: zod would say "expected int, received number".
+  if (issue.code === 'invalid_type' && !(issue.expected in TYPE_NAMES)) return undefined;
+  return `expected ${expected}`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = { int: 'a whole number', record: 'object' };
+
+function expectationOf(issue: z.core.$ZodRawIssue | z.core.$ZodIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return TYPE_NAMES[issue.expected] ?? issue.expected;
+    case 'invalid_value':
+      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'invalid_union': {
+      const alternatives = issue.errors.flat().flatMap((error) => expectationOf(error) ?? []);
+      return alternatives.length === 0 ? undefined : [...new Set(alternatives)].join(' or ');
+    }
+    default:
+      return undefined;
+  }
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {

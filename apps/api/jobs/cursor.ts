@@ -1,4 +1,5 @@
-/** Page cursors: opaque to clients, the last item's id to us. */
+/** Pages of a list, and their cursors: opaque to clients, the last item's id to us. */
+import type { FastifyReply } from 'fastify';
 import { validate as isUuid } from 'uuid';
 import { Problem } from '../problems/problem.js';
 
@@ -8,7 +9,7 @@ export const DEAD_LETTER_CURSOR = 'd1:';
 export const ENDPOINT_CURSOR = 'w1:';
 type Prefix = typeof JOB_CURSOR | typeof DEAD_LETTER_CURSOR | typeof ENDPOINT_CURSOR;
 
-export function toCursor(lastId: string, prefix: Prefix = JOB_CURSOR): string {
+function toCursor(lastId: string, prefix: Prefix = JOB_CURSOR): string {
   return Buffer.from(prefix + lastId).toString('base64url');
 }
 
@@ -20,4 +21,30 @@ export function readCursor(cursor: string, prefix: Prefix = JOB_CURSOR): string 
   throw new Problem('validation_failed', 'The cursor is not one of ours.', {
     errors: [{ pointer: '/cursor', detail: 'take the next page’s URL from the Link header as it is' }],
   });
+}
+
+/** Where a page was asked for. */
+export interface PageQuery {
+  /** The list's address, without a query. */
+  readonly url: string;
+  readonly query: Readonly<Record<string, string | number | undefined>>;
+  readonly limit: number;
+}
+
+/** The page of what was read, which is one more than `limit` where a page follows: that one's address is in the `Link` header. */
+export function pageOf<T extends { readonly id: string }>(
+  reply: FastifyReply,
+  found: readonly T[],
+  { url, query, limit }: PageQuery,
+  prefix: Prefix = JOB_CURSOR,
+): T[] {
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  if (found.length > limit && last) {
+    const next = new URLSearchParams();
+    for (const [name, value] of Object.entries({ ...query, cursor: toCursor(last.id, prefix) }))
+      if (value !== undefined) next.set(name, String(value));
+    reply.header('link', `<${url}?${next.toString()}>; rel="next"`);
+  }
+  return page;
 }

@@ -19,11 +19,16 @@ export function latestEffects(effects: readonly EffectRecord[]): EffectRecord[] 
   return [...latest.values()];
 }
 
-/** `highWater` is the percentage readers saw last; `message` is the saga's own. */
+/** `highWater` is the percentage readers saw last; `waitsFor` tells why the job stands still; `message` is the saga's own. */
 export function progressOf(
   record: JobRecord,
   definition: AnyJobDefinition | undefined,
-  options: { readonly highWater: number; readonly message: string | undefined; readonly now: Date },
+  options: {
+    readonly highWater: number;
+    readonly waitsFor: string | undefined;
+    readonly message: string | undefined;
+    readonly now: Date;
+  },
 ): Progress {
   const rows = latestEffects(record.effects);
   const standing = rows.filter((row) => row.state !== 'undone' && row.progress !== null);
@@ -37,7 +42,7 @@ export function progressOf(
       { done, total, unit, ratio: ratioOfSteps(rows, definition) },
       options.highWater,
     ),
-    message: messageOf(rows, options.message),
+    message: options.waitsFor ?? lastSaidOf(rows) ?? options.message ?? null,
     done,
     total,
     unit,
@@ -82,11 +87,11 @@ function percentOf(
   return Math.max(percent, highWater);
 }
 
-function messageOf(rows: readonly EffectRecord[], ofSaga: string | undefined): string | null {
+function lastSaidOf(rows: readonly EffectRecord[]): string | undefined {
   const speaking = rows
     .filter((row) => row.state === 'claimed' && row.progress?.message !== undefined)
     .sort((a, b) => Date.parse(a.updatedAt) - Date.parse(b.updatedAt));
-  return speaking.at(-1)?.progress?.message ?? ofSaga ?? null;
+  return speaking.at(-1)?.progress?.message;
 }
 
 /** The average since the first of the steps that do the work began; the plan's own time does not count. */

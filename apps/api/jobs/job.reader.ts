@@ -10,6 +10,7 @@ import {
   type JobRecord,
 } from '../../../libs/store/jobs.store.js';
 import { ApiResources } from '../api.resources.js';
+import { QueuePolls } from '../engine/queue-polls.js';
 import { StateQueries, type Answered } from '../engine/state-queries.js';
 import { isTerminal, type Job } from './job.schema.js';
 import {
@@ -33,6 +34,8 @@ export interface Reading {
 /** Rivals that may record another view between our read and ours, before we settle for the last revision read. */
 const OBSERVE_TRIES_MAX = 4;
 const OBSERVERS_AT_ONCE = 8;
+/** A job that has not begun by then may wait for a worker that is not there. */
+const BEGINS_WITHIN_MS = 5_000;
 
 @Injectable()
 export class JobReader {
@@ -42,6 +45,7 @@ export class JobReader {
   constructor(
     private readonly resources: ApiResources,
     private readonly queries: StateQueries,
+    private readonly polls: QueuePolls,
   ) {}
 
   /** One job, as fresh as it can be had; undefined where this tenant has none of that id. */
@@ -103,11 +107,13 @@ export class JobReader {
 
   private async settle(first: JobRecord, answered: Answered | undefined): Promise<Reading> {
     let record = first;
+    const unpolled = await this.unpolledQueuesOf(record);
     for (let tries = 1; ; tries += 1) {
-      const sight = sightOf(record, answered, this.contextOf(record.kind, await this.resultOf(record)));
+      const context = { ...this.contextOf(record.kind, await this.resultOf(record)), unpolled };
+      const sight = sightOf(record, answered, context);
       const hash = hashOf(sight);
       // Nobody has seen more than what acceptance answered; nothing has happened since.
-      const untouched = record.viewHash === null && record.status === 'PENDING';
+      const untouched = record.viewHash === null && record.status === 'PENDING' && unpolled.length === 0;
       if (untouched || record.viewHash?.equals(hash) || tries > OBSERVE_TRIES_MAX) {
         return { record, job: toJob(sight, record.revision) };
       }
@@ -119,6 +125,13 @@ export class JobReader {
       if (revision !== undefined) return { record, job: toJob(sight, revision) };
       record = (await readJob(this.resources.database, record.tenantId, record.id)) ?? record;
     }
+  }
+
+  /** Those a job that does not begin may wait for. */
+  private async unpolledQueuesOf({ kind, status, createdAt }: JobRecord): Promise<readonly string[]> {
+    const definition = this.resources.definitions.get(kind);
+    const isWaiting = status === 'PENDING' && Date.now() - createdAt.getTime() > BEGINS_WITHIN_MS;
+    return isWaiting && definition ? this.polls.unpolledOf(definition) : [];
   }
 
   /** The opened result; null where there is none, or where the tenant's key was destroyed and nobody can read it. */
@@ -144,6 +157,7 @@ export class JobReader {
       publicUrl: settings.publicUrl,
       temporal: settings.temporal,
       result,
+      unpolled: [],
       now: new Date(),
     };
   }

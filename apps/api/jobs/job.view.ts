@@ -18,6 +18,8 @@ export interface ViewContext {
   readonly temporal: { readonly uiUrl: string | undefined; readonly namespace: string };
   /** The opened result, where there is one. */
   readonly result: unknown;
+  /** Task queues of the kind that no worker polls; asked for only where the job does not begin. */
+  readonly unpolled: readonly string[];
   readonly now: Date;
 }
 
@@ -37,6 +39,7 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     phase,
     progress: progressOf({ ...record, phase }, context.definition, {
       highWater: last?.percent ?? 0,
+      waitsFor: waitsFor(record, context),
       message: state?.message,
       now: context.now,
     }),
@@ -141,6 +144,19 @@ function phaseOf(
   return record.phase === 'done' ? 'forward' : record.phase;
 }
 
+/** What a job that stands still waits for, in a sentence; undefined where it does not stand still. */
+function waitsFor(record: JobRecord, { definition, unpolled }: ViewContext): string | undefined {
+  const { park, status } = record;
+  if (status === 'PENDING' && unpolled.length > 0)
+    return `Waits for a worker: nobody polls ${unpolled.join(', ')}`;
+  if (!park || isTerminal(record)) return undefined;
+  const declared = (definition?.steps ?? {}) as Readonly<Record<string, AnyStep>>;
+  const question = declared[park.step]?.kind === 'decision' ? declared[park.step]?.summary : undefined;
+  const step = `${park.undo ? 'undo of ' : ''}${park.step}${park.item === null ? '' : ` ${park.item}`}`;
+  const doubt = park.doubt ? '; nobody can tell whether it happened' : '';
+  return `Waits for a person since ${toIso(park.since)}: ${question ?? `park ${park.number}, ${step}${doubt}`}`;
+}
+
 /** In the definition's order; steps not begun are shown as waiting for as long as they may still run. */
 function stepsOf(
   record: JobRecord,
@@ -152,9 +168,9 @@ function stepsOf(
   const declared = (definition?.steps ?? {}) as Readonly<Record<string, AnyStep>>;
   const names = new Set([...Object.keys(declared), ...effects.keys(), ...said.keys()]);
   return [...names].flatMap((name): StepView[] => {
-    const rows = effects.get(name) ?? [];
-    const words = said.get(name) ?? [];
-    const items = new Set([...rows.map((row) => row.item), ...words.map((word) => word.item ?? NO_ITEM)]);
+    const rows = new Map(effects.get(name)?.map((row) => [row.item, row]));
+    const words = new Map(said.get(name)?.map((word) => [word.item ?? NO_ITEM, word]));
+    const items = new Set([...rows.keys(), ...words.keys()]);
     if (items.size === 0) {
       const step = declared[name];
       return step && !isTerminal(record) ? [{ name, kind: step.kind, status: 'waiting', attempt: 0 }] : [];
@@ -162,8 +178,8 @@ function stepsOf(
     return [...items]
       .sort((a, b) => a - b)
       .map((item) => {
-        const row = rows.find((candidate) => candidate.item === item);
-        const word = words.find((candidate) => (candidate.item ?? NO_ITEM) === item);
+        const row = rows.get(item);
+        const word = words.get(item);
         const kind = row?.kind ?? declared[name]?.kind ?? 'readOnly';
         return toStepView({ name, item, kind }, row, word?.status, record);
       });

@@ -10,7 +10,7 @@ import { ZodPipe } from '../http/zod.pipe.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem, toProblemDocument } from '../problems/problem.js';
 import { pathOf } from '../problems/problem.filter.js';
-import { readCursor, toCursor } from './cursor.js';
+import { pageOf, readCursor } from './cursor.js';
 import { matchesEtag, readIdempotencyKey, readWait } from './headers.js';
 import { JobAcceptor, type Answer, type Submitter } from './job.acceptor.js';
 import { LIMIT_DEFAULT, ListQuery, NoQuery, type ListParameters } from './job-requests.schema.js';
@@ -99,14 +99,9 @@ export class JobsController {
       before: cursor === undefined ? undefined : readCursor(cursor),
       limit: limit + 1,
     });
-    const page = items.slice(0, limit);
-    const last = page.at(-1);
-    if (items.length > limit && last) {
-      const next = new URLSearchParams({ ...toStrings(query), cursor: toCursor(last.id) });
-      reply.header('link', `<${this.resources.settings.publicUrl}/jobs?${next.toString()}>; rel="next"`);
-    }
     reply.header('cache-control', 'no-store');
-    return { items: page };
+    const url = `${this.resources.settings.publicUrl}/jobs`;
+    return { items: pageOf(reply, items, { url, query, limit }) };
   }
 
   @Get('jobs/:id')
@@ -223,13 +218,4 @@ export function setRetryAfter(reply: FastifyReply, job: Job): void {
 export function retryAfterSeconds(job: Job): number {
   const share = Math.ceil((job.progress.etaSeconds ?? 0) / ETA_SHARE);
   return Math.min(Math.max(share, RETRY_AFTER_LEAST_SECONDS), RETRY_AFTER_MOST_SECONDS);
-}
-
-/** A query as it was, for the next page's link. */
-export function toStrings(
-  query: Readonly<Record<string, string | number | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
-  );
 }

@@ -149,15 +149,23 @@ function withOnDuplicate(definition: AnyJobDefinition): JsonSchema {
 
 const text = { type: 'string' };
 const nullableText = { type: ['string', 'null'] };
+const listOf = (items: JsonSchema): JsonSchema => ({ type: 'array', items });
+
+/** An object with these fields and no others; `optional` ones may be missing. */
+function exact(fields: JsonSchema, optional: JsonSchema = {}): JsonSchema {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    required: Object.keys(fields),
+    properties: { ...fields, ...optional },
+  };
+}
 
 /** What no zod schema of ours describes. */
 function writtenSchemas(): Schemas {
   return {
-    Problem: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId'],
-      properties: {
+    Problem: exact(
+      {
         type: { type: 'string', format: 'uri' },
         title: text,
         status: { type: 'integer', minimum: 400, maximum: 599 },
@@ -165,114 +173,54 @@ function writtenSchemas(): Schemas {
         instance: text,
         code: { enum: Object.keys(problemTable) },
         traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' },
-        errors: {
-          type: 'array',
-          items: {
-            type: 'object',
-            additionalProperties: false,
-            required: ['pointer', 'detail'],
-            properties: { pointer: { type: 'string', description: 'RFC 6901' }, detail: text },
-          },
-        },
+      },
+      {
+        errors: listOf(exact({ pointer: { type: 'string', description: 'RFC 6901' }, detail: text })),
         jobId: { type: 'string', format: 'uuid', description: 'The job that is in the way.' },
-        possible: {
-          type: 'array',
-          items: text,
-          description: 'Of a decision that is not possible: those that are.',
-        },
+        possible: { ...listOf(text), description: 'Of a decision that is not possible: those that are.' },
       },
-    },
-    ProblemKind: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['code', 'status', 'title', 'advice'],
-      properties: { code: text, status: { type: 'integer' }, title: text, advice: text },
-    },
-    Batch: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['jobs'],
-      properties: {
-        jobs: { type: 'array', minItems: 1, maxItems: 1_000, items: { $ref: `${REF}Submission` } },
-      },
-    },
-    BatchAnswer: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['items'],
-      properties: {
-        items: {
-          type: 'array',
-          items: {
-            oneOf: [
-              {
-                type: 'object',
-                additionalProperties: false,
-                required: ['status', 'job'],
-                properties: { status: { enum: [200, 202] }, job: { $ref: `${REF}Job` } },
-              },
-              {
-                type: 'object',
-                additionalProperties: false,
-                required: ['status', 'problem'],
-                properties: { status: { type: 'integer' }, problem: { $ref: `${REF}Problem` } },
-              },
-            ],
-          },
-        },
-      },
-    },
-    KindPage: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['items'],
-      properties: {
-        items: {
-          type: 'array',
-          items: {
+    ),
+    ProblemKind: exact({ code: text, status: { type: 'integer' }, title: text, advice: text }),
+    Batch: exact({ jobs: { ...listOf({ $ref: `${REF}Submission` }), minItems: 1, maxItems: 1_000 } }),
+    BatchAnswer: exact({
+      items: listOf({
+        oneOf: [
+          exact({ status: { enum: [200, 202] }, job: { $ref: `${REF}Job` } }),
+          exact({ status: { type: 'integer' }, problem: { $ref: `${REF}Problem` } }),
+        ],
+      }),
+    }),
+    KindPage: exact({
+      items: listOf(
+        exact({
+          kind: text,
+          summary: text,
+          links: {
             type: 'object',
-            additionalProperties: false,
-            required: ['kind', 'summary', 'links'],
-            properties: {
-              kind: text,
-              summary: text,
-              links: {
-                type: 'object',
-                required: ['self'],
-                properties: { self: { type: 'string', format: 'uri' } },
-              },
-            },
+            required: ['self'],
+            properties: { self: { type: 'string', format: 'uri' } },
           },
-        },
-      },
-    },
+        }),
+      ),
+    }),
     Kind: kindSchema(),
     CodecPayloads: {
       type: 'object',
       required: ['payloads'],
       properties: {
-        payloads: {
-          type: 'array',
-          // As protobuf's JSON has it: null is the same as nothing.
-          items: {
-            type: 'object',
-            properties: { metadata: { type: ['object', 'null'] }, data: nullableText },
-          },
-        },
+        // As protobuf's JSON has it: null is the same as nothing.
+        payloads: listOf({
+          type: 'object',
+          properties: { metadata: { type: ['object', 'null'] }, data: nullableText },
+        }),
       },
     },
-    Health: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['status'],
-      properties: { status: { const: 'ok' } },
-    },
-    Readiness: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['status', 'database', 'engine'],
-      properties: { status: { const: 'ready' }, database: { const: 'up' }, engine: { enum: ['up', 'down'] } },
-    },
+    Health: exact({ status: { const: 'ok' } }),
+    Readiness: exact({
+      status: { const: 'ready' },
+      database: { const: 'up' },
+      engine: { enum: ['up', 'down'] },
+    }),
   };
 }
 
@@ -297,6 +245,10 @@ function kindSchema(): JsonSchema {
     undo: nullableText,
     undoRetry: retry,
     probe: nullableText,
+    onFailure: {
+      ...listOf(exact({ when: text, then: text })),
+      description: 'What happens when it fails, for people.',
+    },
   };
   const kind = {
     kind: text,
@@ -318,11 +270,8 @@ function kindSchema(): JsonSchema {
     input: { type: 'object', description: 'JSON Schema, draft 2020-12.' },
     result: { type: 'object', description: 'JSON Schema, draft 2020-12.' },
     example: {},
-    steps: {
-      type: 'array',
-      items: { type: 'object', additionalProperties: false, required: Object.keys(step), properties: step },
-    },
+    steps: listOf(exact(step)),
     diagram: { type: 'string', description: 'Mermaid.' },
   };
-  return { type: 'object', additionalProperties: false, required: Object.keys(kind), properties: kind };
+  return exact(kind);
 }

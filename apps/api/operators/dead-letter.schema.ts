@@ -1,7 +1,7 @@
 /** Dead letters and decisions, as operators send and see them. The schemas are the OpenAPI document's too. */
 import { z } from 'zod';
 import { ListQuery, Text } from '../jobs/job-requests.schema.js';
-import { Job, StepError } from '../jobs/job.schema.js';
+import { Job, JobError, StepError } from '../jobs/job.schema.js';
 
 const REASON_LENGTH_MAX = 500;
 const NAME_LENGTH_MAX = 255;
@@ -21,8 +21,10 @@ export const DecisionBody = z.strictObject({
 export type DecisionBody = z.output<typeof DecisionBody>;
 
 export const DeadLetterQuery = z.strictObject({
+  job: z.uuid().optional().describe('The parks of one job.'),
   kind: Text.min(1).max(NAME_LENGTH_MAX).optional(),
   step: Text.min(1).max(NAME_LENGTH_MAX).optional(),
+  code: Text.min(1).max(NAME_LENGTH_MAX).optional().describe('Of the last error.'),
   status: z.enum(['open', 'closed']).optional().describe('`open`: the job still waits there.'),
   cursor: ListQuery.shape.cursor,
   limit: ListQuery.shape.limit,
@@ -55,6 +57,8 @@ export const DeadLetter = z.strictObject({
   kind: z.string(),
   key: z.string().nullable(),
   jobStatus: Job.shape.status,
+  jobPhase: Job.shape.phase,
+  jobError: JobError.nullable().describe('Why the job failed, once it has ended.'),
   step: z.string(),
   item: z.int().optional(),
   stepKind: z.string().nullable().describe('Null where this release does not know the kind.'),
@@ -78,8 +82,13 @@ export const DeadLetter = z.strictObject({
   waitingSince: Time,
   until: Time.optional().describe('Of a wait by design: when the declared default counts.'),
   actingUntil: Time.optional().describe('Until when an attempt that has not reported may still act.'),
+  ledgerState: z
+    .enum(['claimed', 'done', 'undoing', 'undone', 'kept'])
+    .nullable()
+    .describe('What the ledger says of the step now; null where it never began.'),
   closedAt: Time.optional(),
-  decision: DecisionView.nullable(),
+  decision: DecisionView.nullable().describe('The one that stands, or the last that came to nothing.'),
+  refused: z.array(DecisionView).describe('Those that came to nothing before, the oldest first.'),
   links: z.strictObject({ self: z.url(), decisions: z.url(), job: z.url(), temporal: z.url().optional() }),
 });
 export type DeadLetter = z.output<typeof DeadLetter>;

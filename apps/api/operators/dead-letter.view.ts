@@ -2,7 +2,11 @@
 import { isElsewhere, type AnyJobDefinition, type Step } from '../../../libs/saga/define.js';
 import { outputSchemaOf } from '../../../libs/saga/describe.js';
 import { effectKeyOf, itemOf } from '../../../libs/saga/protocol.js';
-import type { DeadLetterRecord, DecisionRecord } from '../../../libs/store/dead-letters.store.js';
+import {
+  decisionOf,
+  type DeadLetterRecord,
+  type DecisionRecord,
+} from '../../../libs/store/dead-letters.store.js';
 import { linksOf, type LinkContext } from '../jobs/job.view.js';
 import type { DeadLetter } from './dead-letter.schema.js';
 
@@ -27,8 +31,8 @@ export function stepOf(letter: DeadLetterRecord, definition: AnyJobDefinition | 
 }
 
 /** Whether a decision is awaited: the park is not over, and none stands. */
-export function isUndecided({ closedAt, decision }: DeadLetterRecord): boolean {
-  return closedAt === null && (decision === null || decision.outcome === 'refused');
+export function isUndecided(letter: DeadLetterRecord): boolean {
+  return letter.closedAt === null && (decisionOf(letter)?.outcome ?? 'refused') === 'refused';
 }
 
 export function viewOf(
@@ -39,6 +43,7 @@ export function viewOf(
   const step = stepOf(letter, definition);
   const self = `${context.publicUrl}/dead-letters/${letter.id}`;
   const job = linksOf(letter.jobId, context);
+  const decision = decisionOf(letter);
   return {
     id: letter.id,
     status: letter.closedAt === null ? 'open' : 'closed',
@@ -47,6 +52,8 @@ export function viewOf(
     kind: letter.kind,
     key: letter.key,
     jobStatus: letter.status,
+    jobPhase: letter.phase,
+    jobError: letter.error as DeadLetter['jobError'],
     step: letter.step,
     ...(letter.item === null ? {} : { item: letter.item }),
     stepKind: step?.kind ?? null,
@@ -72,7 +79,9 @@ export function viewOf(
       ? { actingUntil: letter.actingUntil.toISOString() }
       : {}),
     ...(letter.closedAt ? { closedAt: letter.closedAt.toISOString() } : {}),
-    decision: letter.decision && decisionViewOf(letter.decision),
+    ledgerState: letter.ledgerState,
+    decision: decision ? decisionViewOf(decision) : null,
+    refused: letter.decisions.slice(0, -1).map(decisionViewOf),
     links: {
       self,
       decisions: `${self}/decisions`,

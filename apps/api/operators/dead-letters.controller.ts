@@ -14,11 +14,11 @@ import { Door } from '../http/door.decorator.js';
 import { actorOf, bodyOf } from '../http/request.js';
 import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { DEAD_LETTER_CURSOR, readCursor, toCursor } from '../jobs/cursor.js';
+import { DEAD_LETTER_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
 import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
 import { JobReader } from '../jobs/job.reader.js';
 import type { Job } from '../jobs/job.schema.js';
-import { mustFind, setRetryAfter, toStrings } from '../jobs/jobs.controller.js';
+import { mustFind, setRetryAfter } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem, type FieldError } from '../problems/problem.js';
 import {
@@ -52,17 +52,9 @@ export class DeadLettersController {
       before: cursor === undefined ? undefined : readCursor(cursor, DEAD_LETTER_CURSOR),
       limit: limit + 1,
     });
-    const page = letters.slice(0, limit);
-    const last = page.at(-1);
-    if (letters.length > limit && last) {
-      const next = new URLSearchParams({
-        ...toStrings(query),
-        cursor: toCursor(last.id, DEAD_LETTER_CURSOR),
-      });
-      const { publicUrl } = this.resources.settings;
-      reply.header('link', `<${publicUrl}/dead-letters?${next.toString()}>; rel="next"`);
-    }
     reply.header('cache-control', 'no-store');
+    const url = `${this.resources.settings.publicUrl}/dead-letters`;
+    const page = pageOf(reply, letters, { url, query, limit }, DEAD_LETTER_CURSOR);
     return { items: page.map((letter) => this.view(letter)) };
   }
 

@@ -1,6 +1,10 @@
 /** Why a decision is not possible, in words an operator can act on. */
 import type { Decision } from '../../../libs/saga/protocol.js';
-import type { DeadLetterRecord, DecisionAnswer } from '../../../libs/store/dead-letters.store.js';
+import {
+  decisionOf,
+  type DeadLetterRecord,
+  type DecisionAnswer,
+} from '../../../libs/store/dead-letters.store.js';
 import { Problem } from '../problems/problem.js';
 import { isUndecided } from './dead-letter.view.js';
 
@@ -21,8 +25,9 @@ export function refusalOf(
     case 'other_park':
       return problem(`This is park ${letter.park} of its job, and the decision names park ${asked.park}.`);
     case 'decided': {
-      const { decision, decidedBy, decidedAt, outcome } = letter.decision ?? {};
-      return problem(`Decided already: ${decision} by ${decidedBy} at ${decidedAt}, which is ${outcome}.`);
+      const { decision, decidedBy, decidedAt = 0, outcome } = decisionOf(letter) ?? {};
+      const at = new Date(decidedAt).toISOString();
+      return problem(`Decided already: ${decision} by ${decidedBy} at ${at}, which is ${outcome}.`);
     }
     case 'park_over':
       return problem(

@@ -53,7 +53,7 @@ function checkValue(
   }
   const checked = check(schema, value, pointer);
   if (!checked.ok && value === undefined) {
-    const detail = `missing: say what the step answered (${checked.errors[0]?.detail ?? 'it answers something'})`;
+    const detail = `${checked.errors[0]?.detail ?? 'missing'}: what the step answered`;
     return { ok: false, errors: [{ pointer, detail }] };
   }
   if (!checked.ok) return checked;

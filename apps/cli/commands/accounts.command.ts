@@ -1,6 +1,6 @@
 /** `longhaul accounts deposit|show`: the accounts that payouts are paid from, with the login that owns the schema. */
 import type { Command } from 'commander';
-import { accountBalance, deposit } from '../../../activities/payout/payout-books.store.js';
+import { accountBalance, deposit, DepositRefused } from '../../../activities/payout/payout-books.store.js';
 import { action, CommandError } from '../command.error.js';
 import { tenantIdOf, withOwner } from '../owner.store.js';
 import { openTerminal } from '../terminal.js';
@@ -15,8 +15,10 @@ interface DepositFlags extends AccountFlags {
   readonly reference: string;
 }
 
-/** As the table checks it. */
+/** As the tables check them. */
 const CURRENCY = /^[A-Z]{3}$/;
+const ACCOUNT = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const REFERENCE_LENGTH_MAX = 200;
 
 export function register(program: Command): void {
   const accounts = program
@@ -47,10 +49,23 @@ async function put(accountId: string, flags: DepositFlags): Promise<void> {
   if (!CURRENCY.test(flags.currency)) {
     throw new CommandError(`"${flags.currency}" is no currency: three capital letters, e.g. EUR.`);
   }
+  if (!ACCOUNT.test(accountId)) {
+    throw new CommandError(
+      `"${accountId}" is no account: up to 63 of a-z, 0-9, _ and -, the first a letter or a digit.`,
+    );
+  }
+  const { currency, reference } = flags;
+  if (reference === '' || reference.length > REFERENCE_LENGTH_MAX) {
+    throw new CommandError(`A reference has 1 to ${REFERENCE_LENGTH_MAX} characters.`);
+  }
   await withOwner(async (owner) => {
     const tenantId = await tenantIdOf(owner, flags.tenant);
-    const { currency, reference } = flags;
-    const isNew = await deposit(owner, { tenantId, accountId, currency, amountMinor, reference });
+    const money = { tenantId, accountId, currency, amountMinor, reference };
+    const isNew = await deposit(owner, money).catch((error: unknown) => {
+      throw error instanceof DepositRefused
+        ? new CommandError(`Nothing was deposited: ${error.message}.`)
+        : error;
+    });
     openTerminal().print(
       isNew ? `deposited ${amountMinor} ${currency}` : `${reference} was deposited before`,
     );

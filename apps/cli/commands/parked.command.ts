@@ -1,13 +1,22 @@
 /** `longhaul parked`: jobs that wait for a person, and the decisions on them. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Argument, InvalidArgumentError, type Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { validate as isUuid } from 'uuid';
 import type { Client } from '../../../libs/client/client.js';
 import type { DeadLetter, DecisionName } from '../../../libs/client/dead-letter.types.js';
 import { ProblemError } from '../../../libs/client/problem.error.js';
 import { connect, type LocationOptions } from '../api-location.js';
+import { decideMany } from '../bulk-decision.js';
 import { action, CommandError } from '../command.error.js';
-import { decisionLines, renderParked, renderParkedTable } from '../parked.view.js';
+import { followDecision, latestParkOf, OUTCOME_EXIT } from '../decision.follower.js';
+import {
+  decisionLines,
+  outcomeText,
+  renderEarlier,
+  renderParked,
+  renderParkedTable,
+} from '../parked.view.js';
 import { openTerminal } from '../terminal.js';
+import { parseLimit } from './jobs.command.js';
 import { withLocation } from './location.options.js';
 import { parseInput, readInput } from './submit.command.js';
 
@@ -16,7 +25,11 @@ interface ParkedFlags extends LocationOptions {
   readonly input?: string;
   readonly output?: string;
   readonly wait?: true;
+  readonly job?: string;
   readonly kind?: string;
+  readonly step?: string;
+  readonly code?: string;
+  readonly all?: true;
   readonly limit: number;
   readonly json?: true;
 }
@@ -24,32 +37,48 @@ interface ParkedFlags extends LocationOptions {
 const DECISIONS = ['retry', 'skip', 'compensate', 'resolve'] as const satisfies readonly DecisionName[];
 const LIMIT_DEFAULT = 50;
 const PAGE_SIZE_MAX = 200;
-/** How many open parks are gone through to find a job's. */
-const SEARCHED_MAX = 2_000;
-const LOOK_EVERY_MS = 500;
-const WAIT_MAX_MS = 600_000;
-/** The saga has the decision, and asks the ledger about it next: that it was refused there is known by then. */
-const RULED_WITHIN_MS = 2_000;
+const BULK_MAX = 1_000;
+/** Of a job's earlier parks, whose decisions are shown with the present one. */
+const EARLIER_MAX = 20;
+const EXIT_CODES = '0 it went on or ended, 1 it was refused, 2 not known yet, 3 it parked again';
 
 export function register(program: Command): void {
-  withLocation(program.command('parked'))
+  // At both levels, so that behind `decide` options are that command's.
+  const parkedCommand = withLocation(program.enablePositionalOptions().command('parked'));
+  parkedCommand.enablePositionalOptions();
+  parkedCommand
     .description('list jobs that wait for a person; show one; decide how it goes on')
     .argument('[id]', 'of the park, or of its job')
     .addArgument(new Argument('[decision]', 'what to do').choices(DECISIONS))
     .option('--reason <text>', 'why, for the audit log; every decision needs one')
     .option('--input <json>', 'with retry: corrected arguments of the step (JSON, @FILE, or -)')
     .option('--output <json>', 'with resolve: what the step answered (JSON, @FILE, or -)')
-    .option('--wait', 'wait until the saga has the decision; exit 1 if it was refused')
+    .option('--wait', `wait for what becomes of it; exit ${EXIT_CODES}`)
+    .option('--job <id>', 'list only parks of this job')
     .option('--kind <kind>', 'list only jobs of this kind')
+    .option('--step <step>', 'list only parks of this step')
+    .option('--code <code>', 'list only parks whose last error has this code')
+    .option('--all', 'list closed parks too')
     .option('--limit <count>', 'how many at most', parseLimit, LIMIT_DEFAULT)
     .option('--json', 'print JSON')
     .action(action(parked));
-}
-
-function parseLimit(value: string): number {
-  const limit = Number(value);
-  if (Number.isInteger(limit) && limit > 0) return limit;
-  throw new InvalidArgumentError('Expected a whole number from 1.');
+  withLocation(parkedCommand.command('decide'))
+    .description('decide the same about many: lists them, asks, and says what came of each')
+    .addArgument(new Argument('<decision>', 'what to do').choices(DECISIONS))
+    .option('--reason <text>', 'why, for the audit log')
+    .option('--kind <kind>', 'only jobs of this kind')
+    .option('--step <step>', 'only parks of this step')
+    .option('--code <code>', 'only parks whose last error has this code')
+    .option('--all', 'without a filter: every park')
+    .option('--limit <count>', 'how many at most, the latest first', parseLimit, BULK_MAX)
+    .option('--dry-run', 'only list them')
+    .option('--yes', 'do not ask')
+    .option(
+      '--wait',
+      `wait for what becomes of each; exit ${EXIT_CODES}, the first of 1, 2, 3 that is true of any`,
+    )
+    .option('--json', 'print a line of JSON for each')
+    .action(action(decideMany));
 }
 
 async function parked(id: string | undefined, decision: DecisionName | undefined, flags: ParkedFlags) {
@@ -61,37 +90,55 @@ async function parked(id: string | undefined, decision: DecisionName | undefined
   if (decision !== undefined) return decide(client, letter, decision, flags);
   if (flags.json) return void process.stdout.write(`${JSON.stringify(letter)}\n`);
   const terminal = openTerminal();
-  renderParked(letter, terminal.paint).forEach((line) => terminal.print(line));
+  const earlier = await earlierThan(client, letter);
+  const lines = [...renderParked(letter, terminal.paint), ...renderEarlier(earlier, terminal.paint)];
+  lines.forEach((line) => terminal.print(line));
   const [first] = letter.possible;
   if (first) terminal.print(`\nDecide: ./longhaul parked ${letter.id} ${first} --reason "…" --wait`);
 }
 
-async function list(client: Client, { kind, limit, json }: ParkedFlags): Promise<void> {
+async function list(client: Client, flags: ParkedFlags): Promise<void> {
+  const { job, kind, step, code, limit, json } = flags;
+  const status = flags.all ? undefined : 'open';
   const found: DeadLetter[] = [];
   const pageSize = Math.min(limit, PAGE_SIZE_MAX);
-  for await (const letter of client.deadLetters.list({ status: 'open', kind, pageSize })) {
+  for await (const letter of client.deadLetters.list({ job, kind, step, code, status, pageSize })) {
     found.push(letter);
     if (found.length >= limit) break;
   }
   if (json) return found.forEach((letter) => process.stdout.write(`${JSON.stringify(letter)}\n`));
   const terminal = openTerminal();
-  if (found.length === 0) return terminal.print('No job waits for a person.');
+  if (found.length === 0) return terminal.print(nothingFound(flags));
   renderParkedTable(found, terminal.paint).forEach((line) => terminal.print(line));
 }
 
-/** By the id of the park, or of the job that is parked. */
+function nothingFound({ job, kind, step, code, all }: ParkedFlags): string {
+  if (all) return 'No park, open or closed, matches.';
+  const isNarrowed = [job, kind, step, code].some((filter) => filter !== undefined);
+  return isNarrowed ? 'No open park matches. --all lists closed ones too.' : 'No job waits for a person.';
+}
+
+/** By the id of the park, or of its job: the park it waits at, else the last one. */
 async function find(client: Client, id: string): Promise<DeadLetter> {
   try {
     return await client.deadLetters.get(id);
   } catch (error) {
     if (!(error instanceof ProblemError && error.code === 'dead_letter_not_found')) throw error;
   }
-  let searched = 0;
-  for await (const letter of client.deadLetters.list({ status: 'open', pageSize: PAGE_SIZE_MAX })) {
-    if (letter.jobId === id) return letter;
-    if (++searched >= SEARCHED_MAX) break;
+  const found = isUuid(id) ? await latestParkOf(client, id) : undefined;
+  if (found) return found;
+  throw new CommandError(
+    `Neither a park nor a job that was ever parked has the id ${id}. \`longhaul parked --all\` lists them.`,
+  );
+}
+
+async function earlierThan(client: Client, { jobId, park }: DeadLetter): Promise<DeadLetter[]> {
+  const earlier: DeadLetter[] = [];
+  for await (const letter of client.deadLetters.list({ job: jobId, pageSize: EARLIER_MAX })) {
+    if (letter.park < park) earlier.unshift(letter);
+    if (earlier.length >= EARLIER_MAX) break;
   }
-  throw new CommandError(`Neither a park nor a parked job has the id ${id}. \`longhaul parked\` lists them.`);
+  return earlier;
 }
 
 async function decide(
@@ -117,30 +164,15 @@ async function decide(
     else terminal.print(terminal.paint('dim', `What became of it: ./longhaul parked ${letter.id}`));
     return;
   }
-  const after = await untilSettled(client, letter.id);
-  if (flags.json) process.stdout.write(`${JSON.stringify(after)}\n`);
-  else if (after.decision) decisionLines(after.decision).forEach((line) => terminal.print(line));
-  if (after.decision?.outcome === 'pending') {
-    throw new CommandError(
-      'It has not reached the saga yet. Nothing is lost: it arrives when relay, engine and workflow worker are up.',
-    );
-  }
-  if (after.decision?.outcome !== 'taken') process.exitCode = 1;
-}
-
-async function untilSettled(client: Client, id: string): Promise<DeadLetter> {
-  const giveUpAt = Date.now() + WAIT_MAX_MS;
-  let takenAt: number | undefined;
-  for (;;) {
-    const letter = await client.deadLetters.get(id);
-    const outcome = letter.decision?.outcome;
-    if (outcome === 'refused' || Date.now() > giveUpAt) return letter;
-    if (outcome === 'taken') {
-      takenAt ??= Date.now();
-      if (letter.jobStatus !== 'STARTED' || Date.now() - takenAt >= RULED_WITHIN_MS) return letter;
-    }
-    await sleep(LOOK_EVERY_MS);
-  }
+  const outcome = await followDecision(client, letter.id);
+  if (flags.json) {
+    const { letter: after, is } = outcome;
+    const again = outcome.is === 'parked_again' ? { parkedAgain: outcome.again } : {};
+    process.stdout.write(`${JSON.stringify({ ...after, outcome: is, ...again })}\n`);
+  } else if (outcome.letter.decision)
+    decisionLines(outcome.letter.decision).forEach((line) => terminal.print(line));
+  terminal.print(outcomeText(outcome));
+  process.exitCode = OUTCOME_EXIT[outcome.is];
 }
 
 async function readValue(option: '--input' | '--output', given: string | undefined): Promise<unknown> {

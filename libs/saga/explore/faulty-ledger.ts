@@ -15,7 +15,16 @@ import type {
   UndoAnswer,
   UndoClaim,
 } from '../ledger.js';
-import type { DeadLetter, EffectRef, RulingAnswer, SagaEnd, Settlement, Unparking } from '../protocol.js';
+import type {
+  DeadLetter,
+  EffectRef,
+  RecalledPage,
+  RecallRequest,
+  RulingAnswer,
+  SagaEnd,
+  Settlement,
+  Unparking,
+} from '../protocol.js';
 import type { Choices, Option } from './choices.js';
 import * as F from './faults.js';
 
@@ -91,6 +100,10 @@ export class FaultyLedger implements Ledger {
 
   progress(claim: Claim, progress: StepProgress): Promise<void> {
     return this.whole.progress(claim, progress);
+  }
+
+  recall(job: JobRef, request: RecallRequest): Promise<RecalledPage> {
+    return this.whole.recall(job, request);
   }
 
   park(job: JobRef, letter: DeadLetter): Promise<void> {

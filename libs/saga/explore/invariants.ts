@@ -3,7 +3,8 @@ import type { AnyJobDefinition, AnyStep } from '../define.js';
 import type { EffectRow } from '../memory/ledger.js';
 import { itemOf, type EffectRef, type Remainder, type SagaEnd } from '../protocol.js';
 import { lockNameOf } from './fake-kind.js';
-import type { RunEvent, ScheduleRun } from './run-schedule.js';
+import type { RunEvent } from './events.js';
+import type { ScheduleRun } from './run-schedule.js';
 import { factNameOf } from './truth.js';
 
 export interface Violation {
@@ -93,6 +94,8 @@ export function createInspector(definition: AnyJobDefinition): {
         if (!letter.undo && (chosen.decision === 'skip' || chosen.corrects)) undoneByDecision.add(name);
         return;
       }
+      case 'continued':
+        return;
       case 'finish':
         if (finish) violated('OneTerminal', `the end is recorded twice`);
         finish = event.end;

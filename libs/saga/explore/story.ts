@@ -1,5 +1,5 @@
 /** A schedule told in order: what went wrong, what was tried, and what really happened. */
-import type { RunEvent } from './run-schedule.js';
+import type { RunEvent } from './events.js';
 import { factNameOf } from './truth.js';
 
 export interface Story {
@@ -37,6 +37,9 @@ export function createStory(): Story {
           return;
         case 'finish':
           lines.push(`  the end is recorded: ${event.end.status}`);
+          return;
+        case 'continued':
+          lines.push('  the saga goes on in a new run');
           return;
         case 'start':
         case 'decision':

@@ -15,16 +15,20 @@ export async function awaitDecision(run: SagaRun, entry: Entry): Promise<unknown
     if (run.isOver(entry.block)) run.show(entry, 'failed');
     run.check(entry.block);
     if (typeof wish === 'string') {
-      run.show(entry, 'done');
-      return otherwise;
+      return answered(run, entry, otherwise);
     }
     const next = await carryOut(run, entry, wish, false);
     if (next.kind === 'back') run.fate.fail(decidedAgainst(entry));
     if (run.isOver(entry.block)) run.show(entry, 'failed');
     run.check(entry.block);
     if (next.kind === 'done') {
-      run.show(entry, 'done');
-      return next.output;
+      return answered(run, entry, next.output);
     }
   }
+}
+
+function answered(run: SagaRun, entry: Entry, output: unknown): unknown {
+  entry.output = output;
+  run.show(entry, 'done');
+  return output;
 }

@@ -1,6 +1,6 @@
 /** Whether a saga still goes forward, and if not, why: one cause, the first (S3, S7, S9, S10). */
 import type { Failure } from '../failure.js';
-import type { Cause } from '../protocol.js';
+import type { Cause, FateState } from '../protocol.js';
 
 /** Thrown to the saga's own code once the saga is doomed; catching it revives nothing, the next call throws it again. */
 export class Doomed extends Error {
@@ -26,6 +26,28 @@ export class Fate {
     private readonly onLatch: () => void,
   ) {}
 
+  /** For the next run. */
+  get asData(): FateState {
+    return {
+      ...(this.doom ? { cause: this.doom } : {}),
+      ...(this.latched ? { latched: this.latched } : {}),
+      committed: this.past,
+      pivotOpen: this.pivotOpen,
+      deadlinePassed: this.deadlinePassed,
+      cancelled: this.cancelled,
+    };
+  }
+
+  /** Goes on as the run before left off; what was told then is not told again. */
+  restore(state: FateState): void {
+    this.doom = state.cause;
+    this.latched = state.latched;
+    this.past = state.committed;
+    this.pivotOpen = state.pivotOpen;
+    this.deadlinePassed = state.deadlinePassed;
+    this.cancelled = state.cancelled;
+  }
+
   get cause(): Cause | undefined {
     return this.doom;
   }
@@ -42,6 +64,10 @@ export class Fate {
   /** A reason to end waits for the pivot's outcome. */
   get isLatched(): boolean {
     return this.pivotOpen && this.latched !== undefined;
+  }
+
+  get isPastDeadline(): boolean {
+    return this.deadlinePassed;
   }
 
   get cancelRequested(): boolean {

@@ -11,8 +11,8 @@ export interface Place {
 
 interface Interruptible {
   readonly place: Place;
-  /** An attempt acts; a wait (a nap, a park) only passes time. */
-  readonly kind: 'attempt' | 'wait';
+  /** An attempt acts; a park waits for a person; a nap only passes time. */
+  readonly kind: 'attempt' | 'park' | 'nap';
   readonly cancel: () => void;
 }
 

@@ -25,9 +25,15 @@ export async function holdingBlock(
   options: { readonly startOver: number },
   body: (held: unknown) => Promise<unknown>,
 ): Promise<unknown> {
-  let losses = 0;
-  for (let isFirst = true; ; isFirst = false) {
+  if (run.recall.isOpen) {
+    const before = run.recall.claim(name, undefined);
+    if (before) return holdAgain(run, before.entry.output, body);
+    await run.recall.closed(name);
+  }
+  let losses = run.losses.get(name) ?? 0;
+  for (let isFirst = !run.losses.has(name); ; isFirst = false) {
     run.check(run.block);
+    run.handover.check();
     const block = run.openBlock(!isFirst);
     const hold = await acquire(run, block, name, args);
     const ended = watch(run, block, hold);
@@ -41,7 +47,24 @@ export async function holdingBlock(
     if (!isPlanned) losses += 1;
     sayWhy(run, hold.entry, isPlanned ? 0 : losses, options.startOver);
     await undoAll(run, run.journal.undoable(block), false);
+    run.losses.set(name, losses);
+    run.journal.forget(hold.entry);
     if (!run.fate.cause) await giveUpOrPark(run, block.lost, hold.entry, losses > options.startOver);
+  }
+}
+
+/** A block of a run before is over: everything in it answers as it did. */
+async function holdAgain(
+  run: SagaRun,
+  held: unknown,
+  body: (held: unknown) => Promise<unknown>,
+): Promise<unknown> {
+  run.check(run.block);
+  const block = run.openBlock(false);
+  try {
+    return await body(held);
+  } finally {
+    run.closeBlock(block);
   }
 }
 
@@ -70,6 +93,7 @@ async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
     if (first.kind === 'ready') {
       run.show(entry, 'running');
       entry.attempts += 1;
+      entry.output = first.output;
       return { entry, running, output: first.output };
     }
     entry.attempts = attemptsAfter(first, entry.attempts, 1);

@@ -11,10 +11,12 @@ import type { CancelWish, DecisionWish, SagaEnd, SagaStart } from '../protocol.j
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import { errorOf } from './end.js';
+import { nextStart } from './handover.js';
 import { forEachItem } from './for-each.js';
 import { holdingBlock } from './holding.js';
+import { takeUp } from './recall.js';
 import { SagaRun } from './saga-run.js';
-import { callStep } from './step.js';
+import { callStep, handled } from './step.js';
 import { undoAll } from './undo.js';
 
 export interface Interpretation {
@@ -26,8 +28,17 @@ export interface Interpretation {
   refusalOf(wish: DecisionWish): string | undefined;
   /** An operator's decision; one that is not possible changes nothing (S8). */
   decide(wish: DecisionWish): void;
-  /** Runs it; resolves after the terminal record is written, rejects when the saga's own code has a programming error. */
-  run(): Promise<SagaEnd>;
+  /**
+   * Runs it; resolves after the terminal record is written, or when it is to go on in another run. Rejects when the
+   * saga's own code has a programming error.
+   */
+  run(): Promise<SagaEnd | Continued>;
+}
+
+/** The history has grown long: the saga goes on in a run of its own, which starts with this. */
+export interface Continued {
+  readonly status: 'CONTINUED';
+  readonly start: SagaStart;
 }
 
 /** Prepares a saga; nothing runs before `run()`, so that a wish already there is heard first. */
@@ -58,21 +69,36 @@ class Prepared implements Interpretation {
     this.saga.parking.decide(wish);
   }
 
-  run(): Promise<SagaEnd> {
+  run(): Promise<SagaEnd | Continued> {
     return execute(this.saga, this.deadlineAt);
   }
 }
 
-async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd> {
+async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd | Continued> {
   armDeadline(run, deadlineAt);
-  const result = await goForward(run);
-  if (run.isBusy) await quiet(run);
-  if (!run.fate.cause) run.fate.commit();
-  const end = run.fate.cause ? await goBack(run) : succeeded(run, result);
-  await run.runtime.finish(end);
+  const end = await reachEnd(run);
+  if (end) await run.runtime.finish(end);
   run.ended = true;
+  if (!end) return { status: 'CONTINUED', start: nextStart(run) };
   run.changed();
   return end;
+}
+
+/** Undefined when the saga is handed over instead. */
+async function reachEnd(run: SagaRun): Promise<SagaEnd | undefined> {
+  try {
+    if (run.start.resume) await takeUp(run, run.start.resume);
+    const result = await goForward(run);
+    if (run.isBusy) await quiet(run);
+    if (run.handover.isUnderWay) return undefined;
+    if (!run.fate.cause) run.recall.check('ends');
+    if (!run.fate.cause) run.fate.commit();
+    return run.fate.cause ? await goBack(run) : succeeded(run, result);
+  } catch (error) {
+    // What went wrong meanwhile goes wrong again in the next run, which does the same.
+    if (run.handover.isUnderWay) return undefined;
+    throw error;
+  }
 }
 
 /** Its timer is never cancelled: the end of the workflow ends it, without an event of its own. */
@@ -83,6 +109,7 @@ function armDeadline(run: SagaRun, deadlineAt: number): void {
     run.fate.intend({ kind: 'deadline' });
     run.changed();
   };
+  if (run.fate.isPastDeadline) return;
   if (leftMs > 0) void run.runtime.sleep(leftMs).then(pass);
   else pass();
 }
@@ -93,6 +120,7 @@ async function goForward(run: SagaRun): Promise<unknown> {
     run.fate.check();
     return await (run.definition as { run: (saga: Saga<Steps>) => Promise<unknown> }).run(sagaOf(run));
   } catch (error) {
+    if (run.handover.isUnderWay) return undefined;
     if (error instanceof Rejected && !run.fate.committed) run.fate.fail(toFailure(error, 'no'));
     if (!run.fate.cause) throw error;
     return undefined;
@@ -140,15 +168,15 @@ function sagaOf(run: SagaRun): Saga<Steps> {
       count: number,
       args: (item: number) => unknown,
       options: { concurrency: number },
-    ) => forEachItem(run, step, count, args, options),
+    ) => handled(forEachItem(run, step, count, args, options)),
     holding: (
       step: string,
       args: unknown,
       options: { startOver: number },
       body: (held: unknown) => Promise<unknown>,
-    ) => holdingBlock(run, step, args, options, body),
-    patched: (change: string) => run.runtime.patched(change),
-    sleep: (duration: Duration) => run.sleep(toMs(duration)),
+    ) => handled(holdingBlock(run, step, args, options, body)),
+    patched: (change: string) => run.patched(change),
+    sleep: (duration: Duration) => handled(run.sleep(toMs(duration))),
   };
   return saga as unknown as Saga<Steps>;
 }

@@ -1,6 +1,6 @@
 /** Every step a saga has started, in order of registration: what compensation goes back over, what readers see. */
 import type { AnyStep } from '../define.js';
-import { itemOf, type EffectRef } from '../protocol.js';
+import { itemOf, type CarriedStep, type EffectRef, type PutOff } from '../protocol.js';
 import type { StepState, StepStatus } from '../state.js';
 import type { Block } from './block.js';
 
@@ -21,6 +21,10 @@ export class Entry implements EffectRef {
   args: unknown;
   /** Found not to have happened, and fenced: under its key nothing will ever happen (S5). */
   fenced = false;
+  /** Of what the ledger keeps no outcome of: a person's answer, what a holder announced. */
+  output: unknown;
+  putOff: PutOff | undefined;
+  undoPutOff: PutOff | undefined;
   readonly shown: StepState & { status: StepStatus };
   declare readonly item?: number;
   /** Members of its group. */
@@ -54,7 +58,20 @@ export class Entry implements EffectRef {
   isWithin(block: Block): boolean {
     return this.block?.isWithin(block) ?? false;
   }
+
+  /** Whether the ledger alone tells all there is to know of it (S14). */
+  get isRecorded(): boolean {
+    const { kind, holds } = this.definition;
+    return RECORDED.has(this.shown.status) && kind !== 'decision' && !holds;
+  }
 }
+
+const RECORDED: ReadonlySet<StepStatus> = new Set(['done', 'undone']);
+
+/** A step of a run before, as it was left. */
+export type Restored = Omit<CarriedStep, 'step' | 'item' | 'of' | Counted> &
+  Partial<Pick<CarriedStep, Counted>> & { readonly name: string; readonly member: Member | undefined };
+type Counted = 'attempts' | 'undoAttempts' | 'deferrals' | 'fenced';
 
 /** Taken back already, or given up by a person. */
 const CLOSED: ReadonlySet<StepStatus> = new Set(['undone', 'skipped', 'leftover']);
@@ -62,22 +79,40 @@ const CLOSED: ReadonlySet<StepStatus> = new Set(['undone', 'skipped', 'leftover'
 export class Journal {
   /** Live; a later generation takes the place of the earlier one. */
   readonly steps: StepState[] = [];
-  private readonly entries: Entry[] = [];
+  /** The last number given to a step (S3). */
+  last = 0;
+  /** Of blocks undone to start over: the first and the last `seq`. */
+  readonly forgotten: (readonly [first: number, last: number])[] = [];
+  /** In order of registration. */
+  readonly entries: Entry[] = [];
   private readonly places = new Map<string, number>();
+  private readonly entryAt = new Map<number, Entry>();
 
   /** Answers undefined when this step (and item) was already started under this generation. */
   register(name: string, member: Member | undefined, definition: AnyStep, where: Where): Entry | undefined {
-    const place = member === undefined ? name : `${name}/${member.item}`;
-    const at = this.places.get(place);
+    const at = this.places.get(placeOf(name, member?.item));
     const earlier = at === undefined ? undefined : this.entryAt.get(at);
     if (earlier && earlier.generation >= where.generation) return undefined;
-    const entry = new Entry(this.entries.length + 1, name, member, where.generation, definition, where.block);
-    this.entries.push(entry);
-    const index = at ?? this.steps.length;
-    this.places.set(place, index);
-    this.entryAt.set(index, entry);
-    this.steps[index] = entry.shown;
+    return this.add(new Entry(++this.last, name, member, where.generation, definition, where.block));
+  }
+
+  /** Takes up a step of a run before; in the order of their registration. */
+  restore(step: Restored, definition: AnyStep): Entry {
+    const { seq, name, member, generation, attempts = 0, undoAttempts = 0, deferrals = 0 } = step;
+    const entry = this.add(new Entry(seq, name, member, generation, definition, undefined));
+    const { output, putOff, undoPutOff, fenced = false } = step;
+    Object.assign(entry, { attempts, undoAttempts, deferrals, output, putOff, undoPutOff, fenced });
+    entry.shown.status = step.status;
     return entry;
+  }
+
+  /** A block was undone to start over: nothing since its holder was started is to be taken up again. */
+  forget(holder: Entry): void {
+    this.forgotten.push([holder.seq, this.last]);
+  }
+
+  isForgotten({ seq }: Entry): boolean {
+    return this.forgotten.some(([first, last]) => first <= seq && seq <= last);
   }
 
   /** What has or may have taken effect and can be taken back, last registered first (S3). */
@@ -95,7 +130,20 @@ export class Journal {
     );
   }
 
-  private readonly entryAt = new Map<number, Entry>();
+  private add(entry: Entry): Entry {
+    const place = placeOf(entry.name, entry.item);
+    const index = this.places.get(place) ?? this.steps.length;
+    this.entries.push(entry);
+    this.places.set(place, index);
+    this.entryAt.set(index, entry);
+    this.steps[index] = entry.shown;
+    return entry;
+  }
+}
+
+/** Where a step, or an item of it, stands, under whatever generation. */
+export function placeOf(name: string, item: number | undefined): string {
+  return item === undefined ? name : `${name}/${item}`;
 }
 
 interface Where {

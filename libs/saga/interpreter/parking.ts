@@ -29,7 +29,8 @@ interface Park {
 }
 
 export class Parking {
-  private last = 0;
+  /** The number of the last park. */
+  last = 0;
   private present: Park | undefined;
 
   constructor(
@@ -62,7 +63,7 @@ export class Parking {
     // Parked before the commit point without doubt about the pivot, cancel and deadline compensate; else only a decision goes on.
     const isPivotInDoubt = reason.doubt && entry.definition.kind === 'pivot';
     const isShielded = reason.undo || reason.committed || isPivotInDoubt;
-    const forget = isShielded ? undefined : this.flights.interruptible(entry, 'wait', () => end('moot'));
+    const forget = isShielded ? undefined : this.flights.interruptible(entry, 'park', () => end('moot'));
     await this.runtime.park(letter);
     const how = await ended;
     forget?.();

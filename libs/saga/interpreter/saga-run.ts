@@ -1,15 +1,17 @@
 /** One run of a saga: its definition, its job, the runtime, and what the parts of the interpreter share. */
 import { activityNameOf, type AnyJobDefinition, type AnyStep } from '../define.js';
 import type { JobRef } from '../implement.js';
-import type { CancelWish, Remainder, SagaStart } from '../protocol.js';
+import type { CancelWish, Remainder, Resume, SagaStart } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import { Block, BlockLost } from './block.js';
 import { Fate } from './fate.js';
 import { Flights, type Place } from './flights.js';
+import { Handover, HandedOver } from './handover.js';
 import { Journal, type Entry } from './journal.js';
 import { SagaMisuse } from './misuse.error.js';
 import { Parking } from './parking.js';
+import { Recall } from './recall.js';
 
 const REASON_LENGTH_MAX = 500;
 
@@ -19,21 +21,31 @@ export class SagaRun {
   readonly flights = new Flights();
   readonly parking: Parking;
   readonly fate: Fate;
+  readonly handover = new Handover(this);
+  readonly recall = new Recall(this);
   /** Ends of released holders, awaited before the terminal record only. */
   readonly loose = new Set<Promise<unknown>>();
   /** Steps an operator left out. */
   readonly skipped: Remainder[] = [];
   /** Effects an operator left as they are. */
   readonly leftovers: Remainder[] = [];
+  /** How often each holder was lost whose block was undone to start over. */
+  readonly losses = new Map<string, number>();
+  /** When the sleeps begun are over, in their order. */
+  readonly sleeps: number[] = [];
+  /** What `patched` answered. */
+  readonly changes = new Map<string, boolean>();
   /** The innermost open block: everything started while it is open belongs to it. */
   block: Block | undefined;
   ended = false;
-  private message: string | undefined;
-  private generation = 0;
+  message: string | undefined;
+  /** The last one given. */
+  generation = 0;
+  private slept = 0;
 
   constructor(
     readonly definition: AnyJobDefinition,
-    start: SagaStart,
+    readonly start: SagaStart,
     readonly runtime: Runtime,
   ) {
     this.job = { id: start.jobId, tenantId: start.tenantId, kind: start.kind };
@@ -45,9 +57,23 @@ export class SagaRun {
     );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
     this.fate = new Fate(
-      (cause) => this.flights.interruptAll(cause.kind === 'failed' ? ['wait'] : ['wait', 'attempt']),
+      (cause) =>
+        this.flights.interruptAll(cause.kind === 'failed' ? ['park', 'nap'] : ['park', 'nap', 'attempt']),
       () => this.flights.interruptPivot(),
     );
+    if (start.resume) this.restore(start.resume);
+  }
+
+  private restore({ fate, last, losses, sleeps, changes, skipped, leftovers, message }: Resume): void {
+    this.fate.restore(fate);
+    this.generation = last.generation;
+    this.parking.last = last.park;
+    this.sleeps.push(...sleeps);
+    for (const [name, times] of Object.entries(losses)) this.losses.set(name, times);
+    for (const [change, answer] of Object.entries(changes)) this.changes.set(change, answer);
+    this.skipped.push(...skipped);
+    this.leftovers.push(...leftovers);
+    this.message = message;
   }
 
   get state(): SagaState {
@@ -152,14 +178,28 @@ export class SagaRun {
   async sleep(ms: number): Promise<void> {
     const { block } = this;
     this.check(block);
-    await this.nap({ isPivot: false, isWithin: (outer) => block?.isWithin(outer) ?? false }, ms);
+    this.handover.check();
+    const now = this.runtime.now();
+    const at = this.slept++;
+    const until = (this.sleeps[at] ??= now + ms);
+    if (at < (this.start.resume?.sleeps.length ?? 0) && until <= now) return;
+    const place = { isPivot: false, isWithin: (outer: Block) => block?.isWithin(outer) ?? false };
+    await this.nap(place, Math.max(0, until - now));
     this.check(block);
+    if (this.handover.isUnderWay) throw new HandedOver();
+  }
+
+  /** Whether the job goes the way of a change; who passed here before it was made goes on as before. */
+  patched(change: string): boolean {
+    const answer = this.changes.get(change) ?? (!this.recall.isOpen && this.runtime.patched(change));
+    this.changes.set(change, answer);
+    return answer;
   }
 
   /** Sleeps on behalf of a step; cut short when the saga or the step's block ends. */
   async nap(place: Place, ms: number): Promise<void> {
     const timer = this.runtime.timer(ms);
-    const forget = this.flights.interruptible(place, 'wait', () => timer.cancel());
+    const forget = this.flights.interruptible(place, 'nap', () => timer.cancel());
     await timer.elapsed;
     forget();
   }

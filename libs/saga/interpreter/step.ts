@@ -1,6 +1,6 @@
 /** Drives one step from its registration until it is done, or has sealed the saga's fate. */
 import { HOLD_LOST, type Failure } from '../failure.js';
-import { itemOf } from '../protocol.js';
+import { itemOf, type PutOff } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
 import type { Running } from '../runtime.js';
 import { BlockLost } from './block.js';
@@ -17,18 +17,41 @@ export function callStep(run: SagaRun, name: string, args: unknown, member?: Mem
   if (run.parking.state) return run.parking.cleared().then(() => callStep(run, name, args, member));
   try {
     run.check(run.block);
+    if (run.recall.isOpen) return recalled(run, name, args, member);
+    run.handover.check();
     const entry = register(run, name, args, member);
     return run.flights.track(entry, entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry));
   } catch (error) {
-    // A call the author does not await fails the saga all the same; it must not fail the process too.
-    const refused = rejected(error);
-    refused.catch(() => 'known to the fate');
-    return refused;
+    return handled(rejected(error));
   }
 }
 
 async function rejected(error: unknown): Promise<never> {
   throw error;
+}
+
+/** A call the author does not await fails the saga all the same; it must not fail the process too. */
+export function handled<R>(called: Promise<R>): Promise<R> {
+  called.catch(() => 'known to the fate');
+  return called;
+}
+
+/** A step of a run before answers as it did then; one that is new comes when all those have. */
+function recalled(run: SagaRun, name: string, args: unknown, member?: Member): Promise<unknown> {
+  const { entry, output } = run.recall.claim(name, member?.item) ?? {};
+  if (!entry) return handled(run.recall.closed(name).then(() => callStep(run, name, args, member)));
+  entry.args = args;
+  switch (entry.shown.status) {
+    case 'done':
+      return Promise.resolve(output);
+    case 'skipped':
+    case 'leftover':
+      return Promise.resolve(entry.definition.fallback?.output as unknown);
+    case 'waiting':
+      return run.flights.track(entry, drive(run, entry));
+    default:
+      throw run.misuse(`step "${entry.label}" was handed over as ${entry.shown.status}`);
+  }
 }
 
 /** Checks the call against S7, S11 and S14 and writes it into the journal. */
@@ -57,8 +80,17 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
 
 async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
   const { isPivot } = entry;
-  let attemptsLeft = entry.definition.retry.attempts;
+  let attemptsLeft = entry.putOff?.attemptsLeft ?? entry.definition.retry.attempts;
   for (;;) {
+    const { putOff } = entry;
+    if (putOff) {
+      const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
+      if (isWanted()) await waitOut(run, entry, putOff);
+      entry.putOff = undefined;
+      // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
+      if (putOff.doubt && !isWanted()) return await failed(run, entry, { doubt: true, failure: CALLED_OFF });
+      giveUpIfOver(run, entry);
+    }
     if (isPivot) run.fate.openPivot();
     run.show(entry, 'running');
     const before = entry.attempts;
@@ -73,13 +105,9 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
       case 'deferred': {
         attemptsLeft = attemptsLeftOf(attemptsLeft, entry.attempts - before);
         run.show(entry, 'waiting');
-        const isInDoubt = isPivot && settled.doubt;
-        if (isPivot && !isInDoubt) run.fate.closePivot();
-        const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
-        if (isWanted()) await run.nap(entry, pacedMs(entry, settled.deferMs));
-        // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
-        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: CALLED_OFF });
-        giveUpIfOver(run, entry);
+        const doubt = isPivot && settled.doubt;
+        if (isPivot && !doubt) run.fate.closePivot();
+        entry.putOff = { until: run.runtime.now() + pacedMs(entry, settled.deferMs), attemptsLeft, doubt };
         break;
       }
       case 'cancelled': {
@@ -91,6 +119,12 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         return await failed(run, entry, settled);
     }
   }
+}
+
+async function waitOut(run: SagaRun, entry: Entry, { until }: PutOff): Promise<void> {
+  run.handover.check();
+  await run.nap(entry, Math.max(0, until - run.runtime.now()));
+  run.handover.check();
 }
 
 const CANCELLED_ALONE: Failure = {

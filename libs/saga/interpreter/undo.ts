@@ -1,7 +1,7 @@
 /** Compensation: what took effect, or may have, is taken back, last first, one at a time (S3, S4). */
 import { FAILURE_MESSAGE_LENGTH_MAX, type Failure } from '../failure.js';
 import type { UndoOutcome } from '../implement.js';
-import { itemOf, type DecisionWish, type Settled } from '../protocol.js';
+import { itemOf, type DecisionWish, type PutOff, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
 import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
@@ -9,15 +9,19 @@ import { rule } from './ruling.js';
 
 /** Undoes these entries in the order given. Shielded: nothing but an undo's own exhaustion stops it, and that parks. */
 export async function undoAll(run: SagaRun, entries: readonly Entry[], compensating: boolean): Promise<void> {
-  for (const entry of entries) await undo(run, entry, compensating);
+  for (const entry of entries) {
+    if (compensating) run.handover.check();
+    await undo(run, entry, compensating);
+  }
 }
 
 /** Undoes one entry; afterwards it is `undone`, or `leftover` where an operator gave it up. */
 export async function undo(run: SagaRun, entry: Entry, compensating: boolean): Promise<void> {
   const policy = entry.definition.undoRetry;
-  let attemptsLeft = policy.attempts;
-  let insists = false;
+  let attemptsLeft = entry.undoPutOff?.attemptsLeft ?? policy.attempts;
+  let insists = entry.undoPutOff?.insists ?? false;
   for (;;) {
+    if (entry.undoPutOff) await waitOut(run, entry, entry.undoPutOff, compensating);
     run.show(entry, 'undoing');
     const before = entry.undoAttempts;
     const settled = await start(run, entry, { compensating, insists }, attemptsLeft);
@@ -27,7 +31,8 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
       // It was said of the effect as it was: an attempt that never reported may have undone it since.
       if (entry.undoAttempts > before) insists = false;
       attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
-      await run.runtime.sleep(pacedMs(entry, settled.deferMs));
+      const until = run.runtime.now() + pacedMs(entry, settled.deferMs);
+      entry.undoPutOff = { until, attemptsLeft, insists };
       continue;
     }
     run.show(entry, 'parked');
@@ -38,6 +43,12 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
     // Whoever has it tried again says that there is something to undo, where nobody else can tell.
     insists = entry.definition.effect === 'blind' && settled.doubt;
   }
+}
+
+async function waitOut(run: SagaRun, entry: Entry, putOff: PutOff, compensating: boolean): Promise<void> {
+  if (compensating) run.handover.check();
+  await run.runtime.sleep(Math.max(0, putOff.until - run.runtime.now()));
+  entry.undoPutOff = undefined;
 }
 
 /** What its undo left as it is stands beside whatever a successor does: it is not fenced (S16). */

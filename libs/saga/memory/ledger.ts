@@ -17,10 +17,13 @@ import type {
   UndoAnswer,
   UndoClaim,
 } from '../ledger.js';
-import type { DeadLetter, EffectRef, RulingAnswer, SagaEnd, Settlement } from '../protocol.js';
+import type { DeadLetter, EffectRef, RecalledStep, RulingAnswer, SagaEnd, Settlement } from '../protocol.js';
 import { createRowLocks } from './row-locks.js';
 
 export type EffectState = 'claimed' | 'done' | 'undoing' | 'undone' | 'kept';
+
+/** Steps recalled at once. */
+const PAGE_MAX = 1_000;
 
 /** A row of the ledger. */
 export interface EffectRow {
@@ -406,8 +409,20 @@ export function createMemoryLedger({
         ledger.committed = true;
       }),
 
+    async recall(_job, { after, outcomes }) {
+      const later = [...rows.values()].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq);
+      const page = later.slice(0, PAGE_MAX);
+      return {
+        steps: page.map((row) => recalledOf(row, outcomes)),
+        ...(later.length > page.length ? { next: page.at(-1)!.seq } : {}),
+      };
+    },
+
     async park(_job, letter) {
-      if (!letters.some(({ number }) => number === letter.number)) letters.push(letter);
+      if (letters.some(({ number }) => number === letter.number)) return;
+      // What a run before asked with, the saga may not know any more.
+      const { args = rowOf(letter)?.args } = letter;
+      letters.push(args === undefined ? letter : { ...letter, args });
     },
 
     async unpark(_job, { number }) {
@@ -436,6 +451,12 @@ function nothingToUndo({ kept }: EffectRow): UndoAnswer {
 
 function keyOf(ref: EffectRef): string {
   return `${ref.step}/${ref.item ?? ''}/${ref.generation}`;
+}
+
+function recalledOf(row: EffectRow, outcomes: boolean): RecalledStep {
+  const { step, item = null, generation, seq, state, outcome } = row;
+  const isWanted = outcomes && state === 'done' && outcome !== undefined;
+  return isWanted ? [step, item, generation, seq, state, outcome] : [step, item, generation, seq, state];
 }
 
 function noDatabase(): MemoryTransaction {

@@ -6,7 +6,7 @@ import type { Host, Kind, World } from '../attempt/world.js';
 import { workerLost } from '../failure.js';
 import type { JobRef } from '../implement.js';
 import { rulingClaimOf } from '../attempt/ruling.js';
-import type { Request, Settled } from '../protocol.js';
+import type { RecalledPage, Request, Settled } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { VirtualClock } from './clock.js';
@@ -19,6 +19,8 @@ export interface MemoryRuntimeOptions {
   /** For the interpreter's own waits. */
   readonly random: () => number;
   readonly changed: (state: SagaState) => void;
+  /** After how many series of attempts a run's history is long. Default: it never is. */
+  readonly continueAfter?: number | undefined;
   /** How long an attempt waits for a worker, in milliseconds. Default: it begins at once. */
   readonly queuedMs?: ((request: Request) => number) | undefined;
   /** Where an attempt runs, if its worker can be lost. */
@@ -34,7 +36,8 @@ export interface Hosting {
 }
 
 export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
-  const { world, clock, job } = options;
+  const { world, clock, job, continueAfter = Infinity } = options;
+  let started = 0;
   return {
     now: () => clock.now(),
     random: options.random,
@@ -50,7 +53,12 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
     },
     // No job in memory is older than its code.
     patched: () => true,
-    start: (call) => startSeries(call, options),
+    start(call) {
+      started += 1;
+      return startSeries(call, options);
+    },
+    isHistoryLong: () => started >= continueAfter,
+    recall: async (request) => travelled(await world.ledger.recall(job, request)) as RecalledPage,
     park: (letter) => world.ledger.park(job, letter),
     unpark: (unparking) => world.ledger.unpark(job, unparking),
     rule: (request) => world.ledger.rule(rulingClaimOf(options.kind.definition, job, request)),

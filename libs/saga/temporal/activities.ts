@@ -10,6 +10,7 @@ import { hostAttempt } from './activity-host.js';
 import {
   FINISH_ACTIVITY,
   PARK_ACTIVITY,
+  RECALL_ACTIVITY,
   RULE_ACTIVITY,
   SETTLE_ACTIVITY,
   UNPARK_ACTIVITY,
@@ -63,6 +64,7 @@ export function engineActivities(definitions: readonly AnyJobDefinition[], world
       // So that the run ends as cancelled in Temporal too, whichever way the wish came.
       if (end.status === 'CANCELLED') await cancelOwnRun();
     },
+    [RECALL_ACTIVITY]: ({ job, recall }) => world.ledger.recall(job, recall),
     [PARK_ACTIVITY]: ({ job, letter }) => world.ledger.park(job, letter),
     [UNPARK_ACTIVITY]: ({ job, unparking }) => world.ledger.unpark(job, unparking),
     async [RULE_ACTIVITY]({ job, ruling }) {

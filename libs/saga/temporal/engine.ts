@@ -1,6 +1,8 @@
 /** Names the workflow side and the activity side of the engine agree on. Pure: both sandboxes import it. */
 import type {
   DeadLetter,
+  RecalledPage,
+  RecallRequest,
   RulingAnswer,
   RulingRequest,
   SagaEnd,
@@ -17,6 +19,7 @@ export const PARK_ACTIVITY = 'saga.park';
 export const UNPARK_ACTIVITY = 'saga.unpark';
 export const RULE_ACTIVITY = 'saga.rule';
 export const SETTLE_ACTIVITY = 'saga.settle';
+export const RECALL_ACTIVITY = 'saga.recall';
 
 export interface FinishRequest {
   readonly job: JobRef;
@@ -38,6 +41,11 @@ export interface RuleRequest {
   readonly ruling: RulingRequest;
 }
 
+export interface RecallPageRequest {
+  readonly job: JobRef;
+  readonly recall: RecallRequest;
+}
+
 /** The engine's bookkeeping, as activities. */
 export interface EngineActivities {
   [FINISH_ACTIVITY](request: FinishRequest): Promise<void>;
@@ -45,4 +53,5 @@ export interface EngineActivities {
   [UNPARK_ACTIVITY](request: UnparkRequest): Promise<void>;
   [RULE_ACTIVITY](request: RuleRequest): Promise<RulingAnswer>;
   [SETTLE_ACTIVITY](request: SettleRequest): Promise<unknown>;
+  [RECALL_ACTIVITY](request: RecallPageRequest): Promise<RecalledPage>;
 }

@@ -6,6 +6,7 @@ import {
   proxyActivities,
   setCurrentDetails,
   sleep,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { AnyJobDefinition } from '../define.js';
 import type { JobRef } from '../implement.js';
@@ -16,6 +17,7 @@ import { detailsOf } from './details.js';
 import {
   FINISH_ACTIVITY,
   PARK_ACTIVITY,
+  RECALL_ACTIVITY,
   RULE_ACTIVITY,
   SETTLE_ACTIVITY,
   UNPARK_ACTIVITY,
@@ -30,9 +32,21 @@ export interface TemporalRuntime extends Runtime {
 
 type Activities = Readonly<Record<string, (request: unknown) => Promise<unknown>>>;
 
-export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef): TemporalRuntime {
+export interface TemporalRuntimeOptions {
+  /** From how many events a history is long. Default: when the server suggests to continue as new. */
+  readonly historyEventsMax?: number;
+}
+
+/** What was read back may be long enough for the server to suggest it at once: each run must get on. */
+const PROGRESS_EVENTS_MIN = 1_000;
+
+export function createTemporalRuntime(
+  definition: AnyJobDefinition,
+  job: JobRef,
+  { historyEventsMax = Infinity }: TemporalRuntimeOptions,
+): TemporalRuntime {
   const awaited = new Map<string, (output: unknown) => void>();
-  const changes = new Map<string, boolean>();
+  let lengthAtStart = 0;
   const engine = (summary: string) => proxyActivities<EngineActivities>(bookkeepingOptions(summary));
 
   function start(call: Call): Running {
@@ -76,13 +90,18 @@ export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef)
         });
       return { elapsed, cancel: () => scope.cancel() };
     },
-    patched(change) {
-      // Asked again later, Temporal's own would say yes to a job that went the old way at first.
-      const answer = changes.get(change) ?? patched(change);
-      changes.set(change, answer);
-      return answer;
-    },
+    patched,
     start,
+    isHistoryLong() {
+      const { continueAsNewSuggested, historyLength } = workflowInfo();
+      const grown = historyLength - lengthAtStart;
+      return grown >= historyEventsMax || (continueAsNewSuggested && grown >= PROGRESS_EVENTS_MIN);
+    },
+    async recall(request) {
+      const page = await engine(`recall from ${request.after}`)[RECALL_ACTIVITY]({ job, recall: request });
+      lengthAtStart = workflowInfo().historyLength;
+      return page;
+    },
     park: (letter) => engine(`park ${letter.number}: ${letter.step}`)[PARK_ACTIVITY]({ job, letter }),
     unpark: (unparking) => engine(`unpark ${unparking.number}`)[UNPARK_ACTIVITY]({ job, unparking }),
     rule: (ruling) => engine(`${ruling.ruling} ${ruling.step}`)[RULE_ACTIVITY]({ job, ruling }),

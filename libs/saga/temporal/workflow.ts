@@ -3,13 +3,14 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  continueAsNew,
   defineQuery,
   defineSignal,
   defineUpdate,
   setHandler,
 } from '@temporalio/workflow';
 import type { AnyJobDefinition } from '../define.js';
-import { interpret } from '../interpreter/interpreter.js';
+import { interpret, type Continued } from '../interpreter/interpreter.js';
 import {
   CANCEL_SIGNAL,
   DECIDE_UPDATE,
@@ -23,7 +24,7 @@ import {
   type SagaStart,
 } from '../protocol.js';
 import type { SagaState } from '../state.js';
-import { createTemporalRuntime } from './workflow-runtime.js';
+import { createTemporalRuntime, type TemporalRuntimeOptions } from './workflow-runtime.js';
 
 const cancelSignal = defineSignal<[CancelWish?]>(CANCEL_SIGNAL);
 const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
@@ -33,12 +34,15 @@ const stateQuery = defineQuery<SagaState>(STATE_QUERY);
 /** The workflow of a kind, given or loaded when it starts. Export it under `definition.workflowType`. */
 export function bindWorkflow(
   kind: AnyJobDefinition | (() => Promise<AnyJobDefinition>),
+  options: TemporalRuntimeOptions = {},
 ): (start: SagaStart) => Promise<unknown> {
   return async (start) => {
     const definition = typeof kind === 'function' ? await kind() : kind;
     const root = CancellationScope.current();
     // Nothing cancels the engine: compensation and the terminal record are shielded (S4).
-    const end = await CancellationScope.nonCancellable(() => runSaga(definition, start, root));
+    const end = await CancellationScope.nonCancellable(() => runSaga(definition, start, root, options));
+    // Every handler ends in the turn it begins in: none is under way here.
+    if (end.status === 'CONTINUED') return continueAsNew(end.start);
     if (end.status === 'SUCCEEDED') return end.result;
     if (end.status === 'CANCELLED') {
       // The record's activity has asked the server to cancel this run, so that it shows as cancelled.
@@ -50,9 +54,14 @@ export function bindWorkflow(
   };
 }
 
-function runSaga(definition: AnyJobDefinition, start: SagaStart, root: CancellationScope): Promise<SagaEnd> {
+function runSaga(
+  definition: AnyJobDefinition,
+  start: SagaStart,
+  root: CancellationScope,
+  options: TemporalRuntimeOptions,
+): Promise<SagaEnd | Continued> {
   const job = { id: start.jobId, tenantId: start.tenantId, kind: start.kind };
-  const runtime = createTemporalRuntime(definition, job);
+  const runtime = createTemporalRuntime(definition, job, options);
   const saga = interpret(definition, start, runtime);
   setHandler(stateQuery, () => saga.state);
   setHandler(readySignal, (word) => runtime.holderReady(word));

@@ -98,7 +98,7 @@ grant select, update on longhaul.decisions to longhaul_worker;
 grant select, insert, update on longhaul.decisions to longhaul_relay;
 grant select, insert on longhaul.audit to longhaul_relay;
 -- Reading a dead letter, and holding it while it is decided about.
-grant select (natural_key) on longhaul.jobs to longhaul_relay;
+grant select (natural_key, error) on longhaul.jobs to longhaul_relay;
 grant update (closed_at) on longhaul.dead_letters to longhaul_relay;
 
 -- At somebody else's: no transaction of ours holds the effect, so an attempt and what it does may part.
@@ -511,7 +511,9 @@ begin
        last_error, trace_parent)
     select letter_id, job, tenant, (letter ->> 'number')::int, letter ->> 'step', nullif((letter ->> 'item')::int, -1),
            (letter ->> 'generation')::int, (letter ->> 'undo')::boolean, (letter ->> 'doubt')::boolean, letter -> 'possible',
-           (letter ->> 'correctable')::boolean, letter -> 'args', (letter ->> 'until')::timestamptz,
+           (letter ->> 'correctable')::boolean,
+           -- What an earlier run of its workflow asked with, the saga may not know any more.
+           coalesce(letter -> 'args', x.args), (letter ->> 'until')::timestamptz,
            coalesce(case when (letter ->> 'undo')::boolean then x.undo_attempt else x.attempt end, 0),
            coalesce(x.first_error, letter -> 'failure'), letter -> 'failure', j.trace_parent
       from longhaul.jobs j
@@ -579,7 +581,7 @@ grant execute on function longhaul.acting_until(longhaul.effects) to longhaul_re
 -- Operators' routes see every tenant, through these functions and nothing else: they act as the relay's role, and answer
 -- references and errors, no client's data.
 create view longhaul.readable_dead_letters with (security_invoker = true) as
-select d.id, d.job_id, d.tenant_id, t.name as tenant, j.kind, j.natural_key, j.status, j.phase, j.ended_at,
+select d.id, d.job_id, d.tenant_id, t.name as tenant, j.kind, j.natural_key, j.status, j.phase, j.ended_at, j.error,
   d.park, d.step, d.item, d.generation, d.undo, d.doubt, d.possible, d.correctable, d.args, d.until, d.attempts, d.first_error,
   d.last_error, d.trace_parent, d.created_at, d.closed_at,
   -- Until when an attempt may still act, so that what a person says of the effect may be overtaken.
@@ -588,23 +590,49 @@ select d.id, d.job_id, d.tenant_id, t.name as tenant, j.kind, j.natural_key, j.s
       and longhaul.is_elsewhere(e.effect) and longhaul.acting_until(e) > clock_timestamp()) as acting_until,
   (select e.effect from longhaul.effects e
     where e.job_id = d.job_id and e.generation = d.generation and e.step = d.step and e.item = coalesce(d.item, -1)) as effect,
-  (select jsonb_build_object('id', c.id, 'decision', c.decision, 'reason', c.reason, 'input', c.input, 'output', c.output,
-      'decidedBy', c.decided_by, 'decidedAt', c.decided_at, 'outcome', c.outcome, 'refusal', c.refusal,
-      'settledAt', c.settled_at)
-    from longhaul.decisions c where c.job_id = d.job_id and c.park = d.park
-    order by (c.outcome <> 'refused') desc, c.id desc limit 1) as decision
+  -- What the ledger says of the step now, whatever generation it has come to.
+  (select e.state from longhaul.effects e
+    where e.job_id = d.job_id and e.step = d.step and e.item = coalesce(d.item, -1) order by e.generation desc limit 1) as ledger_state,
+  -- Those that came to nothing, then the one that stands.
+  (select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'decision', c.decision, 'reason', c.reason, 'input', c.input,
+      'output', c.output, 'decidedBy', c.decided_by, 'decidedAt', c.decided_at, 'outcome', c.outcome, 'refusal', c.refusal,
+      'settledAt', c.settled_at) order by c.outcome <> 'refused', c.id), '[]')
+    from longhaul.decisions c where c.job_id = d.job_id and c.park = d.park) as decisions
 from longhaul.dead_letters d
   join longhaul.jobs j on j.id = d.job_id
   join longhaul.tenants t on t.id = d.tenant_id;
 grant select on longhaul.readable_dead_letters to longhaul_relay;
 
+-- As 0005_job_reads.sql made it; a park says since when the job waits.
+create or replace view longhaul.readable_jobs with (security_invoker = true) as
+select j.id, j.tenant_id, j.kind, j.natural_key, j.status, j.phase, j.revision, j.created_at, j.dispatched_at,
+  j.started_at, j.committed_at, j.cancel_requested_at, j.ended_at, j.deadline_at, j.compensated, j.skipped, j.leftovers,
+  j.result, j.error, j.attempt_of, j.view_hash, j.view,
+  (select coalesce(jsonb_agg(jsonb_build_object(
+      'name', e.step, 'item', e.item, 'generation', e.generation, 'seq', e.seq, 'kind', e.step_kind, 'undo', e.undo,
+      'state', e.state, 'attempt', e.attempt, 'failed', e.failed, 'lastError', e.last_error,
+      'nextAttemptAt', e.next_attempt_at, 'startedAt', e.started_at, 'finishedAt', e.finished_at,
+      'updatedAt', e.updated_at, 'progress', e.progress) order by e.seq, e.item), '[]')
+    from longhaul.effects e where e.job_id = j.id) as effects,
+  (select jsonb_build_object('number', d.park, 'step', d.step, 'item', d.item, 'undo', d.undo, 'doubt', d.doubt,
+      'since', d.created_at)
+    from longhaul.dead_letters d where d.job_id = j.id and d.closed_at is null order by d.park desc limit 1) as park,
+  (select jsonb_build_object('store', a.store, 'location', a.location, 'filename', a.filename,
+      'contentType', a.content_type, 'bytes', a.bytes, 'rows', a.rows, 'sha256', a.sha256,
+      'expiresAt', a.expires_at, 'expired', a.expires_at <= now() or a.deleted_at is not null)
+    from longhaul.artifacts a where a.job_id = j.id) as artifact
+from longhaul.jobs j;
+
 -- A page, the latest park first. Null means: not asked for.
-create function longhaul.list_dead_letters(of_kind text, of_step text, is_open boolean, before uuid, at_most int)
-  returns setof longhaul.readable_dead_letters
+create function longhaul.list_dead_letters(
+  of_job uuid, of_kind text, of_step text, of_code text, is_open boolean, before uuid, at_most int
+) returns setof longhaul.readable_dead_letters
   language sql stable security definer set search_path = pg_catalog, longhaul as $$
   select r.* from longhaul.readable_dead_letters r
-    where (of_kind is null or r.kind = of_kind)
+    where (of_job is null or r.job_id = of_job)
+      and (of_kind is null or r.kind = of_kind)
       and (of_step is null or r.step = of_step)
+      and (of_code is null or r.last_error ->> 'code' = of_code)
       and (is_open is null or (r.closed_at is null) = is_open)
       and (before is null or r.id < before)
     order by r.id desc limit at_most $$;
@@ -676,7 +704,7 @@ begin
   insert into longhaul.audit (actor, action, subject, tenant_id, reason, before, after)
     values (wish ->> 'actor', 'dead_letter.decide', letter::text, d.tenant_id, wish ->> 'reason',
             jsonb_build_object('job', d.job_id, 'park', d.park, 'phase', d.phase, 'open', d.closed_at is null,
-              'decision', d.decision),
+              'decision', d.decisions -> -1),
             answer || jsonb_build_object('asked', wish - 'actor' - 'reason'));
   return answer;
 end $$;
@@ -686,7 +714,7 @@ do $$
 declare f text;
 begin
   foreach f in array array[
-    'list_dead_letters(text, text, boolean, uuid, int)', 'read_dead_letter(uuid)', 'note_action(jsonb)',
+    'list_dead_letters(uuid, text, text, text, boolean, uuid, int)', 'read_dead_letter(uuid)', 'note_action(jsonb)',
     'decide_parked(uuid, jsonb, boolean)'
   ] loop
     execute format('revoke all on function longhaul.%s from public', f);

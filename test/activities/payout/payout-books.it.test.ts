@@ -1,5 +1,6 @@
+import { Command } from 'commander';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   openBatch,
   releaseFunds,
@@ -18,6 +19,7 @@ import {
   reserveItem,
   settleItem,
 } from '../../../activities/payout/payout-items.store.js';
+import { register } from '../../../apps/cli/commands/accounts.command.js';
 import type { Transaction } from '../../../libs/saga/implement.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { createTenantJobs, type TenantJobs } from '../../support/tenant-jobs.js';
@@ -374,6 +376,60 @@ describe('money', () => {
     ]);
     await jobs.owner.query(`update longhaul.accounts set balance_minor = 1000 where id = $1`, [accountId]);
     expect(await drift()).toEqual([]);
+  });
+});
+
+describe('longhaul accounts deposit', () => {
+  const run = async (accountId: string, currency: string, amount: string, reference: string) => {
+    vi.stubEnv('DATABASE_URL', jobs.url);
+    let said = '';
+    for (const output of [process.stdout, process.stderr])
+      vi.spyOn(output, 'write').mockImplementation((text) => ((said += String(text)), true));
+    const program = new Command();
+    register(program);
+    const flags = [
+      '--tenant',
+      'acme',
+      '--currency',
+      currency,
+      '--amount-minor',
+      amount,
+      '--reference',
+      reference,
+    ];
+    await program.parseAsync(['accounts', 'deposit', accountId, ...flags], { from: 'user' });
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    const { exitCode = 0 } = process;
+    process.exitCode = undefined;
+    return { said, exitCode };
+  };
+
+  it.each([
+    ['takes money', 'EUR', '500', 'second', 'deposited 500 EUR', 0],
+    ['takes it once', 'EUR', '1000', 'opening', 'opening was deposited before', 0],
+    [
+      'refuses another currency',
+      'USD',
+      '500',
+      'third',
+      /^Nothing was deposited: Account \S+ is in EUR, not in USD\.$/,
+      1,
+    ],
+    [
+      'refuses a reference that was of another amount',
+      'EUR',
+      '7',
+      'opening',
+      'Nothing was deposited: Deposit opening was of 1000, not of 7.',
+      1,
+    ],
+    ['refuses what is no reference', 'EUR', '7', 'x'.repeat(201), 'A reference has 1 to 200 characters.', 1],
+  ] as const)('%s', async (_, currency, amount, reference, words, exitCode) => {
+    const { accountId } = await setup();
+    const answer = await run(accountId, currency, amount, reference);
+    expect(answer.said.trim()).toMatch(words);
+    expect(answer.exitCode).toBe(exitCode);
   });
 });
 

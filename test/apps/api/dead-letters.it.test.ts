@@ -131,11 +131,14 @@ describe('the list', () => {
     expect(await idsOf('status=open')).not.toContain(closed.id);
     expect((await idsOf('status=closed'))[0]).toBe(closed.id);
     expect(await idsOf('kind=note.other')).toEqual([]);
+    expect(await idsOf(`job=${closed.jobId}`)).toEqual([closed.id]);
+    expect((await idsOf('code=denied&status=open'))[0]).toBe(open.id);
+    expect(await idsOf('code=timeout')).toEqual([]);
     const first = await ask('GET', '/dead-letters?limit=1&status=open');
     const next = /<([^>]+)>; rel="next"/.exec(first.headers.get('link') ?? '')?.[1] as string;
     const second = await ask('GET', next.slice(t.url.length));
     expect((second.json.items[0]?.id ?? '~') < (first.json.items[0]?.id ?? '')).toBe(true);
-    for (const bad of ['cursor=x', 'status=parked', 'limit=0', 'nope=1'])
+    for (const bad of ['cursor=x', 'status=parked', 'limit=0', 'job=x', 'nope=1'])
       expect((await ask('GET', `/dead-letters?${bad}`)).json.code).toBe('validation_failed');
   });
 });
@@ -170,11 +173,36 @@ describe('a decision', () => {
     expect(again.json.id).toBe(first.json.id);
     const other = await decide(letter, { decision: 'compensate' });
     expect([other.status, other.json.code]).toEqual([409, 'decision_not_possible']);
-    expect(other.json.detail).toMatch(/^Decided already: retry by operator key .* which is pending\.$/);
+    expect(other.json.detail).toMatch(
+      /^Decided already: retry by operator key \w+ at [\d-]+T[\d:]+\.\d{3}Z, which is pending\.$/,
+    );
     expect((await auditOf(letter)).map(({ after }) => after)).toMatchObject([
       { kind: 'taken' },
       { kind: 'same' },
       { kind: 'refused', why: 'decided' },
+    ]);
+  });
+
+  test('that came to nothing stays visible beside the one that stands: what, who, why', async () => {
+    const { letter } = await park();
+    await decide(letter, { decision: 'retry' });
+    await t.owner.query(
+      `update longhaul.decisions set outcome = 'refused', refusal = 'fenced', settled_at = now() where job_id = $1`,
+      [letter.jobId],
+    );
+    expect(await read(letter)).toMatchObject({
+      decision: {
+        decision: 'retry',
+        outcome: 'refused',
+        refusal: expect.stringContaining('The ledger refused it') as string,
+      },
+      refused: [],
+    });
+    await decide(letter, { decision: 'compensate', reason: 'then not' });
+    const { decision, refused } = await read(letter);
+    expect(decision).toMatchObject({ decision: 'compensate', outcome: 'pending', reason: 'then not' });
+    expect(refused).toMatchObject([
+      { decision: 'retry', outcome: 'refused', decidedBy: decision?.decidedBy },
     ]);
   });
 
@@ -275,7 +303,14 @@ describe('a decision', () => {
     const again = await decide(letter, { decision: 'retry' });
     expect(again.status).toBe(202);
     expect(again.json).toMatchObject({ id: job.id, status: 'SUCCEEDED', result: null });
-    expect((await read(letter)).decision).toMatchObject({ outcome: 'taken' });
+    expect(await read(letter)).toMatchObject({
+      status: 'closed',
+      jobStatus: 'SUCCEEDED',
+      jobPhase: 'done',
+      jobError: null,
+      ledgerState: 'claimed',
+      decision: { outcome: 'taken' },
+    });
   });
 
   test('by twenty operators at once is one', async () => {

@@ -10,6 +10,7 @@ const context = {
   publicUrl: 'http://api',
   temporal: { uiUrl: undefined, namespace: 'default' },
   result: null,
+  unpolled: [],
   now,
 };
 
@@ -42,6 +43,11 @@ function record(change: Partial<JobRecord> = {}): JobRecord {
     ...change,
   };
 }
+
+const park = {
+  ...{ number: 1, step: 'write', item: null, undo: false, doubt: true },
+  since: '2026-01-01T00:09:30.123456+00:00',
+};
 
 function effect(change: Partial<EffectRecord> = {}): EffectRecord {
   return {
@@ -83,12 +89,31 @@ describe('steps', () => {
   test('a kept undo is a leftover; a parked step is parked', () => {
     const kept = record({ effects: [effect({ state: 'kept' })], leftovers: [{ step: 'write' }] });
     expect(sightOf(kept, undefined, context).steps[1]?.status).toBe('leftover');
-    const parked = record({
-      effects: [effect()],
-      park: { number: 1, step: 'write', item: null, undo: false, doubt: true },
-    });
+    const parked = record({ effects: [effect()], park });
     expect(sightOf(parked, undefined, context)).toMatchObject({ phase: 'parked', status: 'STARTED' });
     expect(sightOf(parked, undefined, context).steps[1]?.status).toBe('parked');
+  });
+
+  test.each([
+    [
+      'a parked one for a person',
+      { park },
+      'Waits for a person since 2026-01-01T00:09:30.123Z: park 1, write; nobody can tell whether it happened',
+    ],
+    [
+      'an undo for a person',
+      { park: { ...park, undo: true, doubt: false, item: 3 } },
+      'Waits for a person since 2026-01-01T00:09:30.123Z: park 1, undo of write 3',
+    ],
+    [
+      'one that has not begun for a worker',
+      { status: 'PENDING' },
+      'Waits for a worker: nobody polls notes-io',
+    ],
+    ['one under way for nothing', {}, null],
+  ] as const)('a job that stands still says what it waits for: %s', (_, change, message) => {
+    const { progress } = sightOf(record(change), undefined, { ...context, unpolled: ['notes-io'] });
+    expect(progress.message).toBe(message);
   });
 
   test('are in the definition’s order, members by number, of the latest generation; waiting ones vanish at the end', () => {
@@ -193,8 +218,7 @@ test('a preview tells of a pivot that has begun, and of one that a person must s
   const effects = [effect({ name: 'pay', kind: 'pivot', undo: null, state: 'claimed' })];
   const waitsFor = { step: 'pay', parked: false };
   expect(previewCancel(record({ effects }))).toEqual({ possible: true, waitsFor, wouldUndo: [] });
-  const park = { number: 1, step: 'pay', item: null, undo: false, doubt: true };
-  expect(previewCancel(record({ effects, park }))).toMatchObject({ waitsFor: { parked: true } });
+  expect(previewCancel(record({ effects, park: { ...park, step: 'pay' } }))).toMatchObject({ waitsFor: { parked: true } });
   const notDone = effect({ name: 'pay', kind: 'pivot', undo: null, state: 'undone' });
   expect(previewCancel(record({ effects: [notDone] }))).toEqual({ possible: true, wouldUndo: [] });
 });

@@ -148,8 +148,13 @@ describe('with the engine away', () => {
       body: JSON.stringify(freshNote()),
     });
     const { id } = (await accepted.json()) as { id: string };
+    const read = async () => (await fetch(`${real.url}/jobs/${id}`, { headers })).json();
+    await t.owner.query(`update longhaul.jobs set created_at = now() - interval '6 s' where id = $1`, [id]);
+    expect(await read()).toMatchObject({
+      progress: { message: expect.stringMatching(/nobody polls .*notes-io$/) as string },
+    });
     await new FakeWorker(t, t.acme).start(id);
-    expect(await (await fetch(`${real.url}/jobs/${id}`, { headers })).json()).toMatchObject({ stale: true });
+    expect(await read()).toMatchObject({ stale: true });
     expect(await (await fetch(`${real.url}/readyz`)).json()).toMatchObject({ engine: 'up' });
     await real.close();
     await t.close();

@@ -37,6 +37,22 @@ const get = (id: string, headers: Record<string, string> = {}, path = '') =>
   t.call('GET', `/jobs/${id}${path}`, { headers });
 
 describe('GET /jobs/{id}', () => {
+  test('of a job that does not begin names the queues nobody polls, as a new revision; the list does, too', async () => {
+    const id = await newJob();
+    t.engine.unpolled = ['workflows', 'notes-io', 'others-io'];
+    expect((await get(id)).json).toMatchObject({
+      status: 'PENDING',
+      revision: 1,
+      progress: { message: null },
+    });
+    await t.owner.query(`update longhaul.jobs set created_at = now() - interval '6 s' where id = $1`, [id]);
+    const message = 'Waits for a worker: nobody polls workflows, notes-io';
+    expect((await get(id)).json).toMatchObject({ status: 'PENDING', revision: 2, progress: { message } });
+    const { items } = (await t.call('GET', '/jobs?limit=1')).json;
+    expect(items[0]).toMatchObject({ id, revision: 2, progress: { message } });
+    t.engine.unpolled = [];
+  });
+
   test('joins the workflow’s state with progress and attempts of the ledger', async () => {
     const id = await startedJob();
     await worker.effect(id, { step: 'look', seq: 1, state: 'done', progress: { total: 100, unit: 'words' } });

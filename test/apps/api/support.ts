@@ -94,6 +94,8 @@ export class StubEngine implements Engine {
   /** Undefined: it does not answer at all. */
   state: object | undefined;
   up = true;
+  /** Queues that nobody polls. */
+  unpolled: readonly string[] = [];
   queries = 0;
   inFlight = 0;
   inFlightMost = 0;
@@ -110,6 +112,10 @@ export class StubEngine implements Engine {
     } finally {
       this.inFlight -= 1;
     }
+  }
+
+  isPolled({ name }: { name: string }): Promise<boolean> {
+    return Promise.resolve(!this.unpolled.includes(name));
   }
 
   isUp(): Promise<boolean> {

@@ -129,7 +129,11 @@ describe('states and ends', () => {
       '  ‖ render',
       '  STARTED, parked',
       '  render parked, attempt 1: denied',
+      `  An operator decides: ./longhaul parked ${job.id}`,
     ]);
+    expect(renderPlain(job)).toBe(
+      `STARTED, parked: 50%; render parked, attempt 1: denied; An operator decides: ./longhaul parked ${job.id}`,
+    );
   });
 
   it('tells the time a success took', () => {

@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { followDecision } from '../../../apps/cli/decision.follower.js';
 import { register } from '../../../apps/cli/commands/parked.command.js';
-import { renderParked, renderParkedTable } from '../../../apps/cli/parked.view.js';
+import { outcomeText, renderParked, renderParkedTable } from '../../../apps/cli/parked.view.js';
+import { createClient } from '../../../libs/client/client.js';
 import type { DeadLetter, DecisionView } from '../../../libs/client/dead-letter.types.js';
 import { jobAt, json, openFaultyApi, problem, type FaultyApi } from '../../libs/client/faulty-api.js';
 
@@ -37,6 +39,8 @@ const LETTER: DeadLetter = {
   ...{
     key: null,
     jobStatus: 'STARTED',
+    jobPhase: 'parked',
+    jobError: null,
     step: 'pay',
     stepKind: 'pivot',
     effect: 'keyed',
@@ -47,13 +51,16 @@ const LETTER: DeadLetter = {
   ...{ lastError: { code: 'timeout', message: 'No answer' }, traceId: null, correctable: false },
   possible: ['retry', 'compensate', 'resolve'],
   waitingSince: '2026-01-02T03:04:05.000Z',
+  ledgerState: 'claimed',
   decision: null,
+  refused: [],
   links: { self: 'http://x', decisions: 'http://x', job: 'http://x' },
 };
 const DECIDED: DecisionView = {
   ...{ id: 'd', decision: 'retry', reason: 'mended', decidedBy: 'operator key k', outcome: 'pending' },
   decidedAt: '2026-01-02T03:05:00.000Z',
 };
+const JOB_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const page = (...items: DeadLetter[]) => json(200, { items });
 
 describe('longhaul parked', () => {
@@ -62,7 +69,7 @@ describe('longhaul parked', () => {
     await parked('--kind', 'pay.out');
     expect(out).toMatch(/letter-1 +job-1 +pay\.out +pay +3 +yes +.* +retry, compensate, resolve\n$/);
     expect(api.seen[0]).toMatchObject({
-      url: '/dead-letters?status=open&kind=pay.out&limit=50',
+      url: '/dead-letters?kind=pay.out&status=open&limit=50',
       headers: { authorization: 'Bearer operator-key' },
     });
   });
@@ -74,6 +81,7 @@ describe('longhaul parked', () => {
   });
 
   it('shows one, what each decision means there, and how to decide', async () => {
+    api.on('GET /dead-letters', page(LETTER));
     api.on('GET /dead-letters/letter-1', json(200, LETTER));
     await parked('letter-1');
     expect(out).toContain('nobody can tell whether the effect happened');
@@ -81,14 +89,35 @@ describe('longhaul parked', () => {
     expect(out).toContain('./longhaul parked letter-1 retry --reason');
   });
 
-  it('finds it by the job’s id, and says where to look when there is none', async () => {
-    api.on('GET /dead-letters/job-1', problem(404, 'dead_letter_not_found'));
-    api.on('GET /dead-letters', page(LETTER), page());
-    await parked('job-1');
-    expect(out).toContain('pay of pay.out, park 3');
-    await parked('job-1');
-    expect(err).toContain('Neither a park nor a parked job has the id job-1');
+  it('finds it by the job’s id, also when it is over, and says where to look when there is none', async () => {
+    api.on(`GET /dead-letters/${JOB_ID}`, problem(404, 'dead_letter_not_found'));
+    api.on('GET /dead-letters', page({ ...LETTER, status: 'closed' }), page(), page());
+    await parked(JOB_ID);
+    expect(out).toContain('pay of pay.out, park 3, closed');
+    expect(api.seen[1]?.url).toBe(`/dead-letters?job=${JOB_ID}&limit=1`);
+    await parked(JOB_ID);
+    expect(err).toContain('Neither a park nor a job that was ever parked has the id');
     expect(process.exitCode).toBe(1);
+  });
+
+  it('lists closed parks of a job too', async () => {
+    const decision = { ...DECIDED, outcome: 'taken' } as const;
+    api.on('GET /dead-letters', page({ ...LETTER, status: 'closed', possible: [], decision }), page());
+    await parked('--job', JOB_ID, '--step', 'pay', '--code', 'timeout', '--all');
+    expect(api.seen[0]?.url).toBe(`/dead-letters?job=${JOB_ID}&step=pay&code=timeout&limit=50`);
+    expect(out).toContain('closed, decided: retry (taken)');
+    await parked('--kind', 'pay.in');
+    expect(out).toContain('No open park matches. --all lists closed ones too.');
+  });
+
+  it('shows what was refused before, there and at earlier parks: who, what, why', async () => {
+    const refused = { ...DECIDED, outcome: 'refused', refusal: 'it may still act' } as const;
+    api.on('GET /dead-letters/letter-1', json(200, { ...LETTER, refused: [refused] }));
+    api.on('GET /dead-letters', page(LETTER, { ...LETTER, id: 'letter-0', park: 2, decision: refused }));
+    await parked('letter-1');
+    const line = 'Decided: retry by operator key k at 2026-01-02T03:05:00.000Z, refused: it may still act';
+    expect(out).toContain(`\n${line}\n  because mended\n`);
+    expect(out).toContain(`park 2, pay: ${line} (because mended)`);
   });
 
   it('asks why before anything is sent', async () => {
@@ -122,7 +151,21 @@ describe('longhaul parked', () => {
     api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
     await parked('letter-1', 'retry', '--reason', 'mended', '--wait');
     expect(out).toContain('retry by operator key k at 2026-01-02T03:05:00.000Z, refused: too late');
+    expect(out).toMatch(/\nRefused: too late\n$/);
     expect(process.exitCode).toBe(1);
+  });
+
+  it('waits for the end, too, and says how it ended', async () => {
+    const decision = { ...DECIDED, outcome: 'taken' } as const;
+    const jobError = { code: 'decided_against', detail: 'A person decided against step pay' };
+    const after = { ...LETTER, status: 'closed', decision, jobStatus: 'FAILED', jobError };
+    api.on('GET /dead-letters/letter-1', json(200, LETTER), json(200, after));
+    api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
+    await parked('letter-1', 'compensate', '--reason', 'not wanted', '--wait');
+    expect(out).toMatch(
+      /Taken: the job ended FAILED: decided_against: A person decided against step pay\.\n$/,
+    );
+    expect(process.exitCode).toBe(0);
   });
 
   it('tells why a decision is not possible', async () => {
@@ -137,6 +180,127 @@ describe('longhaul parked', () => {
     api.on('GET /dead-letters', problem(403, 'role_too_low'));
     await parked();
     expect(err).toContain('LONGHAUL_OPERATOR_KEY');
+  });
+});
+
+describe('following a decision', () => {
+  const taken = { ...DECIDED, outcome: 'taken' } as const;
+  const closed: DeadLetter = { ...LETTER, status: 'closed', possible: [], decision: taken };
+  const again: DeadLetter = { ...LETTER, id: 'letter-2', park: 4 };
+  const ended: DeadLetter = { ...closed, jobStatus: 'SUCCEEDED', jobPhase: 'done' };
+  const refused = { ...DECIDED, outcome: 'refused', refusal: 'The ledger refused it' } as const;
+  const follow = (waitMaxMs: number, ruledWithinMs = 0) =>
+    followDecision(createClient({ url: api.url, key: 'k' }), 'letter-1', {
+      lookEveryMs: 1,
+      ruledWithinMs,
+      waitMaxMs,
+    });
+
+  it.each([
+    [
+      'went on',
+      [{ ...closed, ledgerState: 'done', jobPhase: 'forward' }],
+      [closed],
+      'Taken: the job goes on, forward.',
+    ],
+    ['ended', [closed, ended], [closed], 'Taken: the job ended SUCCEEDED.'],
+    ['parked again', [closed], [again], 'Taken, and parked again as number 4 at pay: timeout: No answer.'],
+    [
+      'was refused by the ledger',
+      [closed, { ...LETTER, decision: refused }],
+      [again],
+      'Refused: The ledger refused it',
+    ],
+  ] as const)('says that it %s', async (_, letters, latest, text) => {
+    api.on('GET /dead-letters/letter-1', ...letters.map((letter) => json(200, letter)));
+    api.on('GET /dead-letters', page(...latest));
+    expect(outcomeText(await follow(10_000))).toContain(text);
+  });
+
+  it('says after its time whether the saga has it', async () => {
+    api.on('GET /dead-letters', page(closed));
+    api.on('GET /dead-letters/letter-1', json(200, closed));
+    expect(await follow(5)).toMatchObject({ is: 'tried' });
+    api.on('GET /dead-letters/letter-1', json(200, { ...LETTER, decision: DECIDED }));
+    expect(await follow(5)).toMatchObject({ is: 'undelivered' });
+  });
+});
+
+describe('longhaul parked decide', () => {
+  const three = [1, 2, 3].map((n): DeadLetter => ({
+    ...LETTER,
+    id: `letter-${n}`,
+    jobId: `job-${n}`,
+    park: n,
+  }));
+  const bulk = (...args: string[]) =>
+    parked('decide', 'retry', '--kind', 'pay.out', '--step', 'pay', ...args);
+  const sent = () => api.seen.filter(({ method }) => method === 'POST');
+
+  it('lists what it would decide about, and what it leaves alone, and sends nothing in a dry run', async () => {
+    const unable = { ...LETTER, id: 'letter-4', possible: ['resolve' as const] };
+    const decided = { ...LETTER, id: 'letter-5', possible: [], decision: DECIDED };
+    api.on('GET /dead-letters', page(...three, unable, decided));
+    await bulk('--code', 'timeout', '--reason', 'provider is back', '--dry-run');
+    expect(api.seen[0]?.url).toBe('/dead-letters?status=open&kind=pay.out&step=pay&code=timeout&limit=200');
+    expect(out).toContain('retry: 3 parks\n');
+    expect(out).toMatch(/letter-1 .*\n.*letter-2 .*\n.*letter-3 /);
+    expect(out).toMatch(/Left alone, retry is not possible there: 1 park\n.*\n.*letter-4 /);
+    expect(out).not.toContain('letter-5');
+    expect(sent()).toEqual([]);
+  });
+
+  it('decides about each by itself, and says of each that was refused by whom and why', async () => {
+    api.on('GET /dead-letters', page(...three));
+    const detail =
+      'Decided already: compensate by operator key k2 at 2026-01-02T03:05:00.000Z, which is taken.';
+    for (const n of [1, 3]) api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
+    api.on('POST /dead-letters/letter-2/decisions', problem(409, 'decision_not_possible', { detail }));
+    await bulk('--reason', 'provider is back', '--yes');
+    expect(sent().map(({ body }) => JSON.parse(body) as unknown)).toEqual(
+      [1, 2, 3].map((park) => ({ park, decision: 'retry', reason: 'provider is back' })),
+    );
+    expect(out).toContain('2 stored, and on their way to their sagas\n');
+    expect(out).toContain(`1 refused\n  letter-2 pay of job job-2: ${detail}\n`);
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('waits for what becomes of each', async () => {
+    api.on('GET /dead-letters', page(...three.slice(0, 2)));
+    const taken = { ...DECIDED, outcome: 'taken' } as const;
+    const ended = { ...LETTER, decision: taken, jobStatus: 'SUCCEEDED' };
+    const refused = { ...LETTER, decision: { ...DECIDED, outcome: 'refused', refusal: 'too early' } };
+    for (const n of [1, 2]) api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
+    api.on('GET /dead-letters/letter-1', json(200, ended));
+    api.on('GET /dead-letters/letter-2', json(200, refused));
+    await bulk('--reason', 'provider is back', '--yes', '--wait', '--json');
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toMatchObject([
+      { id: 'letter-1', jobId: 'job-1', park: 1, outcome: 'ended' },
+      { id: 'letter-2', outcome: 'refused', detail: 'Refused: too early' },
+    ]);
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('repeated, has nothing left to decide', async () => {
+    api.on('GET /dead-letters', page(...three.map((one) => ({ ...one, possible: [], decision: DECIDED }))));
+    await bulk('--reason', 'provider is back', '--yes');
+    expect(out).toContain('No park that matches awaits a decision for which retry is possible.');
+    expect([sent(), process.exitCode]).toEqual([[], undefined]);
+  });
+
+  it('asks for a filter, for a reason, and for a yes before anything is sent', async () => {
+    api.on('GET /dead-letters', page(...three));
+    await parked('decide', 'retry', '--reason', 'why not');
+    expect(err).toContain('Which? Narrow it');
+    await bulk();
+    expect(err).toContain('Why? Give --reason');
+    await bulk('--reason', 'provider is back');
+    expect(err).toContain('Nothing was sent: there is no terminal to ask on');
+    expect([sent(), process.exitCode]).toEqual([[], 1]);
   });
 });
 

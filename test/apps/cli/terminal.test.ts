@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { fitLine, openLiveBlock, openTerminal, toPlain } from '../../../apps/cli/terminal.js';
+import { PassThrough } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { endWithReader, fitLine, openLiveBlock, openTerminal, toPlain } from '../../../apps/cli/terminal.js';
 
 const sink = (
   isTTY: boolean,
@@ -50,4 +51,15 @@ describe('openLiveBlock', () => {
 
 it('takes control characters out of what others wrote', () => {
   expect(toPlain('a\u001b]0;title\u0007b\r\nc\u009b')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+});
+
+it('ends quietly when whoever reads has had enough, and for no other reason', () => {
+  const output = new PassThrough();
+  const exit = vi.fn();
+  endWithReader(output as unknown as NodeJS.WriteStream, exit);
+  output.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  expect(exit).toHaveBeenCalledOnce();
+  expect(() => output.emit('error', Object.assign(new Error('no space'), { code: 'ENOSPC' }))).toThrow(
+    'no space',
+  );
 });

@@ -5,7 +5,8 @@ import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } 
 import type { EngineClient } from '../../../libs/temporal/connection.js';
 import { connectTemporal } from '../../../libs/temporal/connection.js';
 import { createDataConverter, failureConverterPath } from '../../../libs/temporal/data-converter.js';
-import { DISPATCH_LIMITS, WORKFLOW_TASK_QUEUE, type Dispatcher } from '../../../libs/outbox/dispatcher.js';
+import { DISPATCH_LIMITS, type Dispatcher } from '../../../libs/outbox/dispatcher.js';
+import { WORKFLOW_TASK_QUEUE } from '../../../libs/saga/temporal/engine.js';
 import { createRelayMetrics, type RelayMetrics } from '../../../libs/outbox/relay.metrics.js';
 import { createTenantCipher } from '../../../libs/security/tenant-cipher.js';
 import { createLogger } from '../../../libs/telemetry/logger.js';

@@ -54,6 +54,8 @@ async function insistedOf(undos: readonly Settled[]): Promise<boolean[]> {
     },
     park: async ({ number }) => saga.decide({ id: `d${number}`, park: number, decision: 'retry' }),
     unpark: async () => undefined,
+    isHistoryLong: () => false,
+    recall: async () => ({ steps: [] }),
     rule: async () => ({ kind: 'settled' }),
     finish: async () => undefined,
     changed: () => undefined,

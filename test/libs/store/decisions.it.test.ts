@@ -4,6 +4,7 @@ import type { Claim, Ledger } from '../../../libs/saga/ledger.js';
 import type { DeadLetter, Decision, SagaEnd } from '../../../libs/saga/protocol.js';
 import {
   decideParked,
+  decisionOf,
   listDeadLetters,
   noteAction,
   readDeadLetter,
@@ -70,13 +71,16 @@ async function setup(shape: Partial<Claim> = {}) {
   return { job, claim, park, decide, rowOf };
 }
 
+const standingOn = async ({ id }: { id: string }) =>
+  decisionOf((await readDeadLetter(jobs.app, id)) as DeadLetterRecord);
+
 describe('a decision', () => {
   it('is stored with its outbox row and its line in the audit log', async () => {
     const { park, decide, rowOf } = await setup();
     const letter = await park();
     expect(await decide(letter, 'resolve', { output: { id: 7 } })).toEqual({ kind: 'taken' });
-    const stored = await readDeadLetter(jobs.app, letter.id);
-    expect(stored?.decision).toMatchObject({
+    const stored = await standingOn(letter);
+    expect(stored).toMatchObject({
       decision: 'resolve',
       reason: 'because',
       output: { id: 7 },
@@ -87,7 +91,7 @@ describe('a decision', () => {
       await rowOf(
         'select message, decision_id from longhaul.outbox where job_id = $1 and message = $$decide$$',
       ),
-    ).toEqual({ message: 'decide', decision_id: stored?.decision?.id });
+    ).toEqual({ message: 'decide', decision_id: stored?.id });
     const { rows } = await jobs.owner.query(
       'select actor, action, reason, before, after from longhaul.audit where subject = $1',
       [letter.id],
@@ -146,10 +150,10 @@ describe('a decision', () => {
     const { job, park, decide } = await setup();
     const letter = await park();
     await decide(letter, 'retry');
-    const { decision } = (await readDeadLetter(jobs.app, letter.id)) as DeadLetterRecord;
+    const decision = await standingOn(letter);
     await ledger.unpark(job, { number: 1, phase: 'forward', decisionId: decision?.id as string });
     expect(await decide(letter, 'retry')).toEqual({ kind: 'same' });
-    expect((await readDeadLetter(jobs.app, letter.id))?.decision).toMatchObject({ outcome: 'taken' });
+    expect(await standingOn(letter)).toMatchObject({ outcome: 'taken' });
     const moot = await park({ number: 2 });
     await ledger.unpark(job, { number: 2, phase: 'compensating' });
     expect(await decide(moot, 'retry', { park: 2 })).toEqual({ kind: 'refused', why: 'park_over' });
@@ -177,7 +181,7 @@ describe('a decision', () => {
     const { job, claim, park, decide } = await setup({ leaseMs: 400 });
     const letter = await park();
     await decide(letter, 'resolve', { output: { id: 7 } });
-    const decisionId = (await readDeadLetter(jobs.app, letter.id))?.decision?.id as string;
+    const decisionId = (await standingOn(letter))?.id as string;
     await ledger.claim(claim);
     const ruling = {
       ...claim,
@@ -189,14 +193,14 @@ describe('a decision', () => {
       decisionId,
     } as const;
     expect(await ledger.rule(ruling)).toEqual({ kind: 'refused', why: 'in_flight' });
-    expect((await readDeadLetter(jobs.app, letter.id))?.decision).toMatchObject({
+    expect(await standingOn(letter)).toMatchObject({
       outcome: 'refused',
       refusal: 'in_flight',
     });
     await expect
       .poll(() => ledger.rule(ruling), { interval: 50, timeout: 5_000 })
       .toEqual({ kind: 'settled', value: { id: 7 } });
-    expect((await readDeadLetter(jobs.app, letter.id))?.decision).toMatchObject({
+    expect(await standingOn(letter)).toMatchObject({
       outcome: 'taken',
       refusal: null,
     });
@@ -208,22 +212,21 @@ describe('a decision', () => {
     await ledger.claim(claim);
     await ledger.fail(claim, { unknown: true, isLast: true });
     await decide(letter, 'resolve', { output: { id: 7 } });
-    const decisionOf = async () => (await readDeadLetter(jobs.app, letter.id))?.decision;
     const ruling = {
       ...claim,
       ...{ job, undoName: undefined, undo: false, doubt: true },
-      decisionId: (await decisionOf())?.id as string,
+      decisionId: (await standingOn(letter))?.id as string,
     };
     await ledger.beginSettle({ ...claim, effect: 'keyed' }, true);
     await ledger.completeSettle(claim, { verdict: 'not_happened' });
     expect(await ledger.rule({ ...ruling, ruling: 'resolve' })).toMatchObject({ why: 'not_happened' });
-    expect(await decisionOf()).toMatchObject({ outcome: 'refused', refusal: 'not_happened' });
+    expect(await standingOn(letter)).toMatchObject({ outcome: 'refused', refusal: 'not_happened' });
     await ledger.rule({ ...ruling, ruling: 'resolve', doubt: false });
     expect(await ledger.rule({ ...ruling, ruling: 'disown' })).toEqual({
       kind: 'done',
       outcome: { id: 7 },
     });
-    expect(await decisionOf()).toMatchObject({ outcome: 'refused', refusal: 'happened' });
+    expect(await standingOn(letter)).toMatchObject({ outcome: 'refused', refusal: 'happened' });
   });
 
   it('still pending when the job ends is refused', async () => {
@@ -232,7 +235,7 @@ describe('a decision', () => {
     await decide(letter, 'retry');
     await ledger.finish(job, FAILED);
     const ended = await readDeadLetter(jobs.app, letter.id);
-    expect(ended?.decision).toMatchObject({ outcome: 'refused', refusal: 'job_ended' });
+    expect(await standingOn(letter)).toMatchObject({ outcome: 'refused', refusal: 'job_ended' });
     expect(ended?.closedAt).not.toBeNull();
     expect(await decide(letter, 'retry')).toEqual({ kind: 'refused', why: 'park_over' });
   });

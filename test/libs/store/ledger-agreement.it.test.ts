@@ -68,6 +68,7 @@ type Call =
     }
   | { readonly is: 'beginSettle'; readonly canAsk: boolean }
   | { readonly is: 'completeSettle'; readonly happened: boolean }
+  | { readonly is: 'recall'; readonly outcomes: boolean }
   | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean; readonly doubt: boolean }
   | { readonly is: 'advance'; readonly ms: number };
 
@@ -124,6 +125,7 @@ function callsOf(shape: Shape): fc.Arbitrary<Call[]> {
       valued: yes,
       doubt: yes,
     }),
+    fc.record({ is: fc.constant('recall'), outcomes: yes }),
     fc.record({ is: fc.constant('advance'), ms: fc.constantFrom(...ADVANCES_MS) }),
   );
   return fc.array(call, { minLength: 2, maxLength: CALLS_MAX });
@@ -257,6 +259,8 @@ async function toOperation(both: Both, call: Call): Promise<(ledger: Ledger) => 
       const claim = both.rule(call.ruling, await both.decided(call.ruling, value), call.doubt);
       return (ledger) => ledger.rule(claim);
     }
+    case 'recall':
+      return (ledger) => ledger.recall(both.job, { after: 0, outcomes: call.outcomes });
     case 'advance':
       throw new Error('Time is not told to a ledger');
   }
