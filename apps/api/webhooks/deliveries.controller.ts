@@ -12,10 +12,10 @@ import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
 import { tenantOf } from '../http/request.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { ENDPOINT_CURSOR, JOB_CURSOR, readCursor, toCursor } from '../jobs/cursor.js';
+import { ENDPOINT_CURSOR, JOB_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
 import { LIMIT_DEFAULT } from '../jobs/job-requests.schema.js';
 import { JobReader } from '../jobs/job.reader.js';
-import { mustFind, toStrings } from '../jobs/jobs.controller.js';
+import { mustFind } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { mustFindEndpoint } from './webhook-endpoints.controller.js';
 import { DeliveryQuery, type Delivery, type DeliveryParameters } from './webhook.schema.js';
@@ -91,16 +91,9 @@ export class DeliveriesController {
     const found = await inTenant(this.resources.database, tenantId, (tx) =>
       listing.list(tx, id, { state: status, before, limit: limit + 1 }),
     );
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    if (found.length > limit && last) {
-      const next = new URLSearchParams({
-        ...toStrings(query),
-        cursor: toCursor(listing.idOf(last), listing.cursor),
-      });
-      const { publicUrl } = this.resources.settings;
-      reply.header('link', `<${publicUrl}/${listing.path}/${id}/deliveries?${next.toString()}>; rel="next"`);
-    }
+    const url = `${this.resources.settings.publicUrl}/${listing.path}/${id}/deliveries`;
+    const named = found.map((record) => ({ ...record, id: listing.idOf(record) }));
+    const page = pageOf(reply, named, { url, query, limit }, listing.cursor);
     reply.header('cache-control', 'no-store');
     return { items: page.map(deliveryView) };
   }

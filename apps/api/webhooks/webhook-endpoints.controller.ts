@@ -22,12 +22,12 @@ import { Door } from '../http/door.decorator.js';
 import { bodyOf, tenantOf } from '../http/request.js';
 import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { ENDPOINT_CURSOR, readCursor, toCursor } from '../jobs/cursor.js';
+import { ENDPOINT_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
 import { readIdempotencyKey } from '../jobs/headers.js';
 import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
 import { JobAcceptor } from '../jobs/job.acceptor.js';
 import type { Job } from '../jobs/job.schema.js';
-import { setRetryAfter, submitterOf, toStrings } from '../jobs/jobs.controller.js';
+import { setRetryAfter, submitterOf } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem, type FieldError } from '../problems/problem.js';
 import {
@@ -87,13 +87,8 @@ export class WebhookEndpointsController {
     const found = await inTenant(this.resources.database, tenantOf(request), (tx) =>
       listEndpoints(tx, { before, limit: limit + 1 }),
     );
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    if (found.length > limit && last) {
-      const next = new URLSearchParams({ ...toStrings(query), cursor: toCursor(last.id, ENDPOINT_CURSOR) });
-      const { publicUrl } = this.resources.settings;
-      reply.header('link', `<${publicUrl}/webhook-endpoints?${next.toString()}>; rel="next"`);
-    }
+    const url = `${this.resources.settings.publicUrl}/webhook-endpoints`;
+    const page = pageOf(reply, found, { url, query, limit }, ENDPOINT_CURSOR);
     reply.header('cache-control', 'no-store');
     return { items: page.map((record) => this.view(record)) };
   }
