@@ -164,8 +164,9 @@ export async function recordOutcomes(
             tries = case when jsonb_array_length(d.tries) < ${TRIES_KEPT_MAX} then d.tries else d.tries - 0 end || o.attempt
        from unnest($2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::bigint[], $7::text[], $8::jsonb[])
          as o(job_id, endpoint_id, attempts, state, delay_ms, reason, attempt)
-      where d.job_id = o.job_id and d.endpoint_id = o.endpoint_id and d.attempts = o.attempts
-        and d.carrier_id = $1 and d.state = 'open'`,
+      where d.job_id = o.job_id and d.endpoint_id = o.endpoint_id
+        -- As conditions that no index serves: taken for rare, each would have all of the job's rows read for a few.
+        and (d.carrier_id = $1 and d.state = 'open' and d.attempts = o.attempts) is true`,
     [
       carrierId,
       outcomes.map(({ delivery }) => delivery.jobId),
