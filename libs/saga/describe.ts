@@ -27,6 +27,8 @@ export interface StepDescription {
   readonly undo: string | null;
   readonly undoRetry: RetryPolicy | null;
   readonly probe: string | null;
+  /** Of a step with children: the kind they are of, and whether there may be many. */
+  readonly children: { readonly kind: string; readonly many: boolean } | null;
 }
 
 export interface KindDescription {
@@ -113,7 +115,8 @@ function idOf(name: string): string {
   return `step_${name}`;
 }
 
-function shapeOf(name: string, { kind, pool }: AnyStep): string {
+function shapeOf(name: string, { kind, pool, children }: AnyStep): string {
+  if (children) return `[["${name}<br/>${children.many ? 'each ' : ''}a ${children.of.kind}"]]`;
   const label = `"${name}<br/>${kind}, ${pool}"`;
   switch (kind) {
     case 'readOnly':
@@ -144,6 +147,7 @@ function describeStep({ queue }: AnyJobDefinition, name: string, step: AnyStep):
     undo: (step.undo as string | undefined) ?? null,
     undoRetry: step.undo === undefined ? null : step.undoRetry,
     probe: (step.probe as string | undefined) ?? null,
+    children: step.children ? { kind: step.children.of.kind, many: step.children.many } : null,
   };
 }
 

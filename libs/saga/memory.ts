@@ -9,6 +9,7 @@ import type { AnyJobDefinition } from './define.js';
 import type { Implementation } from './implement.js';
 import { interpret } from './interpreter/interpreter.js';
 import type { Ledger } from './ledger.js';
+import { createMemoryChildren, type ChildFate, type MemoryChild } from './memory/children.js';
 import { createVirtualClock, type VirtualClock } from './memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
 import { seededRandom } from './memory/random.js';
@@ -16,6 +17,7 @@ import { createMemoryRuntime } from './memory/runtime.js';
 import type { CancelWish, Decision, DecisionWish, SagaEnd } from './protocol.js';
 import type { SagaState } from './state.js';
 
+export type { ChildFate, MemoryChild } from './memory/children.js';
 export { createVirtualClock, type VirtualClock } from './memory/clock.js';
 export type { EffectRow, MemoryLedger, MemoryTransaction } from './memory/ledger.js';
 export type { AttemptEvent } from './attempt/world.js';
@@ -46,6 +48,8 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly stopWhenParked?: boolean;
   /** For `own` effects: what `ctx.tx` is. */
   readonly openTransaction?: () => MemoryTransaction;
+  /** What becomes of the job's children, by their inputs and places in their step; they succeed otherwise. */
+  readonly childFate?: (input: unknown, index: number) => ChildFate;
   /** Names of locks that other jobs hold. */
   readonly foreignLocks?: ReadonlySet<string>;
   /** Wraps the ledger, to lose its answers. */
@@ -63,6 +67,8 @@ export interface MemoryRun {
   /** Attempts, undos and settlements, in order. */
   readonly trace: readonly AttemptEvent[];
   readonly ledger: MemoryLedger;
+  /** In the order they were started. */
+  readonly children: readonly MemoryChild[];
   readonly elapsedMs: number;
 }
 
@@ -92,7 +98,13 @@ export async function runInMemory<D extends AnyJobDefinition>(
   const job = { id: JOB, tenantId: TENANT, kind: definition.kind };
   const trace: AttemptEvent[] = [];
 
+  const children = createMemoryChildren({
+    timer: (ms, fire) => clock.timer(ms, fire),
+    fateOf: options.childFate ?? (() => ({})),
+    onEnded: () => saga.wake(),
+  });
   const world: World = {
+    children,
     ledger: options.wrapLedger?.(ledger) ?? ledger,
     now: () => clock.now(),
     random,
@@ -153,5 +165,9 @@ export async function runInMemory<D extends AnyJobDefinition>(
   await clock.run(isOver, options.realMs);
   disarm?.();
   if (failure) throw failure.error;
-  return { end, state: structuredClone(saga.state), trace, ledger, elapsedMs: clock.now() - startedAt };
+  return {
+    ...{ end, trace, ledger, children: children.started },
+    state: structuredClone(saga.state),
+    elapsedMs: clock.now() - startedAt,
+  };
 }

@@ -18,6 +18,7 @@ export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
     input: { count: scenario.count ?? 2 },
     clock: world.clock,
     stopWhenParked: true,
+    ...(scenario.childFate ? { childFate: scenario.childFate } : {}),
     onEvent: (_, running) => {
       control = running;
     },

@@ -342,6 +342,12 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'orphans',
+    wrong: 'A step with children is taken back while some of them are open.',
+    kind: 'convoy',
+    patches: [patch('attempt/undo.attempt.ts', `if (look.open > 0)`, `if (look.open > 1)`)],
+  },
+  {
     name: 'undoSuperseded',
     wrong: 'An undo whose worker was taken for lost acts beside the one in its place.',
     kind: 'wager',

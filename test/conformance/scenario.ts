@@ -1,6 +1,6 @@
 /** A scenario: a kind, an input, and what goes wrong; run on both runtimes, which must then tell the same story. */
 import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
-import type { MemoryLedger } from '../../libs/saga/memory.js';
+import type { ChildFate, MemoryLedger } from '../../libs/saga/memory.js';
 import type { Decision, SagaEnd } from '../../libs/saga/protocol.js';
 import type { SagaState } from '../../libs/saga/state.js';
 import type { Scripts, World } from './fakes.js';
@@ -27,6 +27,7 @@ export interface Scenario {
   /** `skipping` where the saga waits for long; `dev`, a real server, by default. */
   readonly server?: 'dev' | 'skipping';
   readonly scripts?: (world: ScenarioWorld) => Scripts;
+  readonly childFate?: (input: unknown, index: number) => ChildFate;
   /** Of the parks in their order; the first without one is left parked. */
   readonly decisions?: readonly OperatorDecision[];
 }

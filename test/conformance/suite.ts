@@ -1,10 +1,10 @@
 /** The kinds of the suite, each with its implementation over a world that a script directs. */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
-import { implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
-import { errand, order, snapshot } from './kinds.js';
+import { implementConvoy, implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
+import { convoy, errand, order, snapshot } from './kinds.js';
 
-export type KindName = 'order' | 'snapshot' | 'errand';
+export type KindName = 'order' | 'snapshot' | 'errand' | 'convoy';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -15,4 +15,5 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   order: { definition: order, implement: implementOrder },
   snapshot: { definition: snapshot, implement: implementSnapshot },
   errand: { definition: errand, implement: implementErrand },
+  convoy: { definition: convoy, implement: implementConvoy },
 };

@@ -1,12 +1,14 @@
 /** Faked kinds as Temporal activities: any worker finds a job's own fakes by the job's id. */
 import type { Client } from '@temporalio/client';
-import { taskQueueOf, type Pool } from '../../libs/saga/define.js';
+import type { ChildJobs } from '../../libs/saga/child-jobs.js';
+import type { ChildCounts, ChildEnd } from '../../libs/saga/children.js';
+import { taskQueueOf, type AnyJobDefinition, type Pool } from '../../libs/saga/define.js';
 import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
 import { seededRandom } from '../../libs/saga/memory/random.js';
 import type { Request, SagaStart } from '../../libs/saga/protocol.js';
 import { bindActivities, engineActivities, type World } from '../../libs/saga/temporal/activities.js';
 import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
-import { fakeKind, type Scripts } from './faked-kind.js';
+import { fakeKind, type Outputs, type Scripts } from './faked-kind.js';
 import type { RecordedKind } from './recorded-kinds.js';
 import type { Copy } from './shape.js';
 import { TENANT } from './test-key.js';
@@ -40,7 +42,7 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   const definitions = kinds.map(({ definition }) => definition);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>();
   const handlersOf = ({ kind, copy, input = {}, scripts = {}, valueOf }: Omit<HostedJob, 'jobId'>) => {
-    const world = worldOf(input, valueOf);
+    const world = worldOf(input, childrenOf(kind.outputsFor(input)), valueOf);
     const definition = copy?.definition ?? kind.definition;
     const engine = engineActivities(definitions, world) as unknown as Readonly<Record<string, Handler>>;
     return {
@@ -74,8 +76,24 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   };
 }
 
-function worldOf(input: object, valueOf?: HostedJob['valueOf']): World {
+/** Ended at once, as their step answers. */
+function childrenOf(outputs: Outputs<AnyJobDefinition>): ChildJobs {
   return {
+    start: async () => undefined,
+    async look({ step, item, generation }, { many }) {
+      const call = { attempt: 1, item, generation, signal: new AbortController().signal };
+      const answer = outputs[step]?.(undefined, call) as unknown;
+      if (!many) return { open: 0, succeeded: 1, failed: 0, cancelled: 0, end: answer as ChildEnd };
+      const { total: _total, ...counts } = answer as ChildCounts;
+      return { open: 0, ...counts };
+    },
+    cancel: async () => undefined,
+  };
+}
+
+function worldOf(input: object, children: ChildJobs, valueOf?: HostedJob['valueOf']): World {
+  return {
+    children,
     ledger: createMemoryLedger({ now: () => Date.now(), valueOf }),
     now: () => Date.now(),
     random: seededRandom(1),

@@ -6,6 +6,7 @@ import { CancelRequest } from '../jobs/job-requests.schema.js';
 import {
   ArtifactLink,
   CancelPreview,
+  Children,
   Job,
   JobError,
   JobPage,
@@ -18,7 +19,7 @@ import { problemTable } from '../problems/problem.table.js';
 type Schemas = Record<string, JsonSchema>;
 
 const OWN = {
-  ...{ Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview },
+  ...{ Job, JobPage, JobError, Step: StepView, Progress, Children, ArtifactLink, CancelPreview },
   ...{ DeadLetter, DeadLetterPage },
 };
 const REF = '#/components/schemas/';
@@ -262,6 +263,13 @@ function kindSchema(): JsonSchema {
     undo: nullableText,
     undoRetry: retry,
     probe: nullableText,
+    children: {
+      type: ['object', 'null'],
+      additionalProperties: false,
+      required: ['kind', 'many'],
+      properties: { kind: text, many: { type: 'boolean' } },
+      description: 'Of a step that is jobs of their own: the kind they are of.',
+    },
   };
   const kind = {
     kind: text,

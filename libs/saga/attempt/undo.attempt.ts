@@ -1,12 +1,17 @@
 /** One attempt of an undo: fence, reverse, `undone` (S2, S4, S5). */
+import { CHILDREN_LOOK_MS, outputOf } from '../child-jobs.js';
 import type { Step } from '../define.js';
+import { Deferred } from '../failure.js';
 import type { UndoClaim } from '../ledger.js';
+import type { Transaction } from '../implement.js';
 import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
 import { callContext, guarded, undoContext } from './context.js';
 import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
 import { beforeActing, endingOf, inputOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
+
+const CANCEL_REASON = 'The job that started it is taken back.';
 
 /** Runs one attempt; never throws. Its output says whether there was anything to undo. */
 export async function attemptUndo(
@@ -37,13 +42,14 @@ export async function attemptUndo(
     const input = await inputOf(world, request);
     const transaction = open && guarded(open);
     const context = undoContext(request, host, input, box.signal, transaction?.tx);
+    const children = step.children && (await endedChildren(step.children, transaction?.tx));
     const work = kind.undos[undo] as Kind['undos'][string];
     const probe = step.effect === 'probed' ? kind.probes[step.probe as string] : undefined;
     try {
       return await box.run(async () => {
         // Whether it was done, or undone by an attempt before, only the provider can tell.
         const found = await probe?.(args, callContext(request, host, input, box.signal));
-        return found && !found.happened ? 'noop' : work(args, context);
+        return found && !found.happened ? 'noop' : work(args, Object.assign(context, children));
       });
     } finally {
       transaction?.close();
@@ -52,6 +58,8 @@ export async function attemptUndo(
 
   try {
     if (step.effect === 'own') {
+      // Before the fence, and again until none is open behind it: a wish that was rolled back would be none.
+      if (step.children) await beforeActing(world, () => world.children.cancel(claim, CANCEL_REASON));
       let outcome: string | undefined;
       const transaction = world.ledger.transactUndo(claim, async (tx, args) => {
         outcome = 'undone';
@@ -89,6 +97,13 @@ export async function attemptUndo(
     return ending.verdict(true);
   } finally {
     box.close();
+  }
+
+  /** Throws `Deferred` while one is open: what it still does is not known yet. */
+  async function endedChildren(of: NonNullable<Step['children']>, tx?: Transaction) {
+    const look = await world.children.look(claim, of, tx);
+    if (look.open > 0) throw new Deferred(CHILDREN_LOOK_MS, `${look.open} children have not ended yet`);
+    return { ended: outputOf(look, of) };
   }
 
   function wait(deferMs: number): Verdict {

@@ -10,6 +10,7 @@ import type { Request } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { Choices, Option } from './choices.js';
+import { FakeChildren } from './fake-children.js';
 import { fakeKind, openTransaction, type FakeOutput } from './fake-kind.js';
 import * as F from './faults.js';
 import { FaultyLedger, type Worker } from './faulty-ledger.js';
@@ -40,6 +41,8 @@ export interface ScheduleRun {
   readonly state: SagaState;
   readonly truth: Truth;
   readonly ledger: MemoryLedger;
+  /** Effects whose children were open when the end was recorded. */
+  readonly orphaned: readonly string[];
 }
 
 const JOB = { id: 'job', tenantId: 'tenant' };
@@ -75,13 +78,16 @@ export async function runSchedule(
   const argsOf = new Map<string, unknown>();
 
   const truth = new Truth(({ what, fact }) => tell({ kind: 'truth', what, ref: fact }));
+  const children = new FakeChildren({ clock, choices, outputs, interfere, onEnded: () => saga.wake() });
+  let orphaned: readonly string[] = [];
   const ledger = createMemoryLedger({
     now: () => clock.now(),
-    openTransaction: () => openTransaction(truth),
+    openTransaction: () => openTransaction(truth, (ref) => children.begin(ref)),
     valueOf: (id) => values.get(id),
   });
   const base: World = {
     ledger,
+    children,
     now: () => clock.now(),
     random: HALF,
     timer: (ms, fire) => clock.timer(ms, fire),
@@ -145,6 +151,7 @@ export async function runSchedule(
       if (late.areAny || late.hasCome) await clock.sleep(RECORD_MS);
       await runtime.finish(end);
       isEnded = true;
+      orphaned = [...children.open];
       tell({ kind: 'finish', end });
     },
   };
@@ -160,7 +167,7 @@ export async function runSchedule(
   );
   const isSettled = (): boolean => end !== undefined || failure !== undefined;
   await goOn().catch((error: unknown) => (failure ??= { error }));
-  return { end, error: failure?.error, state: saga.state, truth, ledger };
+  return { end, error: failure?.error, state: saga.state, truth, ledger, orphaned };
 
   async function goOn(): Promise<void> {
     for (let parks = 0; parks <= PARKS_MAX; parks += 1) {

@@ -9,8 +9,8 @@ export interface Place {
 
 interface Interruptible {
   readonly place: Place;
-  /** An attempt acts; a wait (a nap, a park) only passes time. */
-  readonly kind: 'attempt' | 'wait';
+  /** An attempt acts; a wait (a park, the author's sleep) only passes time; a nap is that of a step, or an undo, put off. */
+  readonly kind: 'attempt' | 'wait' | 'nap' | 'undoNap';
   readonly cancel: () => void;
 }
 
@@ -46,7 +46,10 @@ export class Flights {
     }
   }
 
-  /** The saga is doomed: waits are over; attempts end too when it was asked to end, else they are awaited (S3). */
+  /**
+   * The saga is doomed: waits are over; attempts end too when it was asked to end, else they are awaited (S3). Or it is
+   * woken: naps are over.
+   */
   interruptAll(kinds: readonly Interruptible['kind'][]): void {
     for (const { kind, cancel } of [...this.interruptibles]) if (kinds.includes(kind)) cancel();
   }

@@ -28,6 +28,8 @@ export class SagaRun {
   /** The innermost open block: everything started while it is open belongs to it. */
   block: Block | undefined;
   ended = false;
+  /** Wake-ups so far: one that comes while a step looks counts for the nap after it. */
+  wakes = 0;
   private message: string | undefined;
   private generation = 0;
 
@@ -45,7 +47,7 @@ export class SagaRun {
     );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
     this.fate = new Fate((cause) => {
-      this.flights.interruptAll(cause.kind === 'failed' ? ['wait'] : ['wait', 'attempt']);
+      this.flights.interruptAll(cause.kind === 'failed' ? ['wait', 'nap'] : ['wait', 'nap', 'attempt']);
     });
   }
 
@@ -70,6 +72,12 @@ export class SagaRun {
       ...(isText ? { reason: reason.slice(0, REASON_LENGTH_MAX) } : {}),
     });
     this.changed();
+  }
+
+  /** What steps were put off for may be there: they look again. */
+  wake(): void {
+    this.wakes += 1;
+    this.flights.interruptAll(['nap', 'undoNap']);
   }
 
   changed(): void {
@@ -146,13 +154,13 @@ export class SagaRun {
   async sleep(ms: number): Promise<void> {
     const { block } = this;
     this.check(block);
-    await this.nap({ isWithin: (outer) => block?.isWithin(outer) ?? false }, ms);
+    await this.nap({ isWithin: (outer) => block?.isWithin(outer) ?? false }, 'wait', ms);
     this.check(block);
   }
 
-  /** Sleeps on behalf of a step; cut short when the saga or the step's block ends. */
-  async nap(place: Place, ms: number): Promise<void> {
+  /** Sleeps on behalf of a step; cut short when the saga or the step's block ends, or, of a nap, by a wake-up. */
+  async nap(place: Place, kind: 'wait' | 'nap' | 'undoNap', ms: number): Promise<void> {
     const timer = this.runtime.timer(ms);
-    await this.flights.interruptible(place, 'wait', timer.elapsed, () => timer.cancel());
+    await this.flights.interruptible(place, kind, timer.elapsed, () => timer.cancel());
   }
 }

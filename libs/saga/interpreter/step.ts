@@ -56,6 +56,7 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
     if (isPivot) run.fate.openPivot();
     run.show(entry, 'running');
     const before = entry.attempts;
+    const { wakes } = run;
     const settled = await attempt(run, entry, attemptsLeft);
     entry.attempts = attemptsAfter(settled, before, attemptsLeft);
     switch (settled.kind) {
@@ -67,7 +68,8 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         const isInDoubt = isPivot && settled.doubt;
         if (isPivot && !isInDoubt) run.fate.closePivot();
         const isWanted = () => !run.fate.isLatched && !run.isOver(entry.block);
-        if (isWanted()) await run.nap(entry, pacedMs(entry, settled.deferMs));
+        const isWoken = run.wakes > wakes;
+        if (isWanted() && !isWoken) await run.nap(entry, 'nap', pacedMs(entry, settled.deferMs));
         // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
         if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: PUT_OFF });
         giveUpIfOver(run, entry);

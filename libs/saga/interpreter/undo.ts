@@ -19,6 +19,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
   for (;;) {
     run.show(entry, 'undoing');
     const before = entry.undoAttempts;
+    const { wakes } = run;
     const settled = await start(run, entry, { compensating, insists }, attemptsLeft);
     entry.undoAttempts = attemptsAfter(settled, before, attemptsLeft);
     if (settled.kind === 'done') return run.show(entry, 'undone');
@@ -26,7 +27,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
       // It was said of the effect as it was: an attempt that never reported may have undone it since.
       if (entry.undoAttempts > before) insists = false;
       attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
-      await run.runtime.timer(pacedMs(entry, settled.deferMs)).elapsed;
+      if (run.wakes === wakes) await run.nap(entry, 'undoNap', pacedMs(entry, settled.deferMs));
       continue;
     }
     run.show(entry, 'parked');

@@ -16,6 +16,7 @@ import {
   DECISION_REFUSED,
   READY_SIGNAL,
   STATE_QUERY,
+  WAKE_SIGNAL,
   type CancelWish,
   type DecisionWish,
   type HolderReady,
@@ -26,6 +27,7 @@ import type { SagaState } from '../state.js';
 import { createTemporalRuntime } from './workflow-runtime.js';
 
 const cancelSignal = defineSignal<[CancelWish?]>(CANCEL_SIGNAL);
+const wakeSignal = defineSignal(WAKE_SIGNAL);
 const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
 const decideUpdate = defineUpdate<void, [DecisionWish]>(DECIDE_UPDATE);
 const stateQuery = defineQuery<SagaState>(STATE_QUERY);
@@ -53,6 +55,7 @@ function runSaga(definition: AnyJobDefinition, start: SagaStart, root: Cancellat
   const saga = interpret(definition, start, runtime);
   setHandler(stateQuery, () => saga.state);
   setHandler(readySignal, (word) => runtime.holderReady(word));
+  setHandler(wakeSignal, () => saga.wake());
   setHandler(cancelSignal, (wish) => saga.cancel(wish ?? {}));
   setHandler(decideUpdate, (wish) => saga.decide(wish), {
     validator(wish: DecisionWish) {
