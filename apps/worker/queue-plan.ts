@@ -68,7 +68,10 @@ export function checkKinds(
   }
 }
 
-function refuseUnknownChildren({ kind, steps }: AnyJobDefinition, definitions: readonly AnyJobDefinition[]): void {
+function refuseUnknownChildren(
+  { kind, steps }: AnyJobDefinition,
+  definitions: readonly AnyJobDefinition[],
+): void {
   for (const [name, { children }] of Object.entries(steps as Steps)) {
     if (!children || definitions.includes(children.of)) continue;
     throw new Error(

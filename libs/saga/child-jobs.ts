@@ -32,7 +32,12 @@ export interface ChildJobs {
    * Accepts a job of the kind for each input, in the step's transaction: they start once it is committed. Throws
    * `Rejected` (`children_too_deep`) past {@link CHILD_DEPTH_MAX}, and where an input does not fit the kind.
    */
-  start(tx: Transaction, parent: ChildrenRef, of: AnyJobDefinition, inputs: readonly unknown[]): Promise<void>;
+  start(
+    tx: Transaction,
+    parent: ChildrenRef,
+    of: AnyJobDefinition,
+    inputs: readonly unknown[],
+  ): Promise<void>;
   /** Inside a transaction where one is given. */
   look(parent: ChildrenRef, children: Children, tx?: Transaction): Promise<ChildrenLook>;
   /** Asks for the cancellation of those still open; repeats change nothing. */

@@ -5,7 +5,14 @@
  * of the author's, which runs after that.
  */
 import { z } from 'zod';
-import { buildStep, type AnyJobDefinition, type Children, type Pool, type RetryPolicy, type Step } from './define.js';
+import {
+  buildStep,
+  type AnyJobDefinition,
+  type Children,
+  type Pool,
+  type RetryPolicy,
+  type Step,
+} from './define.js';
 
 /** The undo of a step whose author declares none: nothing is left to do once no child is open. */
 export const CANCEL_CHILDREN = 'cancelChildren';
@@ -64,7 +71,9 @@ export function child<
   D extends AnyJobDefinition,
   A extends z.ZodType = NoArgs,
   const U extends string = typeof CANCEL_CHILDREN,
->(options: ChildrenOptions<D, A, U>): ChildrenStep<D, false, NoInfer<A>, z.ZodType<ChildEnd<z.output<D['result']>>>, NoInfer<U>> {
+>(
+  options: ChildrenOptions<D, A, U>,
+): ChildrenStep<D, false, NoInfer<A>, z.ZodType<ChildEnd<z.output<D['result']>>>, NoInfer<U>> {
   return buildChildren(options, childEndOf(options.of) as z.ZodType<ChildEnd<z.output<D['result']>>>, false);
 }
 
@@ -83,7 +92,11 @@ function buildChildren<
   O extends z.ZodType,
   U extends string,
   M extends boolean,
->({ of, undo, undoRetry, ...base }: ChildrenOptions<D, A, U>, output: O, many: M): ChildrenStep<D, M, A, O, U> {
+>(
+  { of, undo, undoRetry, ...base }: ChildrenOptions<D, A, U>,
+  output: O,
+  many: M,
+): ChildrenStep<D, M, A, O, U> {
   return buildStep(
     'compensable',
     { ...base, output },

@@ -86,7 +86,11 @@ async function seal(
 async function endOf(cipher: TenantCipher, parent: JobRef, child: EndedChild): Promise<ChildEnd> {
   const { id: jobId, status, result, error } = child;
   if (status !== 'SUCCEEDED') {
-    return { jobId, status, error: error ?? { code: 'unknown', title: 'The job did not succeed', detail: status } };
+    return {
+      jobId,
+      status,
+      error: error ?? { code: 'unknown', title: 'The job did not succeed', detail: status },
+    };
   }
   if (!result) return { jobId, status, result: undefined };
   const { tenantId } = parent;

@@ -127,7 +127,11 @@ export const exploreKinds: Readonly<Record<ExploredKind, Explored>> = {
       {
         input: { count: 2 },
         outputs: {
-          scout: () => ({ jobId: CHILD, status: 'SUCCEEDED' as const, result: { charge: 'ch_1', packed: 1 } }),
+          scout: () => ({
+            jobId: CHILD,
+            status: 'SUCCEEDED' as const,
+            result: { charge: 'ch_1', packed: 1 },
+          }),
           ship: () => ({ total: 2, succeeded: 2, failed: 0, cancelled: 0 }),
         },
       },

@@ -1,7 +1,14 @@
 /** The kinds of the suite, each with its implementation over a world that a script directs. */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
-import { implementConvoy, implementErrand, implementOrder, implementSnapshot, type Scripts, type World } from './fakes.js';
+import {
+  implementConvoy,
+  implementErrand,
+  implementOrder,
+  implementSnapshot,
+  type Scripts,
+  type World,
+} from './fakes.js';
 import { convoy, errand, order, snapshot } from './kinds.js';
 
 export type KindName = 'order' | 'snapshot' | 'errand' | 'convoy';

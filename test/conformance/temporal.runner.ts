@@ -110,7 +110,11 @@ export async function createTemporalRunner(
         children: createMemoryChildren({
           timer,
           fateOf: scenario.childFate ?? (() => ({})),
-          onEnded: () => void server.client.workflow.getHandle(jobId).signal(WAKE_SIGNAL).catch(() => 'ended'),
+          onEnded: () =>
+            void server.client.workflow
+              .getHandle(jobId)
+              .signal(WAKE_SIGNAL)
+              .catch(() => 'ended'),
         }),
         now: () => Date.now(),
         random: seededRandom(1),

@@ -27,7 +27,12 @@ export class FakeChildren implements ChildJobs {
 
   constructor(private readonly around: FakeChildrenOptions) {}
 
-  async start(tx: Transaction, parent: ChildrenRef, _of: AnyJobDefinition, _inputs: readonly unknown[]): Promise<void> {
+  async start(
+    tx: Transaction,
+    parent: ChildrenRef,
+    _of: AnyJobDefinition,
+    _inputs: readonly unknown[],
+  ): Promise<void> {
     await tx.query('start', [parent]);
   }
 

@@ -148,7 +148,8 @@ export function createInspector(definition: AnyJobDefinition): {
     for (const lock of ledger.locks) violated('NoLockLeft', `the job has ended and holds the ${lock}`);
     checkEffects(end, run, rows);
     for (const name of run.orphaned) {
-      if (rows.get(name)?.state !== 'kept') violated('NoOrphan', `${end.status}, and a child of ${name} is open`);
+      if (rows.get(name)?.state !== 'kept')
+        violated('NoOrphan', `${end.status}, and a child of ${name} is open`);
     }
     if (end.status !== 'SUCCEEDED') checkCause(end);
     return first;

@@ -48,7 +48,10 @@ export function createMemoryChildren({ timer, fateOf, onEnded }: MemoryChildrenO
   return {
     started,
     async start(_tx, parent, definition, inputs) {
-      const siblings = inputs.map((input): MemoryChild => ({ kind: definition.kind, input: parsed(definition, input) }));
+      const siblings = inputs.map((input): MemoryChild => ({
+        kind: definition.kind,
+        input: parsed(definition, input),
+      }));
       byEffect.set(effectKeyOf(parent.job.id, parent), siblings);
       siblings.forEach((child, index) => {
         started.push(child);

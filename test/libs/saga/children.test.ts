@@ -4,7 +4,12 @@ import { child, children, type ChildCounts, type ChildEnd } from '../../../libs/
 import { defineJob, readOnly, type Saga } from '../../../libs/saga/define.js';
 import { Deferred } from '../../../libs/saga/failure.js';
 import type { Implementation, UndoContext } from '../../../libs/saga/implement.js';
-import { createVirtualClock, runInMemory, type ChildFate, type MemoryRunOptions } from '../../../libs/saga/memory.js';
+import {
+  createVirtualClock,
+  runInMemory,
+  type ChildFate,
+  type MemoryRunOptions,
+} from '../../../libs/saga/memory.js';
 import { createWorld, implementConvoy } from '../../conformance/fakes.js';
 import { convoy, order } from '../../conformance/kinds.js';
 
@@ -16,7 +21,8 @@ const isScout = (input: unknown): boolean => (input as { count: number }).count 
 
 function run(shipFate: (index: number) => ChildFate, options: Partial<MemoryRunOptions<typeof convoy>> = {}) {
   const world = createWorld();
-  const childFate = (input: unknown, index: number): ChildFate => (isScout(input) ? scouted : shipFate(index));
+  const childFate = (input: unknown, index: number): ChildFate =>
+    isScout(input) ? scouted : shipFate(index);
   return runInMemory(convoy, implementConvoy(world), {
     input: { count: 3 },
     clock: world.clock,
@@ -36,7 +42,7 @@ describe('a step with children', () => {
   });
 
   it('goes on the moment its last child ends', async () => {
-    const { end, elapsedMs } = await run((index) => ({ afterMs: (index + 1) * 1_234_567 / 4 }));
+    const { end, elapsedMs } = await run((index) => ({ afterMs: ((index + 1) * 1_234_567) / 4 }));
     expect(end?.status).toBe('SUCCEEDED');
     expect(Math.round(elapsedMs)).toBe(Math.round(1 + (3 * 1_234_567) / 4));
   });
@@ -54,10 +60,12 @@ describe('a step with children', () => {
   });
 
   it('cancelled, cancels those still open, and takes the finished ones back by its own undo', async () => {
-    const { end, children: started, elapsedMs, log } = await run(
-      (index) => ({ afterMs: index === 0 ? 10 : HOUR_MS / 2 }),
-      { cancelAt: 60_000 },
-    );
+    const {
+      end,
+      children: started,
+      elapsedMs,
+      log,
+    } = await run((index) => ({ afterMs: index === 0 ? 10 : HOUR_MS / 2 }), { cancelAt: 60_000 });
     expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
     expect(started.slice(1).map((one) => one.end?.status)).toEqual(['SUCCEEDED', 'CANCELLED', 'CANCELLED']);
     expect(elapsedMs).toBe(60_000);
@@ -124,7 +132,9 @@ describe('a wake-up', () => {
 describe('the types of steps with children', () => {
   it('give the saga counts of many, and the end of one', () => {
     type Steps = Saga<(typeof convoy)['steps']>['steps'];
-    expectTypeOf<Steps['scout']>().toEqualTypeOf<() => Promise<ChildEnd<{ charge: string; packed: number }>>>();
+    expectTypeOf<Steps['scout']>().toEqualTypeOf<
+      () => Promise<ChildEnd<{ charge: string; packed: number }>>
+    >();
     expectTypeOf<Steps['ship']>().toEqualTypeOf<(args: { boxes: number }) => Promise<ChildCounts>>();
   });
 
