@@ -23,6 +23,8 @@ export interface HostedJob {
   readonly scripts?: Scripts | undefined;
   /** In the kind's place. */
   readonly copy?: Copy | undefined;
+  /** Default: none are, they end at once. */
+  readonly openChildren?: { areAny: boolean } | undefined;
   /** What is stored with a decision. */
   readonly valueOf?: ((decisionId: string) => unknown) | undefined;
 }
@@ -41,8 +43,9 @@ const POOLS: readonly Pool[] = ['cpu', 'io', 'keeper'];
 export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   const definitions = kinds.map(({ definition }) => definition);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>();
-  const handlersOf = ({ kind, copy, input = {}, scripts = {}, valueOf }: Omit<HostedJob, 'jobId'>) => {
-    const world = worldOf(input, childrenOf(kind.outputsFor(input)), valueOf);
+  const handlersOf = (job: Omit<HostedJob, 'jobId'>) => {
+    const { kind, copy, input = {}, scripts = {}, valueOf, openChildren = { areAny: false } } = job;
+    const world = worldOf(input, childrenOf(kind.outputsFor(input), openChildren), valueOf);
     const definition = copy?.definition ?? kind.definition;
     const engine = engineActivities(definitions, world) as unknown as Readonly<Record<string, Handler>>;
     return {
@@ -76,18 +79,21 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   };
 }
 
-/** Ended at once, as their step answers. */
-function childrenOf(outputs: Outputs<AnyJobDefinition>): ChildJobs {
+/** They end as their step answers. */
+function childrenOf(outputs: Outputs<AnyJobDefinition>, children: { areAny: boolean }): ChildJobs {
   return {
     start: async () => undefined,
     async look({ step, item, generation }, { many }) {
       const call = { attempt: 1, item, generation, signal: new AbortController().signal };
       const answer = outputs[step]?.(undefined, call) as unknown;
-      if (!many) return { open: 0, succeeded: 1, failed: 0, cancelled: 0, end: answer as ChildEnd };
+      const open = children.areAny ? 1 : 0;
+      if (!many) return { open, succeeded: 1, failed: 0, cancelled: 0, end: answer as ChildEnd };
       const { total: _total, ...counts } = answer as ChildCounts;
-      return { open: 0, ...counts };
+      return { open, ...counts };
     },
-    cancel: async () => undefined,
+    async cancel() {
+      children.areAny = false;
+    },
   };
 }
 

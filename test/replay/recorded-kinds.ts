@@ -115,6 +115,8 @@ const thePayoutBatch = recorded(
       shapes.cancelled('screen'),
       shapes.parked('settle'),
       shapes.underWay('pay'),
+      shapes.woken('pay'),
+      shapes.cancelledWithChildren('pay'),
       large(decided.decided('approve', { approved: true })),
       large(decided.decidedNo('approve', { approved: false })),
       large(decided.cancelledWaiting('approve')),

@@ -8,6 +8,8 @@ import {
   type ChildrenRef,
 } from '../../../libs/saga/child-jobs.js';
 import type { Children } from '../../../libs/saga/define.js';
+import { cancelUnsent } from '../../../libs/outbox/outbox.store.js';
+import { requestCancel } from '../../../libs/store/accept.store.js';
 import { createChildJobs } from '../../../libs/store/child-jobs.store.js';
 import { inTenant, inTransaction } from '../../../libs/store/database.js';
 import { notes } from '../../apps/api/kinds.js';
@@ -187,11 +189,26 @@ describe('a parent is woken', () => {
     expect(await wakesOf(parent)).toEqual([false]);
   });
 
-  test('when its children are cancelled before they were sent, which ends them', async () => {
+  test.each([
+    ['their parent', (parent: ChildrenRef) => children.cancel(parent, 'Taken back')],
+    [
+      'a client',
+      async (_: ChildrenRef, ids: readonly string[]) => {
+        for (const id of ids) await requestCancel(jobs.app, jobs.tenantId, id, 'Not wanted');
+      },
+    ],
+    [
+      'the relay',
+      (_: ChildrenRef, ids: readonly string[]) =>
+        inTransaction(jobs.relay, async (connection) => {
+          for (const id of ids) await cancelUnsent(connection, id);
+        }),
+    ],
+  ])('when %s ends its children before they were sent', async (_, cancel) => {
     const parent = await newParent();
-    const ids = await start(parent, 3);
-    await finish(ids[0] as string);
-    await children.cancel(parent, 'Taken back');
+    const [first = '', ...rest] = await start(parent, 3);
+    await finish(first);
+    await cancel(parent, rest);
     expect(await children.look(parent, MANY)).toEqual({ open: 0, succeeded: 1, failed: 0, cancelled: 2 });
     expect(await wakesOf(parent)).toEqual([false]);
   });
