@@ -1,9 +1,9 @@
-/** Every kind as a Temporal workflow, under its workflow type. Nothing but the workflow bundle imports this file. */
+/**
+ * Every kind as a Temporal workflow, under its workflow type. Nothing but the workflow bundle imports this file, and
+ * each workflow evaluates its own kind's definition only.
+ */
 import { bindWorkflow } from '../libs/saga/temporal/workflow.js';
-import { payoutBatch as payoutBatchDefinition } from './payout-batch.job.js';
-import { payoutItem as payoutItemDefinition } from './payout-item.job.js';
-import { reportExport as reportExportDefinition } from './report-export.job.js';
 
-export const reportExport = bindWorkflow(reportExportDefinition);
-export const payoutBatch = bindWorkflow(payoutBatchDefinition);
-export const payoutItem = bindWorkflow(payoutItemDefinition);
+export const reportExport = bindWorkflow(async () => (await import('./report-export.job.js')).reportExport);
+export const payoutBatch = bindWorkflow(async () => (await import('./payout-batch.job.js')).payoutBatch);
+export const payoutItem = bindWorkflow(async () => (await import('./payout-item.job.js')).payoutItem);

@@ -47,6 +47,8 @@ const ChildCounts = z.strictObject({ total: Count, succeeded: Count, failed: Cou
 export type ChildCounts = z.output<typeof ChildCounts>;
 
 const ChildError = z.looseObject({ code: z.string(), title: z.string(), detail: z.string() });
+/** Why a child did not succeed: what its terminal record says. */
+export type ChildError = z.output<typeof ChildError>;
 
 /** How the one child of a step ended: what it answered, or why it did not. */
 export type ChildEnd<R = unknown> =
@@ -54,7 +56,7 @@ export type ChildEnd<R = unknown> =
   | {
       readonly jobId: string;
       readonly status: 'FAILED' | 'CANCELLED';
-      readonly error: z.output<typeof ChildError>;
+      readonly error: ChildError;
     };
 
 function childEndOf(of: AnyJobDefinition): z.ZodType {

@@ -45,6 +45,8 @@ export interface Runtime {
   now(): number;
   /** 0 ≤ x < 1, deterministic. */
   random(): number;
+  /** A wait that nothing cuts short. */
+  sleep(ms: number): Promise<void>;
   timer(ms: number): Timer;
   /** Whether this run goes the way of a change to its definition; one answer a change. */
   patched(change: string): boolean;

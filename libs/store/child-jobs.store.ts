@@ -1,7 +1,7 @@
 /** Jobs that a step of a saga starts, waits for and cancels, in PostgreSQL (role worker). See 0011_children.sql. */
 import { v7 as uuidv7 } from 'uuid';
 import { CHILD_DEPTH_MAX, type ChildJobs, type ChildrenLook, type ChildrenRef } from '../saga/child-jobs.js';
-import type { ChildEnd } from '../saga/children.js';
+import type { ChildEnd, ChildError } from '../saga/children.js';
 import type { AnyJobDefinition } from '../saga/define.js';
 import { canonicalJson } from '../saga/digest.js';
 import { Rejected } from '../saga/failure.js';
@@ -17,7 +17,7 @@ interface EndedChild {
   readonly status: ChildEnd['status'];
   /** Sealed. */
   readonly result: Buffer | null;
-  readonly error: Extract<ChildEnd, { status: 'FAILED' }>['error'] | null;
+  readonly error: ChildError | null;
 }
 
 export function createChildJobs(database: Database, cipher: TenantCipher): ChildJobs {

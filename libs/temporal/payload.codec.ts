@@ -38,7 +38,15 @@ export interface PayloadSealer {
   open(payload: Payload, jobId?: string): Promise<Payload>;
 }
 
+const KEYS_MAX = 1_000;
+
 export function createPayloadSealer(cipher: TenantCipher, tenants: JobTenants): PayloadSealer {
+  /** By the id of a data key that has opened something: whoever opens a job's payload need not look up whose it is. */
+  const owners = new Map<string, string>();
+  const own = (keyId: string, tenantId: string): void => {
+    if (owners.size >= KEYS_MAX && !owners.has(keyId)) owners.clear();
+    owners.set(keyId, tenantId);
+  };
   return {
     seal: async (payload, jobId) => {
       const tenantId = await tenants.of(jobId);
@@ -62,8 +70,13 @@ export function createPayloadSealer(cipher: TenantCipher, tenants: JobTenants): 
           `A payload of job ${jobId ?? '?'} says it belongs to "${named}".`,
         );
       }
-      const tenantId = await tenants.of(named);
-      const plain = await cipher.decrypt(tenantId, payload.data ?? new Uint8Array(), aadOf(tenantId, named));
+      const sealed = payload.data ?? new Uint8Array();
+      const keyId = keyIdOf(sealed);
+      const tenantId = owners.get(keyId) ?? (await tenants.of(named));
+      const plain = await cipher.decrypt(tenantId, sealed, aadOf(tenantId, named));
+      // What opens under this tenant, key and job was sealed for them.
+      own(keyId, tenantId);
+      tenants.remember(named, tenantId);
       const { metadata, data } = PayloadMessage.decode(plain);
       return { metadata, data };
     },

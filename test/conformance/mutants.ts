@@ -66,7 +66,7 @@ export const mutants: readonly Mutant[] = [
       patch(
         'interpreter/undo.ts',
         `  }).settled;`,
-        `  });\n  return run.flights.interruptible(entry, 'attempt', running.settled, () => running.cancel());`,
+        `  });\n  run.flights.interruptible(entry, 'attempt', () => running.cancel());\n  return running.settled;`,
       ),
       patch(
         'interpreter/undo.ts',

@@ -598,7 +598,7 @@ const parental: readonly Scenario[] = [
     name: 'cancelled, ends when its children have',
     kind: 'convoy',
     childFate: fates(() => ({ afterMs: HOUR_MS })),
-    scripts: ({ cancel }) => ({ after: { ship: () => cancel() } }),
+    scripts: (world) => ({ after: { ship: () => world.cancel() } }),
   },
 ];
 

@@ -85,7 +85,7 @@ function childrenOf(outputs: Outputs<AnyJobDefinition>, children: { areAny: bool
     start: async () => undefined,
     async look({ step, item, generation }, { many }) {
       const call = { attempt: 1, item, generation, signal: new AbortController().signal };
-      const answer = outputs[step]?.(undefined, call) as unknown;
+      const answer = outputs[step]?.(undefined, call);
       const open = children.areAny ? 1 : 0;
       if (!many) return { open, succeeded: 1, failed: 0, cancelled: 0, end: answer as ChildEnd };
       const { total: _total, ...counts } = answer as ChildCounts;

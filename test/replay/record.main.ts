@@ -9,6 +9,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime } from '@temporalio/worker';
 import { findTemporalCli } from '../../libs/embedded/temporal-binary.js';
 import { recordedKinds, type RecordedKind } from './recorded-kinds.js';
+import { bundleOptions } from '../../libs/temporal/bundle-options.js';
 import { createRecorder, IDENTITY, jobIdOf } from './recorder.js';
 import type { Shape } from './shape.js';
 import { readHistory, refuseIfReleased, storedShapes, writeHistories } from './stored-history.js';
@@ -50,7 +51,7 @@ const environment = await TestWorkflowEnvironment.createLocal({
 });
 const client = new Client({ connection: environment.connection, dataConverter, identity: IDENTITY });
 const bundle = await bundleWorkflowCode({
-  workflowsPath: fileURLToPath(new URL('./recorded.workflows.ts', import.meta.url)),
+  ...bundleOptions(fileURLToPath(new URL('./recorded.workflows.ts', import.meta.url))),
   failureConverterPath,
   logger: new DefaultLogger('ERROR'),
 });

@@ -8,6 +8,7 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
+import { bundleOptions } from '../../libs/temporal/bundle-options.js';
 import { failureConverterPath } from '../../libs/temporal/data-converter.js';
 import { workflowIdOf, type StoredHistory } from './stored-history.js';
 import { testCodec } from './test-key.js';
@@ -24,8 +25,7 @@ export function quietRuntime(): void {
 /** Bundles a file of this folder as production is bundled. */
 export function bundleWorkflows(file: string): Promise<WorkflowBundleWithSourceMap> {
   return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL(`./${file}`, import.meta.url)),
-    failureConverterPath,
+    ...bundleOptions(fileURLToPath(new URL(`./${file}`, import.meta.url))),
     logger: new DefaultLogger('WARN'),
   });
 }

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 600_000;
 
 function tell(kind: string, { schedules, schedulesPerSecond }: Awaited<ReturnType<typeof explore>>): void {
   console.log(
-    `explored ${kind}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s`,
+    `explored ${kind}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s of a processor`,
   );
 }
 

@@ -31,7 +31,7 @@ test.each([
       { departuresMax },
     );
     console.log(
-      `explored report.export ${name}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s`,
+      `explored report.export ${name}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s of a processor`,
     );
     expect(schedules).toBeGreaterThan(5_000);
   },

@@ -69,6 +69,7 @@ export async function runSchedule(
   let isOverdue = false;
   let during: 'cancel' | 'deadline' | undefined;
   let passDeadline: () => void = () => undefined;
+  let isDeadlineArmed = false;
   /** Of attempts in the air, by their effects: how they are lost. */
   const losing = new Map<string, () => void>();
   let holder: string | undefined;
@@ -122,16 +123,13 @@ export async function runSchedule(
       tell({ kind: 'state', state, during });
     },
   });
-  let timers = 0;
   const watched: Runtime = {
     ...runtime,
-    timer(ms) {
-      timers += 1;
-      if (timers > 1) return runtime.timer(ms);
+    sleep(ms) {
+      if (isDeadlineArmed) return runtime.sleep(ms);
       // The deadline, armed first: it passes when the schedule says so.
-      const { promise: elapsed, resolve } = Promise.withResolvers<void>();
-      passDeadline = resolve;
-      return { elapsed, cancel: () => undefined };
+      isDeadlineArmed = true;
+      return new Promise((pass) => (passDeadline = pass));
     },
     start(call) {
       const { request } = call;

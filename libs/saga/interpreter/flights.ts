@@ -30,20 +30,11 @@ export class Flights {
     return driving;
   }
 
-  /** Awaits `work`, which `cancel` cuts short when the saga or the block of `place` ends meanwhile. */
-  async interruptible<R>(
-    place: Place,
-    kind: Interruptible['kind'],
-    work: Promise<R>,
-    cancel: () => void,
-  ): Promise<R> {
+  /** What `cancel` cuts short when the saga or the block of `place` ends; answers how to forget it, once it is over. */
+  interruptible(place: Place, kind: Interruptible['kind'], cancel: () => void): () => void {
     const interruptible = { place, kind, cancel };
     this.interruptibles.add(interruptible);
-    try {
-      return await work;
-    } finally {
-      this.interruptibles.delete(interruptible);
-    }
+    return () => this.interruptibles.delete(interruptible);
   }
 
   /**

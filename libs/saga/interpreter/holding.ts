@@ -61,12 +61,12 @@ async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
   for (let tries = 1; ;) {
     run.show(entry, 'waiting');
     const running = start(run, entry);
-    const first = await run.flights.interruptible(
-      entry,
-      'attempt',
-      Promise.race([running.settled, running.ready.then((output) => ({ kind: 'ready' as const, output }))]),
-      () => running.cancel(),
-    );
+    const forget = run.flights.interruptible(entry, 'attempt', () => running.cancel());
+    const first = await Promise.race([
+      running.settled,
+      running.ready.then((output) => ({ kind: 'ready' as const, output })),
+    ]);
+    forget();
     if (first.kind === 'ready') {
       run.show(entry, 'running');
       entry.attempts += 1;

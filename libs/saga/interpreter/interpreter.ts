@@ -70,40 +70,27 @@ class Prepared implements Interpretation {
 }
 
 async function execute(run: SagaRun, deadlineAt: number): Promise<SagaEnd> {
-  const disarm = armDeadline(run, deadlineAt);
-  try {
-    const result = await goForward(run);
-    await quiet(run);
-    if (!run.fate.cause) run.fate.commit();
-    const end = run.fate.cause ? await goBack(run) : succeeded(run, result);
-    await run.runtime.finish(end);
-    run.ended = true;
-    run.changed();
-    return end;
-  } finally {
-    disarm();
-  }
+  armDeadline(run, deadlineAt);
+  const result = await goForward(run);
+  if (run.isBusy) await quiet(run);
+  if (!run.fate.cause) run.fate.commit();
+  const end = run.fate.cause ? await goBack(run) : succeeded(run, result);
+  await run.runtime.finish(end);
+  run.ended = true;
+  run.changed();
+  return end;
 }
 
-function armDeadline(run: SagaRun, deadlineAt: number): () => void {
+/** Its timer is never cancelled: the end of the workflow ends it, without an event of its own. */
+function armDeadline(run: SagaRun, deadlineAt: number): void {
   const leftMs = deadlineAt - run.runtime.now();
   const pass = (): void => {
+    if (run.ended) return;
     run.fate.intend({ kind: 'deadline' });
     run.changed();
   };
-  if (leftMs <= 0) {
-    pass();
-    return () => undefined;
-  }
-  const timer = run.runtime.timer(leftMs);
-  let armed = true;
-  void timer.elapsed.then(() => {
-    if (armed) pass();
-  });
-  return () => {
-    armed = false;
-    timer.cancel();
-  };
+  if (leftMs > 0) void run.runtime.sleep(leftMs).then(pass);
+  else pass();
 }
 
 /** Runs the author's code. Its result counts only where nothing has doomed the saga. */

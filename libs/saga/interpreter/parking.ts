@@ -62,9 +62,10 @@ export class Parking {
     // Parked before the commit point without doubt about the pivot, cancel and deadline compensate; else only a decision goes on.
     const isPivotInDoubt = reason.doubt && entry.definition.kind === 'pivot';
     const isShielded = reason.undo || reason.committed || isPivotInDoubt;
-    const waiting = isShielded ? ended : this.flights.interruptible(entry, 'wait', ended, () => end('moot'));
+    const forget = isShielded ? undefined : this.flights.interruptible(entry, 'wait', () => end('moot'));
     await this.runtime.park(letter);
-    const how = await waiting;
+    const how = await ended;
+    forget?.();
     disarm();
     const phase = this.fate().cause ? 'compensating' : 'forward';
     const decisionId = typeof how === 'object' ? { decisionId: how.id } : {};

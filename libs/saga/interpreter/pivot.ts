@@ -22,6 +22,6 @@ export async function settlePivot(run: SagaRun, entry: Entry): Promise<Settlemen
     // An attempt that has not reported still has its lease: look again when it is over.
     attemptsMax = attemptsLeftOf(attemptsMax, end.attempts - before);
     before = end.attempts;
-    await run.runtime.timer(pacedMs(entry, end.deferMs)).elapsed;
+    await run.runtime.sleep(pacedMs(entry, end.deferMs));
   }
 }

@@ -18,6 +18,6 @@ export async function rule(
     const ref = { step, ...itemOf(entry), generation, seq, args: entry.args };
     const answer = await run.runtime.rule({ ...ref, ruling, undo: ofUndo, decisionId });
     if (answer.kind !== 'wait') return answer;
-    await run.runtime.timer(answer.waitMs).elapsed;
+    await run.runtime.sleep(answer.waitMs);
   }
 }

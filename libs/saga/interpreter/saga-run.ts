@@ -126,6 +126,11 @@ export class SagaRun {
     return this.block;
   }
 
+  /** Steps are in the air, or holders that have been released. */
+  get isBusy(): boolean {
+    return this.flights.areAny || this.loose.size > 0;
+  }
+
   /** Of effect keys nothing was ever asked under (S11). */
   nextGeneration(): number {
     return ++this.generation;
@@ -161,6 +166,8 @@ export class SagaRun {
   /** Sleeps on behalf of a step; cut short when the saga or the step's block ends, or, of a nap, by a wake-up. */
   async nap(place: Place, kind: 'wait' | 'nap' | 'undoNap', ms: number): Promise<void> {
     const timer = this.runtime.timer(ms);
-    await this.flights.interruptible(place, kind, timer.elapsed, () => timer.cancel());
+    const forget = this.flights.interruptible(place, kind, () => timer.cancel());
+    await timer.elapsed;
+    forget();
   }
 }

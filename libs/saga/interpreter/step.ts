@@ -1,7 +1,8 @@
 /** Drives one step from its registration until it is done, or has sealed the saga's fate. */
 import { HOLD_LOST, type Failure } from '../failure.js';
-import { itemOf, type Settled } from '../protocol.js';
+import { itemOf } from '../protocol.js';
 import { payloadProblem } from '../payload.js';
+import type { Running } from '../runtime.js';
 import { BlockLost } from './block.js';
 import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from './attempts.js';
 import { carryOut, decidedAgainst } from './decided.js';
@@ -14,15 +15,20 @@ import type { SagaRun } from './saga-run.js';
 export function callStep(run: SagaRun, name: string, args: unknown, member?: Member): Promise<unknown> {
   // Most calls find nothing parked, and must register at once: the order of calls is the order of undoing.
   if (run.parking.state) return run.parking.cleared().then(() => callStep(run, name, args, member));
-  const called = (async () => {
+  try {
     run.check(run.block);
     const entry = register(run, name, args, member);
-    const driving = entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry);
-    return run.flights.track(entry, driving);
-  })();
-  // A call the author does not await fails the saga all the same; it must not fail the process too.
-  called.catch(() => 'known to the fate');
-  return called;
+    return run.flights.track(entry, entry.definition.waits ? awaitDecision(run, entry) : drive(run, entry));
+  } catch (error) {
+    // A call the author does not await fails the saga all the same; it must not fail the process too.
+    const refused = rejected(error);
+    refused.catch(() => 'known to the fate');
+    return refused;
+  }
+}
+
+async function rejected(error: unknown): Promise<never> {
+  throw error;
 }
 
 /** Checks the call against S7, S11 and S14 and writes it into the journal. */
@@ -57,7 +63,11 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
     run.show(entry, 'running');
     const before = entry.attempts;
     const { wakes } = run;
-    const settled = await attempt(run, entry, attemptsLeft);
+    const running = start(run, entry, attemptsLeft);
+    // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
+    const forget = isPivot ? undefined : run.flights.interruptible(entry, 'attempt', () => running.cancel());
+    const settled = await running.settled;
+    forget?.();
     entry.attempts = attemptsAfter(settled, before, attemptsLeft);
     switch (settled.kind) {
       case 'done':
@@ -98,17 +108,13 @@ const PUT_OFF: Failure = {
   message: 'The attempt was put off, and is not wanted any more.',
 };
 
-function attempt(run: SagaRun, entry: Entry, attemptsMax: number): Promise<Settled> {
-  const { definition: step } = entry;
-  const running = run.runtime.start({
-    step,
+function start(run: SagaRun, entry: Entry, attemptsMax: number): Running {
+  return run.runtime.start({
+    step: entry.definition,
     activity: run.activityOf(entry.name),
     summary: summaryOf(entry),
     request: { ...requestFor(run, entry, entry.attempts, attemptsMax), role: 'step', args: entry.args },
   });
-  // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
-  if (step.kind === 'pivot') return running.settled;
-  return run.flights.interruptible(entry, 'attempt', running.settled, () => running.cancel());
 }
 
 function done(run: SagaRun, entry: Entry, output: unknown): unknown {

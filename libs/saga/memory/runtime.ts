@@ -36,6 +36,7 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
   return {
     now: () => clock.now(),
     random: options.random,
+    sleep: (ms) => clock.sleep(ms),
     timer(ms) {
       const { promise: elapsed, resolve } = Promise.withResolvers<void>();
       const disarm = clock.timer(ms, resolve);

@@ -66,6 +66,7 @@ export function createTemporalRuntime(definition: AnyJobDefinition, job: JobRef)
   return {
     now: () => Date.now(),
     random: () => Math.random(),
+    sleep: (ms) => sleep(ms),
     timer(ms) {
       const scope = new CancellationScope({ cancellable: true });
       const elapsed = scope

@@ -32,9 +32,12 @@ const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
 const decideUpdate = defineUpdate<void, [DecisionWish]>(DECIDE_UPDATE);
 const stateQuery = defineQuery<SagaState>(STATE_QUERY);
 
-/** The workflow of a kind. Export it under `definition.workflowType`. */
-export function bindWorkflow(definition: AnyJobDefinition): (start: SagaStart) => Promise<unknown> {
+/** The workflow of a kind, given or loaded when it starts. Export it under `definition.workflowType`. */
+export function bindWorkflow(
+  kind: AnyJobDefinition | (() => Promise<AnyJobDefinition>),
+): (start: SagaStart) => Promise<unknown> {
   return async (start) => {
+    const definition = typeof kind === 'function' ? await kind() : kind;
     const root = CancellationScope.current();
     // Nothing cancels the engine: compensation and the terminal record are shielded (S4).
     const end = await CancellationScope.nonCancellable(() => runSaga(definition, start, root));

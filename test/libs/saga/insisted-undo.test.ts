@@ -40,10 +40,8 @@ async function insistedOf(undos: readonly Settled[]): Promise<boolean[]> {
     now: () => 0,
     random: () => 0,
     patched: () => true,
-    timer: (ms) => ({
-      elapsed: ms > 3_000_000 ? new Promise(() => undefined) : elapsed,
-      cancel: () => undefined,
-    }),
+    sleep: (ms) => (ms > 3_000_000 ? new Promise(() => undefined) : elapsed),
+    timer: () => ({ elapsed, cancel: () => undefined }),
     start({ request }) {
       if (request.role === 'undo') requests.push(request);
       const done: Settled = { kind: 'done', output: 'undone' };
