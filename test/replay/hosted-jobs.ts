@@ -24,9 +24,15 @@ export interface HostedJob {
   /** In the kind's place. */
   readonly copy?: Copy | undefined;
   /** Default: none are, they end at once. */
-  readonly openChildren?: { areAny: boolean } | undefined;
+  readonly openChildren?: OpenChildren | undefined;
   /** What is stored with a decision. */
   readonly valueOf?: ((decisionId: string) => unknown) | undefined;
+}
+
+export interface OpenChildren {
+  areAny: boolean;
+  /** As the last one's end does. */
+  wake(): Promise<void>;
 }
 
 export interface HostedJobs {
@@ -44,7 +50,7 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   const definitions = kinds.map(({ definition }) => definition);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>();
   const handlersOf = (job: Omit<HostedJob, 'jobId'>) => {
-    const { kind, copy, input = {}, scripts = {}, valueOf, openChildren = { areAny: false } } = job;
+    const { kind, copy, input = {}, scripts = {}, valueOf, openChildren = NONE_OPEN } = job;
     const world = worldOf(input, childrenOf(kind.outputsFor(input), openChildren), valueOf);
     const definition = copy?.definition ?? kind.definition;
     const engine = engineActivities(definitions, world) as unknown as Readonly<Record<string, Handler>>;
@@ -79,8 +85,10 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   };
 }
 
+const NONE_OPEN: OpenChildren = { areAny: false, wake: async () => undefined };
+
 /** They end as their step answers. */
-function childrenOf(outputs: Outputs<AnyJobDefinition>, children: { areAny: boolean }): ChildJobs {
+function childrenOf(outputs: Outputs<AnyJobDefinition>, children: OpenChildren): ChildJobs {
   return {
     start: async () => undefined,
     async look({ step, item, generation }, { many }) {
@@ -93,6 +101,7 @@ function childrenOf(outputs: Outputs<AnyJobDefinition>, children: { areAny: bool
     },
     async cancel() {
       children.areAny = false;
+      await children.wake();
     },
   };
 }

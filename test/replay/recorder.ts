@@ -74,11 +74,14 @@ export async function createRecorder(
       const jobId = jobIdOf(kind, shape);
       const handle = client.workflow.getHandle(jobId);
       const values = new Map<string, unknown>();
-      const openChildren = { areAny: shape.hasOpenChildren === true };
+      const openChildren = {
+        areAny: shape.hasOpenChildren === true,
+        wake: () => handle.signal(WAKE_SIGNAL),
+      };
       const control: Control = {
         async endChildren() {
           openChildren.areAny = false;
-          await handle.signal(WAKE_SIGNAL);
+          await openChildren.wake();
         },
         cancel: () => handle.signal(CANCEL_SIGNAL, { reason: 'Not wanted any more' }),
         cancelNatively: async () => void (await handle.cancel()),

@@ -11,6 +11,9 @@ import { openTimeBox } from './time-box.js';
 import { beforeActing, endingOf, inputOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
 
+/** Behind the fence some are open still: they are cancelled, and looked at again when they have ended. */
+class ChildrenOpen extends Deferred {}
+
 const CANCEL_REASON = 'The job that started it is taken back.';
 
 /** Runs one attempt; never throws. Its output says whether there was anything to undo. */
@@ -58,14 +61,15 @@ export async function attemptUndo(
 
   try {
     if (step.effect === 'own') {
-      // Before the fence, and again until none is open behind it: a wish that was rolled back would be none.
-      if (step.children) await beforeActing(world, () => world.children.cancel(claim, CANCEL_REASON));
       let outcome: string | undefined;
       const transaction = world.ledger.transactUndo(claim, async (tx, args) => {
         outcome = 'undone';
         outcome = await reverse(args, tx);
       });
-      const answer = await transaction.catch((error: unknown) => {
+      const answer = await transaction.catch(async (error: unknown) => {
+        // Beside the transaction: that is rolled back, and a wish in it would be none.
+        if (error instanceof ChildrenOpen)
+          await beforeActing(world, () => world.children.cancel(claim, CANCEL_REASON));
         throw outcome === undefined ? ledgerAway(world, error) : error;
       });
       return answer.kind === 'wait' ? wait(answer.waitMs) : { kind: 'done', output: outcome ?? 'noop' };
@@ -99,10 +103,10 @@ export async function attemptUndo(
     box.close();
   }
 
-  /** Throws `Deferred` while one is open: what it still does is not known yet. */
+  /** Throws while one is open: what it still does is not known yet. */
   async function endedChildren(of: NonNullable<Step['children']>, tx?: Transaction) {
     const look = await world.children.look(claim, of, tx);
-    if (look.open > 0) throw new Deferred(CHILDREN_LOOK_MS, `${look.open} children have not ended yet`);
+    if (look.open > 0) throw new ChildrenOpen(CHILDREN_LOOK_MS, `${look.open} children have not ended yet`);
     return { ended: outputOf(look, of) };
   }
 
