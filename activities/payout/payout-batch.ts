@@ -40,7 +40,17 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
         };
       },
     },
-    undos: { release: (_, { tx, job }) => releaseFunds(tx, job.id) },
+    undos: {
+      async release(_, { tx, input, job }) {
+        const outcome = await releaseFunds(tx, job.id);
+        const { paid } = await batchTotals(tx, job.id);
+        if (paid.items === 0) return outcome;
+        const { items, currency } = input;
+        return {
+          kept: `${paid.items} of ${items.length} paid: ${paid.amountMinor} minor units of ${currency}`,
+        };
+      },
+    },
     probes: {},
   };
 }

@@ -152,6 +152,9 @@ export function renderEnd(job: Job, paint: Paint): string[] {
   return [
     `${paint('red', '✗')} ${job.status}${after}${error ? `: ${toPlain(`${error.code}: ${error.detail ?? error.title ?? 'no detail given'}`)}` : ''}`,
     `  compensated: ${job.compensated ?? 'unknown'}${job.leftovers.length > 0 ? `, leftovers: ${job.leftovers.length}` : ''}`,
+    ...job.leftovers.flatMap(({ step, kept }) =>
+      kept === undefined ? [] : [`    ${toPlain(`${step}: ${kept}`)}`],
+    ),
     ...children,
   ];
 }

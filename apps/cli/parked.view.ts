@@ -27,6 +27,7 @@ export function renderParkedTable(letters: readonly DeadLetter[], paint: Paint, 
 function explain(decision: DecisionName, letter: DeadLetter): string {
   const { undo, doubt, stepKind } = letter;
   const isUnknowable = doubt && letter.effect === 'blind';
+  const isLookedFor = doubt && stepKind === 'pivot' && !isUnknowable;
   switch (decision) {
     case 'retry':
       if (undo && isUnknowable) return 'you say that there IS something to undo: run the undo';
@@ -42,12 +43,12 @@ function explain(decision: DecisionName, letter: DeadLetter): string {
         : 'go on without the step';
     case 'compensate':
       return stepKind === 'pivot' && doubt
-        ? 'you say that it has NOT happened: undo the job'
+        ? `you say that it has NOT happened: undo the job${isLookedFor ? ', unless it proves to have' : ''}`
         : 'undo the job; it ends FAILED';
     case 'resolve':
       return stepKind === 'decision'
         ? 'give the answer the saga waits for (--output)'
-        : 'you say that it HAS been done outside: go on with --output as its answer';
+        : `you say that it HAS been done outside: go on with --output as its answer${isLookedFor ? ', unless it is found, or proves not done' : ''}`;
   }
 }
 

@@ -90,7 +90,7 @@ export interface Job<Result = unknown> {
   readonly children?: Children;
   readonly compensated: 'none' | 'all' | 'partial' | null;
   readonly skipped: readonly unknown[];
-  readonly leftovers: readonly unknown[];
+  readonly leftovers: readonly Leftover[];
   readonly result: Result | null;
   readonly error: JobError | null;
   readonly links: {
@@ -123,10 +123,22 @@ export interface KindSummary {
   readonly [field: string]: unknown;
 }
 
+/** An effect that stayed although the job ended otherwise. */
+export interface Leftover {
+  readonly step: string;
+  readonly item?: number;
+  /** Nothing touches it any more, and a successor of the job would not do it again. */
+  readonly fenced?: boolean;
+  /** What cannot be taken back any more, in a line; absent where a person gave it up. */
+  readonly kept?: string;
+}
+
 /** What would be undone by a cancel now. */
 export interface CancelPreview {
   readonly possible: boolean;
   readonly reason?: string | null;
+  /** The pivot has begun: a cancel is honoured if it proves not done. `parked`: only a person can tell. */
+  readonly waitsFor?: { readonly step: string; readonly parked: boolean };
   readonly wouldUndo: readonly { readonly step: string; readonly item?: number; readonly undo: string }[];
 }
 

@@ -226,8 +226,9 @@ export function compensable(
 
 /**
  * The commit point; at most one a saga, never undone. Known not done, it sends the saga back. In doubt, ledger and probe
- * are asked ("did it happen?", after the fence), and if they cannot tell, it parks. A cancel or the deadline waits for
- * its answer, also where no worker has begun it.
+ * are asked ("did it happen?", after the fence), and if they cannot tell, it parks. A cancel or the deadline keeps it
+ * from beginning, or from being tried again; once an attempt has begun, `signal` does not tell of it, and it waits for
+ * the answer.
  */
 export function pivot<O extends z.ZodType, const P extends string = never, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & PivotEffect<P> & { undo?: never; fallback?: never },

@@ -46,7 +46,10 @@ export interface CallContext<I> {
   readonly generation: number;
   /** From 1. */
   readonly attempt: number;
-  /** Aborted on cancel, on time-out and before the claim's lease is over: whoever calls out must obey it. */
+  /**
+   * Aborted on cancel (not in a pivot, which is let finish), on time-out and before the claim's lease is over: whoever
+   * calls out must obey it.
+   */
   readonly signal: AbortSignal;
   /** Tells the engine the attempt is alive. Cheap; call it as often as work advances. */
   heartbeat(): void;
@@ -61,8 +64,11 @@ export interface StepContext<I, T extends Step> extends CallContext<I> {
   readonly tx: OwnTransaction;
 }
 
-/** Whether an undo found something to undo (S2). */
-export type UndoOutcome = 'undone' | 'noop';
+/**
+ * Whether an undo found something to undo (S2); or what it left as it is because it cannot be taken back any more (money
+ * that is paid), in a line for people without a client's data: the job ends with it among its leftovers.
+ */
+export type UndoOutcome = 'undone' | 'noop' | { readonly kept: string };
 export type ProbeOutcome<O> = { readonly happened: true; readonly output: O } | { readonly happened: false };
 
 export interface UndoContext<I> extends CallContext<I> {

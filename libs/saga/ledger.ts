@@ -5,7 +5,7 @@
  */
 import type { EffectKind, StepKind } from './define.js';
 import type { Failure } from './failure.js';
-import type { JobRef, OwnTransaction, StepProgress, Transaction } from './implement.js';
+import type { JobRef, OwnTransaction, StepProgress, Transaction, UndoOutcome } from './implement.js';
 import type {
   DeadLetter,
   EffectRef,
@@ -80,8 +80,8 @@ export interface UndoClaim extends EffectRef {
 export type UndoAnswer =
   /** Run the undo with these args. */
   | { readonly kind: 'go'; readonly args: unknown }
-  /** Nothing to undo, and fenced (S2). */
-  | { readonly kind: 'noop' }
+  /** Nothing to undo any more, and fenced (S2). `kept`: what the undo, when it ran, left as it is. */
+  | { readonly kind: 'noop'; readonly kept?: string }
   /** An attempt may still act: come back when its lease is over. */
   | { readonly kind: 'wait'; readonly waitMs: number }
   /** Of a `blind` effect nobody can tell whether there is anything to undo: a person decides. */
@@ -128,12 +128,13 @@ export interface Ledger {
   ): Promise<ClaimAnswer | Completion>;
 
   beginUndo(claim: UndoClaim): Promise<UndoAnswer>;
-  completeUndo(claim: UndoClaim): Promise<void>;
+  /** Records that it is undone, and what was left as it is. */
+  completeUndo(claim: UndoClaim, outcome: UndoOutcome): Promise<void>;
   failUndo(claim: UndoClaim, report: AttemptReport): Promise<void>;
   /** `own`: lock, reverse and `undone` in one transaction. `work` runs only where there is something to undo. */
   transactUndo(
     claim: UndoClaim,
-    work: (tx: Transaction, args: unknown) => Promise<void>,
+    work: (tx: Transaction, args: unknown) => Promise<UndoOutcome>,
   ): Promise<UndoAnswer>;
 
   /** A pivot in doubt. `canAsk`: a probe is declared; without one a keyed effect stays unfenced and unknown. */

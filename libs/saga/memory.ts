@@ -14,7 +14,7 @@ import { createVirtualClock, type VirtualClock } from './memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
 import { seededRandom } from './memory/random.js';
 import { createMemoryRuntime } from './memory/runtime.js';
-import type { CancelWish, Decision, DecisionWish, SagaEnd } from './protocol.js';
+import type { CancelWish, Decision, DecisionWish, Request, SagaEnd } from './protocol.js';
 import type { SagaState } from './state.js';
 
 export type { ChildFate, MemoryChild } from './memory/children.js';
@@ -56,6 +56,8 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly wrapLedger?: (ledger: Ledger) => Ledger;
   /** How drivers' errors are classified; as they are by default. */
   readonly classify?: World['classify'];
+  /** How long an attempt waits for a worker, in virtual milliseconds. Default: it begins at once. */
+  readonly queuedMs?: (request: Request) => number;
   /** Step functions that do real input and output: how many real milliseconds to wait before time jumps. */
   readonly realMs?: number;
 }
@@ -119,7 +121,15 @@ export async function runInMemory<D extends AnyJobDefinition>(
   };
   const deadlineAt = new Date(startedAt + definition.deadlineMs).toISOString();
   const start = { jobId: JOB, tenantId: TENANT, kind: definition.kind, deadlineAt };
-  const runtime = createMemoryRuntime({ kind, job, world, clock, random, changed: () => undefined });
+  const runtime = createMemoryRuntime({
+    kind,
+    job,
+    world,
+    clock,
+    random,
+    changed: () => undefined,
+    queuedMs: options.queuedMs,
+  });
   const saga = interpret(definition, start, {
     ...runtime,
     async park(letter) {

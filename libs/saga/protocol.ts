@@ -105,12 +105,14 @@ export interface EndError {
   readonly failureClass: string;
 }
 
-/** An effect a person decided to leave, or a step decided to skip. */
+/** An effect that was left, by a person's decision or because it cannot be taken back; or a step that was skipped. */
 export interface Remainder {
   readonly step: string;
   readonly item?: number;
-  /** Of a leftover: no later attempt can touch it. */
+  /** Of a leftover: no later attempt can touch it, nor would a successor do it again. */
   readonly fenced?: boolean;
+  /** Of a leftover: what its undo left as it is, in a line for people. */
+  readonly kept?: string;
 }
 
 /** The terminal record (S9). */
@@ -171,6 +173,8 @@ export interface RulingRequest extends EffectRef {
   readonly ruling: Ruling;
   /** It is the step's undo that is decided about. */
   readonly undo: boolean;
+  /** The park said that nobody can tell whether it happened: what is known since counts more than a person's word. */
+  readonly doubt: boolean;
   readonly decisionId: string;
 }
 
@@ -184,7 +188,7 @@ export type RulingAnswer =
   /** Fenced, and an attempt that began before may still act: ask again then. */
   | { readonly kind: 'wait'; readonly waitMs: number }
   /** What the person says may be overtaken by an attempt that still acts, or contradicts what is on record. */
-  | { readonly kind: 'refused'; readonly why: 'in_flight' | 'in_doubt' | 'fenced' };
+  | { readonly kind: 'refused'; readonly why: 'in_flight' | 'in_doubt' | 'fenced' | 'not_happened' };
 
 /** A park is over. */
 export interface Unparking {

@@ -2,7 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { isElsewhere } from '../saga/define.js';
 import { Rejected, Transient, type Certainty } from '../saga/failure.js';
-import type { JobRef, OwnTransaction, StepProgress, Transaction } from '../saga/implement.js';
+import type { JobRef, OwnTransaction, StepProgress, Transaction, UndoOutcome } from '../saga/implement.js';
 import type {
   Claim,
   ClaimAnswer,
@@ -60,6 +60,16 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
   const beginUndoOn = (on: Querying, claim: UndoClaim) =>
     call<UndoAnswer>(on, 'begin_undo', [claim.job.tenantId, refJson(claim)]);
 
+  const completeUndoOn = async (
+    on: Querying,
+    claim: UndoClaim,
+    outcome: UndoOutcome,
+    whenLost: Certainty,
+  ) => {
+    const kept = typeof outcome === 'object' ? told(outcome) : null;
+    await call(on, 'complete_undo', [claim.job.tenantId, refJson(claim), kept], whenLost);
+  };
+
   return {
     claim: (claim) => claimOn(database, claim),
 
@@ -85,9 +95,7 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
 
     beginUndo: (claim) => beginUndoOn(database, claim),
 
-    async completeUndo(claim) {
-      await call(database, 'complete_undo', [claim.job.tenantId, refJson(claim)], 'unknown');
-    },
+    completeUndo: (claim, outcome) => completeUndoOn(database, claim, outcome, 'unknown'),
 
     async failUndo(claim, report) {
       await call(database, 'fail_undo', [claim.job.tenantId, refJson(claim), told(report)]);
@@ -97,8 +105,7 @@ export function createLedgerStore(database: Database, seal: Seal): Ledger {
       return committing(async (connection) => {
         const answer = await beginUndoOn(connection, claim);
         if (answer.kind !== 'go') return answer;
-        await work(transactionOf(connection), answer.args);
-        await call(connection, 'complete_undo', [claim.job.tenantId, refJson(claim)]);
+        await completeUndoOn(connection, claim, await work(transactionOf(connection), answer.args), 'no');
         return answer;
       });
     },

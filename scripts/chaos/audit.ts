@@ -78,7 +78,8 @@ function* everyJobEndsOnce({ jobs, shown, seenEnds }: Evidence): Iterable<Violat
         jobId: id,
         detail: `the API shows ${view.status} at ${view.finishedAt}; stored is ${status} at ${endedAt?.toISOString()}`,
       };
-    if (view !== undefined && view.leftovers.length > 0)
+    // What was paid stays paid.
+    if (view?.leftovers.some(({ kept }) => kept === undefined))
       yield {
         rule: 'nothing is left over',
         jobId: id,
@@ -154,7 +155,7 @@ function* ledgerIsSettled({ jobs, effects, shown }: Evidence): Iterable<Violatio
   for (const row of effects) {
     const job = byId.get(row.jobId);
     if (job === undefined || job.endedAt === null || row.effect === 'none') continue;
-    const leftovers = (shown.get(row.jobId)?.leftovers ?? []) as readonly { step?: string; item?: number }[];
+    const leftovers = shown.get(row.jobId)?.leftovers ?? [];
     if (leftovers.some(({ step, item }) => step === row.step && (item ?? -1) === row.item)) continue;
     if (row.state === 'undoing' || (row.state === 'claimed' && !isRefusal(row)))
       yield {

@@ -1,7 +1,7 @@
 /** Fakes of the outside world that do as a script tells them; they keep the truth apart from the ledger. */
 import type { Implementation, ProbeOutcome, UndoContext } from '../../libs/saga/implement.js';
 import { createVirtualClock, type VirtualClock } from '../../libs/saga/memory.js';
-import type { convoy, errand, order, snapshot } from './kinds.js';
+import type { convoy, errand, order, snapshot, stall } from './kinds.js';
 
 /** What one call of a step does; `attempt` counts from 1. It returns to let the step do its ordinary work. */
 export type Script = (context: {
@@ -89,6 +89,18 @@ export function implementOrder(world: World, scripts: Scripts = {}): Implementat
     probes: {
       findCharge: (_, context) => find('findCharge', context),
     },
+  };
+}
+
+export function implementStall(world: World, scripts: Scripts = {}): Implementation<typeof stall> {
+  const { apply, reverse } = actor(world, scripts);
+  return {
+    steps: {
+      reserve: (_, context) => apply('reserve', context),
+      charge: (_, context) => apply('charge', context),
+    },
+    undos: { unreserve: (_, context) => reverse('unreserve', context) },
+    probes: {},
   };
 }
 

@@ -102,6 +102,26 @@ export const snapshot = defineJob({
   },
 });
 
+/** Nobody works on its pivot's queue. */
+export const stall = defineJob({
+  kind: 'test.stall',
+  summary: 'A job whose pivot no worker takes, for the tests',
+  queue: 'stalls',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.null(),
+  deadline: '1h',
+  example: { count: 1 },
+  steps: {
+    reserve: compensable({ pool: 'io', effect: 'keyed', output: Id, undo: 'unreserve' }),
+    charge: pivot({ pool: 'cpu', effect: 'keyed', output: Id }),
+  },
+  async run({ steps }) {
+    await steps.reserve();
+    await steps.charge();
+    return null;
+  },
+});
+
 /** Every kind of effect, a wait for a person, a timer, and steps that can be skipped. */
 export const errand = defineJob({
   kind: 'test.errand',

@@ -4,6 +4,10 @@ import { createWorld } from './fakes.js';
 import { tell, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
 import { suite } from './suite.js';
 
+/** As long as the pivot of `stall` waits for a worker, and half of that. */
+const QUEUED_MS = 60_000;
+const CANCEL_AT_MS = 30_000;
+
 export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
   const base = createWorld();
   let control: MemoryRunControl | undefined;
@@ -19,6 +23,9 @@ export async function runScenarioInMemory(scenario: Scenario): Promise<Story> {
     clock: world.clock,
     stopWhenParked: true,
     ...(scenario.childFate ? { childFate: scenario.childFate } : {}),
+    queuedMs: ({ role, step }) =>
+      scenario.kind === 'stall' && role === 'step' && step === 'charge' ? QUEUED_MS : 0,
+    ...(scenario.cancelsWaiting ? { cancelAt: CANCEL_AT_MS } : {}),
     onEvent: (_, running) => {
       control = running;
     },

@@ -348,6 +348,33 @@ export const mutants: readonly Mutant[] = [
     patches: [patch('attempt/undo.attempt.ts', `if (look.open > 0)`, `if (look.open > 1)`)],
   },
   {
+    name: 'pivotNotCalledOff',
+    wrong: 'A cancel lets a pivot begin that waits for a worker.',
+    patches: [patch(FATE, `      this.onLatch();\n`, ``)],
+  },
+  {
+    name: 'calledOffUnfenced',
+    wrong: 'A pivot that was called off is taken for not done without a fence.',
+    patches: [
+      patch(
+        STEP,
+        `{ ...settled, failure: isOurs ? CALLED_OFF : CANCELLED_ALONE }`,
+        `{ doubt: false, failure: isOurs ? CALLED_OFF : CANCELLED_ALONE }`,
+      ),
+    ],
+  },
+  {
+    name: 'calledOffIsNo',
+    wrong: 'A pivot that was called off is taken for not done, whatever an attempt before it left unknown.',
+    patches: [
+      patch(
+        LEDGER,
+        `row.state === 'claimed' && !row.doubt && row.leaseUntil === undefined;`,
+        `row.state === 'claimed' && row.leaseUntil === undefined;`,
+      ),
+    ],
+  },
+  {
     name: 'undoSuperseded',
     wrong: 'An undo whose worker was taken for lost acts beside the one in its place.',
     kind: 'wager',

@@ -28,6 +28,8 @@ export interface Scenario {
   readonly server?: 'dev' | 'skipping';
   readonly scripts?: (world: ScenarioWorld) => Scripts;
   readonly childFate?: (input: unknown, index: number) => ChildFate;
+  /** Cancelled while this attempt waits, for a worker or for its time; in memory for half a minute. */
+  readonly cancelsWaiting?: { readonly step: string; readonly attempt: number };
   /** Of the parks in their order; the first without one is left parked. */
   readonly decisions?: readonly OperatorDecision[];
 }

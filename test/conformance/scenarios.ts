@@ -22,6 +22,17 @@ const failsAlways =
   () => {
     throw new Transient('down', 'Try later', { certainty, retryAfterMs: 10 });
   };
+/** Cannot be asked the first time. */
+const blindAtFirst = (): Script => {
+  let looks = 0;
+  return (context) => (looks++ === 0 ? rejects(context) : undefined);
+};
+/** Another attempt is a minute away. */
+const failsForLong =
+  (certainty: 'no' | 'unknown'): Script =>
+  () => {
+    throw new Transient('down', 'Try later', { certainty, retryAfterMs: 60_000 });
+  };
 /** Works until told to end. */
 const hangs: Script = async ({ signal }) => {
   await aborted(signal);
@@ -195,9 +206,34 @@ const straight: readonly Scenario[] = [
     }),
   },
   {
-    name: 'latches a cancel in the pivot, which succeeds',
+    name: 'latches a cancel in the pivot, which has begun, is not told to end, and succeeds',
     kind: 'order',
-    scripts: (world) => ({ before: { charge: () => world.cancel() } }),
+    scripts: (world) => ({
+      before: {
+        charge: async ({ signal }) => {
+          await world.cancel();
+          await world.clock.sleep(1_200, signal);
+          signal.throwIfAborted();
+        },
+      },
+    }),
+  },
+  {
+    name: 'is cancelled while its pivot waits for a worker, and never begins',
+    kind: 'stall',
+    cancelsWaiting: { step: 'charge', attempt: 1 },
+  },
+  {
+    name: 'is cancelled between the attempts of a pivot that did nothing, and is not tried again',
+    kind: 'order',
+    scripts: () => ({ before: { charge: failsForLong('no') } }),
+    cancelsWaiting: { step: 'charge', attempt: 2 },
+  },
+  {
+    name: 'is cancelled between the attempts of a pivot in doubt, and finds it done',
+    kind: 'order',
+    scripts: () => ({ after: { charge: failsForLong('unknown') } }),
+    cancelsWaiting: { step: 'charge', attempt: 2 },
   },
   {
     name: 'latches a cancel in the pivot, and honours it when it is rejected',
@@ -448,12 +484,23 @@ const decided: readonly Scenario[] = [
   {
     name: 'looks again for a pivot in doubt',
     kind: 'order',
-    scripts: () => {
-      let looks = 0;
-      const blinded: Script = (context) => (looks++ === 0 ? rejects(context) : undefined);
-      return { after: { charge: failsAlways('unknown') }, before: { findCharge: blinded } };
-    },
+    scripts: () => ({ after: { charge: failsAlways('unknown') }, before: { findCharge: blindAtFirst() } }),
     decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'goes on with a pivot in doubt that proves done, though a person says that it is not',
+    kind: 'order',
+    scripts: () => ({ after: { charge: failsAlways('unknown') }, before: { findCharge: blindAtFirst() } }),
+    decisions: [{ decision: 'compensate' }],
+  },
+  {
+    name: 'parks a pivot in doubt anew that proves not done, though a person says that it is, who may insist',
+    kind: 'order',
+    scripts: () => ({ before: { charge: failsAlways('unknown'), findCharge: blindAtFirst() } }),
+    decisions: [
+      { decision: 'resolve', value: { id: 'paid elsewhere' } },
+      { decision: 'resolve', value: { id: 'paid elsewhere' } },
+    ],
   },
   {
     name: 'retries a pivot that was denied',

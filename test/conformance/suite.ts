@@ -6,12 +6,13 @@ import {
   implementErrand,
   implementOrder,
   implementSnapshot,
+  implementStall,
   type Scripts,
   type World,
 } from './fakes.js';
-import { convoy, errand, order, snapshot } from './kinds.js';
+import { convoy, errand, order, snapshot, stall } from './kinds.js';
 
-export type KindName = 'order' | 'snapshot' | 'errand' | 'convoy';
+export type KindName = 'order' | 'snapshot' | 'errand' | 'convoy' | 'stall';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -23,4 +24,5 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   snapshot: { definition: snapshot, implement: implementSnapshot },
   errand: { definition: errand, implement: implementErrand },
   convoy: { definition: convoy, implement: implementConvoy },
+  stall: { definition: stall, implement: implementStall },
 };

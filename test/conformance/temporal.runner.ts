@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import {
   bundleWorkflowCode,
   DefaultLogger,
@@ -10,7 +11,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
-import { taskQueueOf } from '../../libs/saga/define.js';
+import { activityNameOf, taskQueueOf } from '../../libs/saga/define.js';
 import { createMemoryChildren } from '../../libs/saga/memory/children.js';
 import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
 import { seededRandom } from '../../libs/saga/memory/random.js';
@@ -27,7 +28,7 @@ import type { SagaState } from '../../libs/saga/state.js';
 import { bindActivities, engineActivities, type World } from '../../libs/saga/temporal/activities.js';
 import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
 import { eventually } from '../support/stack.js';
-import { order } from './kinds.js';
+import { order, stall } from './kinds.js';
 import { tell, type OperatorDecision, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
 import { suite, type KindName } from './suite.js';
 
@@ -52,6 +53,8 @@ export interface TemporalRunner {
 
 const QUERY_TIMEOUT_MS = 2_000;
 const POOLS = ['cpu', 'io', 'keeper'] as const;
+/** Of what a worker has to do: it waits, for a worker or for its time. */
+const SCHEDULED = temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED;
 type Handlers = Readonly<Record<string, (request: never) => Promise<unknown>>>;
 
 /** The workflow code of the suite, bundled once a run. */
@@ -84,6 +87,7 @@ export async function createTemporalRunner(
   const workers = await Promise.all([
     Worker.create({ ...options, taskQueue: WORKFLOW_TASK_QUEUE, workflowBundle }),
     ...POOLS.map((pool) => Worker.create({ ...options, taskQueue: taskQueueOf(order.queue, pool) })),
+    Worker.create({ ...options, taskQueue: taskQueueOf(stall.queue, 'io') }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
 
@@ -131,6 +135,14 @@ export async function createTemporalRunner(
         taskQueue: WORKFLOW_TASK_QUEUE,
         args: [start],
       });
+      if (scenario.cancelsWaiting) {
+        await waiting(
+          handle,
+          activityNameOf(definition, scenario.cancelsWaiting.step),
+          scenario.cancelsWaiting.attempt,
+        );
+        await world.cancel();
+      }
       const state = await settle(server, handle, { decisions: [...(scenario.decisions ?? [])], values });
       const { status } = await handle.describe();
       if (status.name === 'RUNNING') await handle.terminate('The scenario is over');
@@ -170,6 +182,16 @@ async function settle({ client }: Server, handle: WorkflowHandle, operator: Oper
   });
   await Promise.race([ended, parked]);
   return eventually('the state at the end', state);
+}
+
+/** Resolves when the attempt of this number is scheduled, and no worker has it. */
+async function waiting(handle: WorkflowHandle, activity: string, attempt: number): Promise<void> {
+  await eventually(`attempt ${attempt} of ${activity} waits`, async () => {
+    const { raw } = await handle.describe();
+    return raw.pendingActivities?.some(
+      (one) => one.activityType?.name === activity && one.attempt === attempt && one.state === SCHEDULED,
+    );
+  });
 }
 
 async function decide(

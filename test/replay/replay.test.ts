@@ -118,8 +118,11 @@ describe('a stored history', () => {
     for (const { kind, label } of stored) {
       if (!definitions.some((definition) => definition.kind === kind)) continue;
       const { events } = histories.get(label)!;
-      const sealed = events.filter(({ eventType }) => !NAMES_OF_CHANGES.includes(eventType));
-      expect(JSON.stringify(sealed), label).not.toContain(base64('json/plain'));
+      const sealed = events
+        .filter(({ eventType }) => !NAMES_OF_CHANGES.includes(eventType))
+        .map((event) => JSON.stringify(event))
+        .filter((event) => !event.includes(NOT_STARTED));
+      expect(sealed.join(), label).not.toContain(base64('json/plain'));
     }
   });
 });
@@ -127,6 +130,8 @@ describe('a stored history', () => {
 /** Written by the SDK past every codec. */
 const NAMES_OF_CHANGES = ['EVENT_TYPE_MARKER_RECORDED', 'EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES'];
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
+/** The server's own word on an attempt that was cancelled before a worker began it. */
+const NOT_STARTED = base64('"ACTIVITY_ID_NOT_STARTED"');
 
 /** Every text in a history, those inside its payloads opened. */
 async function textsOf(history: StoredHistory): Promise<string[]> {

@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { Denied, Rejected, Transient } from '../../libs/saga/failure.js';
 import { untilAborted, type Script } from './faked-kind.js';
+import type { Control } from './shape.js';
 
 /** A business no. */
 export const no = (): never => {
@@ -31,6 +32,19 @@ export const failsOnce: Script = ({ attempt }) => {
 export const hangs: Script = async (call) => {
   await untilAborted(call);
   call.signal.throwIfAborted();
+};
+
+/** Cancels, and goes on when the server has told this attempt so, of which a pivot takes no notice. */
+export const cancelHeard = async (control: Control): Promise<void> => {
+  await control.cancel();
+  await Context.current().cancelled.catch(() => 'as asked');
+};
+
+const IN_BACKOFF_MS = 500;
+/** Fails, and cancels when another attempt is waited for. */
+export const cancelInBackoff = (control: Control): never => {
+  setTimeout(() => void control.cancel(), IN_BACKOFF_MS);
+  throw new Transient('down', 'Try much later', { certainty: 'no', retryAfterMs: 600_000 });
 };
 
 /** `script` under the first key only: a corrected step goes well. */

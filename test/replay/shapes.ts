@@ -1,7 +1,17 @@
 /** The shapes a history can have, and what makes them. A new construct of the engine wants one here. */
 import { Deferred, HoldLost, Transient } from '../../libs/saga/failure.js';
 import { untilAborted, type Script } from './faked-kind.js';
-import { denied, down, failsOnce, hangs, no, noAgain, unheard } from './scripts.js';
+import {
+  cancelHeard,
+  cancelInBackoff,
+  denied,
+  down,
+  failsOnce,
+  hangs,
+  no,
+  noAgain,
+  unheard,
+} from './scripts.js';
 import type { Shape } from './shape.js';
 
 export const straight: Shape = {
@@ -118,7 +128,7 @@ export const cancelTooLate = (pivot: string): Shape => ({
   name: 'cancel-too-late',
   what: `A cancel comes while ${pivot} runs, which succeeds: it is too late.`,
   ends: 'SUCCEEDED',
-  scripts: (control) => ({ before: { [pivot]: () => control.cancel() } }),
+  scripts: (control) => ({ before: { [pivot]: () => cancelHeard(control) } }),
 });
 
 /** A cancel that comes in the pivot is honoured when that is rejected. */
@@ -126,7 +136,15 @@ export const cancelLatched = (pivot: string): Shape => ({
   name: 'cancel-latched',
   what: `A cancel comes while ${pivot} runs, which is rejected: it is honoured.`,
   ends: 'CANCELLED',
-  scripts: (control) => ({ before: { [pivot]: async () => control.cancel().then(no) } }),
+  scripts: (control) => ({ before: { [pivot]: () => cancelHeard(control).then(no) } }),
+});
+
+/** A cancel that comes between the attempts of the pivot calls it off. */
+export const calledOff = (pivot: string): Shape => ({
+  name: 'pivot-called-off',
+  what: `A cancel comes between the attempts of ${pivot}, which did nothing; what was done is undone.`,
+  ends: 'CANCELLED',
+  scripts: (control) => ({ before: { [pivot]: () => cancelInBackoff(control) } }),
 });
 
 /** Far enough for the steps before, on a busy machine. */

@@ -1,7 +1,7 @@
 /** The flow of payouts in memory: fakes for their side effects, a virtual clock, no I/O. */
 import { describe, expect, test } from 'vitest';
 import { Rejected, Transient } from '../../libs/saga/failure.js';
-import type { Implementation } from '../../libs/saga/implement.js';
+import type { Implementation, UndoOutcome } from '../../libs/saga/implement.js';
 import { runInMemory, type ChildFate, type MemoryRunControl } from '../../libs/saga/memory.js';
 import { bitsOf, isSet, payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
@@ -19,12 +19,14 @@ function runBatch({
   childFate,
   onPark,
   cancelAt,
+  released = 'undone',
 }: {
   needsApproval?: boolean;
   blocked?: readonly number[];
   childFate?: () => ChildFate;
   onPark?: (control: MemoryRunControl) => void;
   cancelAt?: number;
+  released?: UndoOutcome;
 } = {}) {
   const log: string[] = [];
   const implementation: Implementation<typeof payoutBatch> = {
@@ -47,7 +49,7 @@ function runBatch({
     undos: {
       async release() {
         log.push('release');
-        return 'undone';
+        return released;
       },
     },
     probes: {},
@@ -106,6 +108,20 @@ describe('a batch of payouts', () => {
     expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
     expect(children.every((child) => child.end?.status === 'CANCELLED')).toBe(true);
     expect(log).toEqual(['reserve', 'pay', 'release']);
+  });
+});
+
+test('a batch taken back ends with what is paid, which no successor may pay again', async () => {
+  const kept = '9 of 9 paid: 900 minor units of EUR';
+  const { end } = await runBatch({
+    childFate: () => ({ afterMs: 2 * HOUR_MS }),
+    cancelAt: HOUR_MS,
+    released: { kept },
+  });
+  expect(end).toMatchObject({
+    status: 'CANCELLED',
+    compensated: 'partial',
+    leftovers: [{ step: 'reserve', fenced: false, kept }],
   });
 });
 

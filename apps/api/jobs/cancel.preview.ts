@@ -4,6 +4,8 @@ import { isTerminal, type CancelPreview } from './job.schema.js';
 
 /** In these states an undo is still owed; `undone` and `kept` are final. */
 const OWES_UNDO: ReadonlySet<EffectRecord['state']> = new Set(['claimed', 'done', 'undoing']);
+/** An attempt claimed it, and whether it happened is not known yet. One that still waits for a worker has no row. */
+const UNSETTLED: ReadonlySet<EffectRecord['state']> = new Set(['claimed', 'undoing']);
 const NO_ITEM = -1;
 
 /** Undos in the order they would run: the reverse of registration (S3). */
@@ -15,5 +17,8 @@ export function previewCancel(record: JobRecord): CancelPreview {
     .filter((effect) => effect.undo !== null && OWES_UNDO.has(effect.state))
     .sort((a, b) => b.seq - a.seq || b.item - a.item)
     .map(({ name, item, undo }) => ({ step: name, ...(item === NO_ITEM ? {} : { item }), undo: undo ?? '' }));
-  return { possible: true, wouldUndo };
+  const pivot = record.effects.find(({ kind, state }) => kind === 'pivot' && UNSETTLED.has(state));
+  if (!pivot) return { possible: true, wouldUndo };
+  const parked = record.park?.doubt === true && record.park.step === pivot.name;
+  return { possible: true, waitsFor: { step: pivot.name, parked }, wouldUndo };
 }

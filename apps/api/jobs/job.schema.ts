@@ -129,6 +129,13 @@ export type ArtifactLink = z.output<typeof ArtifactLink>;
 export const CancelPreview = z.strictObject({
   possible: z.boolean(),
   reason: z.enum(['already_cancelled', 'job_finished', 'too_late']).optional(),
+  waitsFor: z
+    .strictObject({
+      step: z.string(),
+      parked: z.boolean().describe('Nobody can tell whether it happened: a person decides.'),
+    })
+    .optional()
+    .describe('The pivot has begun: a cancel is honoured if it proves not done, and too late if done.'),
   wouldUndo: z.array(z.strictObject({ step: z.string(), item: z.int().optional(), undo: z.string() })),
 });
 export type CancelPreview = z.output<typeof CancelPreview>;

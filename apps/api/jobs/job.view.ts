@@ -235,20 +235,20 @@ function statusOf(
   switch (row.state) {
     case 'done':
     case 'undoing':
-    case 'undone':
       return row.state;
+    case 'undone':
+      return record.leftovers.some((leftover) => isOf(leftover, row)) ? 'leftover' : row.state;
     case 'kept':
-      return record.leftovers.some((leftover) => namesStep(leftover, row)) ? 'leftover' : 'skipped';
+      return record.leftovers.some((leftover) => isOf(leftover, row)) ? 'leftover' : 'skipped';
     case 'claimed':
       if (row.failed || isTerminal(record)) return 'failed';
       return row.nextAttemptAt !== null ? 'retrying' : 'running';
   }
 }
 
-function namesStep(leftover: unknown, row: EffectRecord): boolean {
-  return (
-    typeof leftover === 'object' && leftover !== null && 'step' in leftover && leftover.step === row.name
-  );
+function isOf(leftover: unknown, row: EffectRecord): boolean {
+  const { step, item = NO_ITEM } = (leftover ?? {}) as { readonly step?: unknown; readonly item?: unknown };
+  return step === row.name && item === row.item;
 }
 
 /** PostgreSQL's jsonb keeps microseconds and an offset; the API speaks milliseconds in UTC. */

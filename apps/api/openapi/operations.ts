@@ -209,7 +209,7 @@ const table = {
     tag: 'Jobs',
     summary: 'Cancel a job',
     description:
-      'The body may be missing. With `?dryRun=true` nothing changes: the answer says what would be undone.',
+      'The body may be missing. With `?dryRun=true` nothing changes: the answer says what would be undone, and what would be waited for.',
     params: jobId,
     query: CancelQuery,
     body: { schema: 'CancelRequest', required: false },

@@ -14,6 +14,9 @@ const REFUSALS: Readonly<Record<string, string>> = {
     'The ledger refused it: an attempt that has not reported may still act. Decide anew when it is over.',
   in_doubt: 'The ledger refused it: nobody can tell whether the effect happened under the arguments it had.',
   fenced: 'The ledger refused it: the effect is undone or given up already.',
+  happened: 'It proved to have happened: the job goes on with what is on record.',
+  not_happened:
+    'It proved not to have happened, by the provider’s word, before yours was taken. Decide anew; a second `resolve` is believed.',
 };
 
 const TRACE_PARENT = /^00-([0-9a-f]{32})-/;

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { connect, type LocationOptions } from '../api-location.js';
 import { action } from '../command.error.js';
 import { renderState } from '../job.view.js';
-import { openTerminal, toPlain } from '../terminal.js';
+import { renderPreview } from '../preview.view.js';
+import { openTerminal } from '../terminal.js';
 import { withLocation } from './location.options.js';
 
 interface CancelFlags extends LocationOptions {
@@ -17,7 +18,7 @@ export function register(program: Command): void {
     .description('ask for the cancellation of a job; completion may still win')
     .argument('<id>', "the job's id")
     .option('--reason <text>', 'why, for the record')
-    .option('--dry-run', 'only say what would be undone')
+    .option('--dry-run', 'only say what would be undone; exit 1 if it is too late')
     .option('--json', 'print the answer as JSON')
     .action(action(cancel));
 }
@@ -27,16 +28,10 @@ async function cancel(id: string, flags: CancelFlags): Promise<void> {
   const terminal = openTerminal();
   if (flags.dryRun) {
     const preview = await client.previewCancel(id);
+    // As the cancel itself would end.
+    if (!preview.possible && preview.reason !== 'already_cancelled') process.exitCode = 1;
     if (flags.json) return terminal.print(JSON.stringify(preview));
-    if (!preview.possible)
-      return terminal.print(`Not possible: ${toPlain(preview.reason ?? 'no reason given')}`);
-    terminal.print(
-      preview.wouldUndo.length === 0 ? 'Possible; nothing is there to undo.' : 'Possible; would undo:',
-    );
-    preview.wouldUndo.forEach(({ step, item, undo }) => {
-      terminal.print(`  ${toPlain(step)}${item === undefined ? '' : ` ${item}`} by ${toPlain(undo)}`);
-    });
-    return;
+    return renderPreview(preview).forEach((line) => terminal.print(line));
   }
   const job = await client.cancel(id, { reason: flags.reason });
   if (flags.json) return terminal.print(JSON.stringify(job));

@@ -87,15 +87,19 @@ class Transactional<T extends Transaction> {
   }
 }
 
-/** A transaction whose use ends with the attempt: code that runs on after it cannot touch the next one's. */
+/** A transaction every door of which closes with the attempt: code that runs on after it cannot touch the next one's. */
 export function guarded<T extends Transaction>(tx: T): { readonly tx: T; readonly close: () => void } {
   let isOpen = true;
-  const query: Transaction['query'] = async (text, values) => {
-    if (!isOpen) throw new Error('The transaction of this attempt is over');
-    return tx.query(text, values);
-  };
   return {
-    tx: { ...tx, query },
+    tx: new Proxy(tx, {
+      get: (target, name) => {
+        const door = Reflect.get(target, name) as (...values: unknown[]) => Promise<unknown>;
+        return async (...values: unknown[]) => {
+          if (!isOpen) throw new Error('The transaction of this attempt is over');
+          return door.apply(target, values);
+        };
+      },
+    }),
     close: () => {
       isOpen = false;
     },

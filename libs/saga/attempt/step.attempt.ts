@@ -79,7 +79,8 @@ function prepare(kind: Kind, request: StepRequest, host: Host, world: World): At
     onLost: (error) => tellUnreported(world, request, claim.attempt, error),
   });
   const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
-  const box = openTimeBox({ timeoutMs: step.timeoutMs, host, timer });
+  const isDeafToCancel = step.kind === 'pivot';
+  const box = openTimeBox({ timeoutMs: step.timeoutMs, host, timer, isDeafToCancel });
   return { kind, step, request, host, world, claim, box, reporter };
 }
 

@@ -13,10 +13,12 @@ interface TimeBoxOptions {
   readonly timeoutMs: number;
   readonly host: { readonly signal: AbortSignal; isCancelled(): boolean };
   readonly timer: (ms: number, fire: () => void) => () => void;
+  /** Of a pivot: its outcome decides what a wish to end is worth, so what has begun is let finish (S7). */
+  readonly isDeafToCancel?: boolean;
 }
 
 export interface TimeBox {
-  /** Aborted on cancel, when the process is to end, and when time is up. */
+  /** Aborted on cancel (but a pivot's), when the process is to end, and when time is up. */
   readonly signal: AbortSignal;
   /** Why it was aborted. */
   readonly interruption: Interruption | undefined;
@@ -27,7 +29,7 @@ export interface TimeBox {
 }
 
 /** Opens a time box; it closes itself when `run` has settled. Whoever may never come to `run` closes it. */
-export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox {
+export function openTimeBox({ timeoutMs, host, timer, isDeafToCancel }: TimeBoxOptions): TimeBox {
   const controller = new AbortController();
   // Plain data: an accessor in a literal gives every box a hidden class of its own, which outlives it for long.
   const box: TimeBox & { interruption: Interruption | undefined } = {
@@ -57,7 +59,10 @@ export function openTimeBox({ timeoutMs, host, timer }: TimeBoxOptions): TimeBox
     box.interruption = why;
     controller.abort(new Error(`The attempt is to end: ${why}`));
   };
-  const onHost = (): void => interrupt(host.isCancelled() ? 'cancelled' : 'stopped');
+  const onHost = (): void => {
+    if (!host.isCancelled()) interrupt('stopped');
+    else if (!isDeafToCancel) interrupt('cancelled');
+  };
   if (host.signal.aborted) onHost();
   host.signal.addEventListener('abort', onHost, { once: true });
   const disarmEnd = timer(timeoutMs, () => interrupt('timed_out'));

@@ -2,8 +2,8 @@
 import { CHILDREN_LOOK_MS, outputOf } from '../child-jobs.js';
 import type { Step } from '../define.js';
 import { Deferred } from '../failure.js';
+import type { Transaction, UndoOutcome } from '../implement.js';
 import type { UndoClaim } from '../ledger.js';
-import type { Transaction } from '../implement.js';
 import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
 import { callContext, guarded, undoContext } from './context.js';
 import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
@@ -41,7 +41,7 @@ export async function attemptUndo(
   };
   const timer = (ms: number, fire: () => void) => world.timer(ms, fire);
   const box = openTimeBox({ timeoutMs: UNDO_TIMEOUT_MS, host, timer });
-  const reverse = async (args: unknown, open?: Parameters<typeof guarded>[0]): Promise<string> => {
+  const reverse = async (args: unknown, open?: Parameters<typeof guarded>[0]): Promise<UndoOutcome> => {
     const input = await inputOf(world, request);
     const transaction = open && guarded(open);
     const context = undoContext(request, host, input, box.signal, transaction?.tx);
@@ -61,10 +61,10 @@ export async function attemptUndo(
 
   try {
     if (step.effect === 'own') {
-      let outcome: string | undefined;
+      let outcome: UndoOutcome | undefined;
       const transaction = world.ledger.transactUndo(claim, async (tx, args) => {
         outcome = 'undone';
-        outcome = await reverse(args, tx);
+        return (outcome = await reverse(args, tx));
       });
       const answer = await transaction.catch(async (error: unknown) => {
         // Beside the transaction: that is rolled back, and a wish in it would be none.
@@ -72,14 +72,15 @@ export async function attemptUndo(
           await beforeActing(world, () => world.children.cancel(claim, CANCEL_REASON));
         throw outcome === undefined ? ledgerAway(world, error) : error;
       });
-      return answer.kind === 'wait' ? wait(answer.waitMs) : { kind: 'done', output: outcome ?? 'noop' };
+      if (answer.kind === 'wait') return wait(answer.waitMs);
+      return { kind: 'done', output: answer.kind === 'noop' ? outcomeOf(answer) : outcome };
     }
     const answer = await beforeActing(world, () => world.ledger.beginUndo(claim));
-    if (answer.kind === 'noop') return { kind: 'done', output: 'noop' };
+    if (answer.kind === 'noop') return { kind: 'done', output: outcomeOf(answer) };
     if (answer.kind === 'wait') return wait(answer.waitMs);
     if (answer.kind === 'in_doubt') return inDoubt();
     const outcome = await reverse(answer.args);
-    await world.ledger.completeUndo(claim).catch((error: unknown) => {
+    await world.ledger.completeUndo(claim, outcome).catch((error: unknown) => {
       throw recordLost(error, 'unknown');
     });
     return { kind: 'done', output: outcome };
@@ -112,6 +113,11 @@ export async function attemptUndo(
 
   function wait(deferMs: number): Verdict {
     return { kind: 'deferred', deferMs, doubt: true, attempt: claim.attempt - 1 };
+  }
+
+  /** An undo that left something is told so again, where the first answer was lost. */
+  function outcomeOf({ kept }: { readonly kept?: string }): UndoOutcome {
+    return kept === undefined ? 'noop' : { kept };
   }
 
   function inDoubt(): Verdict {

@@ -54,6 +54,10 @@ export const RECORD_FAULTS: readonly Option[] = [WELL, AWAY, KEPT, RECORD_WORKER
 export const LATE_RECORD_FAULTS: readonly Option[] = [...RECORD_FAULTS, FROZEN];
 export const REPORT_FAULTS: readonly Option[] = [WELL, AWAY];
 
+/** The server handed it out in the very moment it was called off: it begins all the same, and nobody waits for it. */
+export const HANDED_OUT = fault('begins all the same');
+export const CALLED_OFF_FAULTS: readonly Option[] = [WELL, HANDED_OUT];
+
 export const NOT_YET: Option = { name: 'not yet' };
 export const NOW: Option = { name: 'now' };
 

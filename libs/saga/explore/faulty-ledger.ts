@@ -1,6 +1,6 @@
 /** The ledger as one attempt reaches it: through a worker and a network that fail as the schedule chooses. */
 import { Transient } from '../failure.js';
-import type { JobRef, OwnTransaction, StepProgress, Transaction } from '../implement.js';
+import type { JobRef, OwnTransaction, StepProgress, Transaction, UndoOutcome } from '../implement.js';
 import type {
   AttemptReport,
   Claim,
@@ -65,8 +65,8 @@ export class FaultyLedger implements Ledger {
     return this.through('claim', F.CLAIM_FAULTS, () => this.whole.beginUndo(claim), claim);
   }
 
-  completeUndo(claim: UndoClaim): Promise<void> {
-    return this.through('record', F.RECORD_FAULTS, () => this.whole.completeUndo(claim));
+  completeUndo(claim: UndoClaim, outcome: UndoOutcome): Promise<void> {
+    return this.through('record', F.RECORD_FAULTS, () => this.whole.completeUndo(claim, outcome));
   }
 
   failUndo(claim: UndoClaim, report: AttemptReport): Promise<void> {
@@ -75,7 +75,7 @@ export class FaultyLedger implements Ledger {
 
   transactUndo(
     claim: UndoClaim,
-    work: (tx: Transaction, args: unknown) => Promise<void>,
+    work: (tx: Transaction, args: unknown) => Promise<UndoOutcome>,
   ): Promise<UndoAnswer> {
     const connected = (tx: Transaction, args: unknown) => this.whileConnected(work(tx, args));
     return this.through('transaction', F.RECORD_FAULTS, () => this.whole.transactUndo(claim, connected));

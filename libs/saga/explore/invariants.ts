@@ -60,6 +60,9 @@ export function createInspector(definition: AnyJobDefinition): {
       case 'attempt': {
         const { event: attempt } = event;
         const name = factNameOf(attempt);
+        const isPivot = steps[attempt.step]?.kind === 'pivot' && attempt.role === 'step';
+        if (isPivot && attempt.what === 'begin' && latched)
+          violated('NoPivotOnceLatched', `${name} begins although a ${latched} waits for it`);
         if (finish && attempt.what === 'begin')
           violated('Quiescent', `${attempt.role} of ${name} begins after the end`);
         if (attempt.role === 'step' && attempt.what === 'failed' && attempt.code === 'rejected')

@@ -1,5 +1,6 @@
 /** Runs one schedule of a saga in memory, against a world that does as the schedule chooses. */
-import type { AttemptEvent, World } from '../attempt/world.js';
+import { attempt } from '../attempt/attempt.js';
+import type { AttemptEvent, Host, World } from '../attempt/world.js';
 import { isElsewhere, type AnyJobDefinition, type AnyStep } from '../define.js';
 import { interpret, type Interpretation } from '../interpreter/interpreter.js';
 import { afterMicrotasks, createVirtualClock } from '../memory/clock.js';
@@ -134,8 +135,14 @@ export async function runSchedule(
     start(call) {
       const { request } = call;
       tell({ kind: 'start', request, state: saga.state });
-      if (request.role === 'step') argsOf.set(factNameOf(request), request.args);
-      return runtime.start(call);
+      if (request.role !== 'step') return runtime.start(call);
+      argsOf.set(factNameOf(request), request.args);
+      if (call.step.kind !== 'pivot') return runtime.start(call);
+      // Before the runtime begins it, as a worker does that takes it from its queue.
+      queueMicrotask(() => interfere(() => `step ${factNameOf(request)} waits for a worker`));
+      const running = runtime.start(call);
+      void running.settled.then(({ kind: how }) => (how === 'cancelled' ? straggle(request) : undefined));
+      return running;
     },
     async rule(request) {
       const where = (): string => `the ruling on ${factNameOf(request)}`;
@@ -275,6 +282,22 @@ export async function runSchedule(
     await Promise.resolve();
     await Promise.resolve();
     during = undefined;
+  }
+
+  /** An attempt that was called off and may begin all the same, at once or late. */
+  function straggle(request: Request): void {
+    const where = (): string => `step ${factNameOf(request)}, called off,`;
+    if (choices.choose(where, F.CALLED_OFF_FAULTS) !== F.HANDED_OUT) return;
+    const host: Host = {
+      attempt: request.attemptsMax,
+      signal: AbortSignal.abort(),
+      isCancelled: () => true,
+      heartbeat: () => undefined,
+      ready: async () => undefined,
+    };
+    const world = { ...hosting(request).world, observe: () => undefined };
+    late.promise(request, () => void attempt(kind, request, host, world), FROZEN_MS);
+    late.offer(request);
   }
 
   function hosting(request: Request): Hosting {

@@ -2,6 +2,7 @@
 import type { Failure } from '../failure.js';
 import { itemOf, type DecisionWish } from '../protocol.js';
 import type { Entry } from './journal.js';
+import { settlePivot } from './pivot.js';
 import type { SagaRun } from './saga-run.js';
 import { rule, type Ruled } from './ruling.js';
 import { undo } from './undo.js';
@@ -19,25 +20,34 @@ export type Continuation =
   /** The saga goes back, for this cause. */
   | { readonly kind: 'back' }
   /** What the person said is contradicted by the ledger, or came too early: parked anew. */
-  | { readonly kind: 'refused' };
+  | { readonly kind: 'refused' }
+  /** A pivot in doubt that proved not done, says a person, is done: parked anew, without a doubt. */
+  | { readonly kind: 'contradicted' };
 
-/** Carries out a decision on a step that is parked; `doubt`: nobody can tell whether it happened. */
+/**
+ * Carries out a decision on a step that is parked; `doubt`: nobody could tell whether it happened. Of a pivot ledger and
+ * probe are asked again before a person is believed, who counts only where they still cannot tell (S6).
+ */
 export async function carryOut(
   run: SagaRun,
   entry: Entry,
   wish: DecisionWish,
   doubt: boolean,
 ): Promise<Continuation> {
+  const isPivotInDoubt = entry.isPivot && doubt;
   switch (wish.decision) {
     case 'retry':
       return retry(run, entry, wish, doubt);
     case 'skip':
       return skip(run, entry, wish);
-    case 'resolve':
-      return continuationOf(await rule(run, entry, 'resolve', wish), (output) => ({ kind: 'done', output }));
+    case 'resolve': {
+      if (isPivotInDoubt) await settlePivot(run, entry);
+      const answer = await rule(run, entry, 'resolve', wish, { doubt: isPivotInDoubt });
+      return continuationOf(answer, (output) => ({ kind: 'done', output }));
+    }
     case 'compensate': {
-      const isPivotInDoubt = entry.definition.kind === 'pivot' && doubt;
       if (!isPivotInDoubt) return { kind: 'back' };
+      await settlePivot(run, entry);
       return continuationOf(await rule(run, entry, 'disown', wish), () => ({ kind: 'back' }));
     }
   }
@@ -73,8 +83,9 @@ function continuationOf(answer: Ruled, settled: (value: unknown) => Continuation
     case 'done':
       return { kind: 'done', output: answer.outcome };
     case 'undone':
-    case 'refused':
       return { kind: 'refused' };
+    case 'refused':
+      return { kind: answer.why === 'not_happened' ? 'contradicted' : 'refused' };
   }
 }
 

@@ -20,8 +20,11 @@ export class Fate {
   private deadlinePassed = false;
   private cancelled = false;
 
-  /** `onDoom` is told the cause, once. */
-  constructor(private readonly onDoom: (cause: Cause) => void) {}
+  /** `onDoom` is told the cause, once; `onLatch`, that a reason to end waits for the pivot. */
+  constructor(
+    private readonly onDoom: (cause: Cause) => void,
+    private readonly onLatch: () => void,
+  ) {}
 
   get cause(): Cause | undefined {
     return this.doom;
@@ -88,6 +91,7 @@ export class Fate {
     if (this.doom || this.past) return;
     if (this.pivotOpen) {
       this.latched ??= cause;
+      this.onLatch();
       return;
     }
     this.doom = cause;

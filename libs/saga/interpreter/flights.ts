@@ -4,6 +4,8 @@ import type { Entry } from './journal.js';
 
 /** Where in a saga something goes on. */
 export interface Place {
+  /** It is the saga's pivot that goes on. */
+  readonly isPivot: boolean;
   isWithin(block: Block): boolean;
 }
 
@@ -43,6 +45,11 @@ export class Flights {
    */
   interruptAll(kinds: readonly Interruptible['kind'][]): void {
     for (const { kind, cancel } of [...this.interruptibles]) if (kinds.includes(kind)) cancel();
+  }
+
+  /** A reason to end waits for the pivot: it is not to begin, and not to begin again; an attempt that has is deaf (S7). */
+  interruptPivot(): void {
+    for (const { place, cancel } of [...this.interruptibles]) if (place.isPivot) cancel();
   }
 
   /** The block's holder is lost: nothing it started can end well. */

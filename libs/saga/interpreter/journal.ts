@@ -47,6 +47,10 @@ export class Entry implements EffectRef {
     return this.item === undefined ? this.name : `${this.name} ${this.item}`;
   }
 
+  get isPivot(): boolean {
+    return this.definition.kind === 'pivot';
+  }
+
   isWithin(block: Block): boolean {
     return this.block?.isWithin(block) ?? false;
   }
@@ -84,7 +88,7 @@ export class Journal {
       .reverse();
   }
 
-  /** Whether any step was taken back, or found to have nothing to take back. */
+  /** Whether any step was taken back, or found to have nothing to take back: that may echo an undo nobody heard of. */
   get hasUndone(): boolean {
     return this.entries.some(
       ({ shown, definition }) => definition.undo !== undefined && shown.status === 'undone',

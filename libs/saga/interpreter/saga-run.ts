@@ -46,9 +46,11 @@ export class SagaRun {
       () => this.changed(),
     );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
-    this.fate = new Fate((cause) => {
-      this.flights.interruptAll(cause.kind === 'failed' ? ['wait', 'nap'] : ['wait', 'nap', 'attempt']);
-    });
+    this.fate = new Fate(
+      (cause) =>
+        this.flights.interruptAll(cause.kind === 'failed' ? ['wait', 'nap'] : ['wait', 'nap', 'attempt']),
+      () => this.flights.interruptPivot(),
+    );
   }
 
   get state(): SagaState {
@@ -159,7 +161,7 @@ export class SagaRun {
   async sleep(ms: number): Promise<void> {
     const { block } = this;
     this.check(block);
-    await this.nap({ isWithin: (outer) => block?.isWithin(outer) ?? false }, 'wait', ms);
+    await this.nap({ isPivot: false, isWithin: (outer) => block?.isWithin(outer) ?? false }, 'wait', ms);
     this.check(block);
   }
 

@@ -56,7 +56,7 @@ export function register(run: SagaRun, name: string, args: unknown, member?: Mem
 }
 
 async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   let attemptsLeft = entry.definition.retry.attempts;
   for (;;) {
     if (isPivot) run.fate.openPivot();
@@ -64,10 +64,9 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
     const before = entry.attempts;
     const { wakes } = run;
     const running = start(run, entry, attemptsLeft);
-    // The pivot's attempt is let finish: its outcome decides what a wish to end is worth (S7).
-    const forget = isPivot ? undefined : run.flights.interruptible(entry, 'attempt', () => running.cancel());
+    const forget = run.flights.interruptible(entry, 'attempt', () => running.cancel());
     const settled = await running.settled;
-    forget?.();
+    forget();
     entry.attempts = attemptsAfter(settled, before, attemptsLeft);
     switch (settled.kind) {
       case 'done':
@@ -81,13 +80,15 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         const isWoken = run.wakes > wakes;
         if (isWanted() && !isWoken) await run.nap(entry, 'nap', pacedMs(entry, settled.deferMs));
         // Of a pivot that may have happened already, only the outcome is wanted still, not another attempt.
-        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: PUT_OFF });
+        if (isInDoubt && !isWanted()) return await failed(run, entry, { ...settled, failure: CALLED_OFF });
         giveUpIfOver(run, entry);
         break;
       }
-      case 'cancelled':
+      case 'cancelled': {
         // Where nobody here asked for it, somebody cancelled the attempt alone: lost like any other.
-        return await failed(run, entry, { ...settled, failure: CANCELLED_ALONE });
+        const isOurs = run.fate.isLatched || run.isOver(entry.block);
+        return await failed(run, entry, { ...settled, failure: isOurs ? CALLED_OFF : CANCELLED_ALONE });
+      }
       case 'failed':
         return await failed(run, entry, settled);
     }
@@ -101,11 +102,11 @@ const CANCELLED_ALONE: Failure = {
   message: 'The attempt was cancelled, and not by its saga.',
 };
 
-const PUT_OFF: Failure = {
+const CALLED_OFF: Failure = {
   class: 'transient',
   certainty: 'no',
-  code: 'put_off',
-  message: 'The attempt was put off, and is not wanted any more.',
+  code: 'called_off',
+  message: 'It was called off before another attempt began.',
 };
 
 function start(run: SagaRun, entry: Entry, attemptsMax: number): Running {
@@ -118,7 +119,7 @@ function start(run: SagaRun, entry: Entry, attemptsMax: number): Running {
 }
 
 function done(run: SagaRun, entry: Entry, output: unknown): unknown {
-  if (entry.definition.kind === 'pivot') run.fate.commit();
+  if (entry.isPivot) run.fate.commit();
   run.show(entry, 'done');
   return output;
 }
@@ -130,7 +131,7 @@ async function failed(
   settled: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
   const failure: Failure = { ...settled.failure, step: entry.name, ...itemOf(entry) };
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   let { doubt } = settled;
   if (isPivot) {
     if (doubt) {
@@ -167,7 +168,7 @@ async function parked(
   entry: Entry,
   { failure, doubt }: { failure: Failure; doubt: boolean },
 ): Promise<unknown> {
-  const isPivot = entry.definition.kind === 'pivot';
+  const { isPivot } = entry;
   const isOpen = isPivot && doubt;
   run.show(entry, 'parked');
   const reason = { undo: false, doubt, committed: run.fate.committed, failure };
@@ -197,6 +198,10 @@ async function parked(
       // Of a pivot in doubt, to try again is to look again: nothing may call before the doubt is settled.
       if (!isOpen) giveUpIfOver(run, entry);
       return isOpen ? failed(run, entry, { failure, doubt }) : drive(run, entry);
+    case 'contradicted':
+      entry.fenced = true;
+      giveUpIfOver(run, entry);
+      return parked(run, entry, { failure, doubt: false });
     case 'refused':
       if (isPivot && !isOpen) run.fate.closePivot();
       return failed(run, entry, { failure, doubt });

@@ -1,5 +1,6 @@
 /** Compensation: what took effect, or may have, is taken back, last first, one at a time (S3, S4). */
-import type { Failure } from '../failure.js';
+import { FAILURE_MESSAGE_LENGTH_MAX, type Failure } from '../failure.js';
+import type { UndoOutcome } from '../implement.js';
 import { itemOf, type DecisionWish, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
@@ -22,7 +23,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
     const { wakes } = run;
     const settled = await start(run, entry, { compensating, insists }, attemptsLeft);
     entry.undoAttempts = attemptsAfter(settled, before, attemptsLeft);
-    if (settled.kind === 'done') return run.show(entry, 'undone');
+    if (settled.kind === 'done') return undone(run, entry, settled.output as UndoOutcome);
     if (settled.kind === 'deferred') {
       // It was said of the effect as it was: an attempt that never reported may have undone it since.
       if (entry.undoAttempts > before) insists = false;
@@ -40,9 +41,17 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
   }
 }
 
+/** What its undo left as it is stands beside whatever a successor does: it is not fenced (S16). */
+function undone(run: SagaRun, entry: Entry, outcome: UndoOutcome): void {
+  if (typeof outcome !== 'object') return run.show(entry, 'undone');
+  const kept = outcome.kept.slice(0, FAILURE_MESSAGE_LENGTH_MAX);
+  run.show(entry, 'leftover');
+  run.leftovers.push({ step: entry.name, ...itemOf(entry), fenced: false, kept });
+}
+
 /** An operator's skip of an undo: nothing acts on the effect any more, and the job says that it is left over. */
 async function giveUp(run: SagaRun, entry: Entry, wish: DecisionWish): Promise<void> {
-  const answer = await rule(run, entry, 'keep', wish, true);
+  const answer = await rule(run, entry, 'keep', wish, { undo: true });
   if (answer.kind === 'undone') return run.show(entry, 'undone');
   run.show(entry, 'leftover');
   run.leftovers.push({ step: entry.name, ...itemOf(entry), fenced: true });

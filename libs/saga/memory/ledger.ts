@@ -1,7 +1,7 @@
 /** The ledger in memory: the same protocol as libs/store's, on the virtual clock. */
 import { isElsewhere } from '../define.js';
 import { Rejected, type Failure } from '../failure.js';
-import type { OwnTransaction, StepProgress, Transaction } from '../implement.js';
+import type { OwnTransaction, StepProgress, Transaction, UndoOutcome } from '../implement.js';
 import type {
   AttemptReport,
   Claim,
@@ -40,6 +40,8 @@ export interface EffectRow {
   outcome: unknown;
   lastError: Failure | undefined;
   progress: StepProgress | undefined;
+  /** What its undo left as it is. */
+  kept: string | undefined;
 }
 
 /** A database transaction as a fake: its queries, and what becomes of them. */
@@ -100,6 +102,7 @@ export function createMemoryLedger({
       outcome: undefined,
       lastError: undefined,
       progress: undefined,
+      kept: undefined,
     };
     rows.set(keyOf(claim), row);
     return row;
@@ -191,7 +194,9 @@ export function createMemoryLedger({
         return whenQuiet(kept, claim, settled);
       }
       case 'resolve':
-        if (row && !isResolvable(row, claim)) return refusedRuling('fenced');
+        if (row && !isResolvable(row, claim)) {
+          return refusedRuling(claim.doubt && row.state === 'undone' ? 'not_happened' : 'fenced');
+        }
         if (row && isBusy(row, claim)) return refusedRuling('in_flight');
         return resolveRow(row ?? insert(claim, 'claimed'), claim, value);
       case 'disown':
@@ -208,9 +213,14 @@ export function createMemoryLedger({
     }
   }
 
-  /** A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same. */
-  function isResolvable({ state }: EffectRow, { stepKind }: RulingClaim): boolean {
-    return state === 'claimed' || state === 'undoing' || (state === 'undone' && stepKind === 'pivot');
+  /**
+   * A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same. One
+   * that proved not done only after the person had spoken is another matter.
+   */
+  function isResolvable({ state }: EffectRow, { stepKind, doubt }: RulingClaim): boolean {
+    return (
+      state === 'claimed' || state === 'undoing' || (state === 'undone' && stepKind === 'pivot' && !doubt)
+    );
   }
 
   function resolveRow(row: EffectRow, claim: RulingClaim, value: unknown): RulingAnswer {
@@ -221,7 +231,7 @@ export function createMemoryLedger({
     return { kind: 'settled', ...(value === undefined ? {} : { value }) };
   }
 
-  const refusedRuling = (why: 'in_flight' | 'in_doubt' | 'fenced'): RulingAnswer => ({
+  const refusedRuling = (why: Extract<RulingAnswer, { kind: 'refused' }>['why']): RulingAnswer => ({
     kind: 'refused',
     why,
   });
@@ -292,7 +302,7 @@ export function createMemoryLedger({
           insert(claim, 'undone');
           return { kind: 'noop' };
         }
-        if (row.state === 'undone' || row.state === 'kept') return { kind: 'noop' };
+        if (row.state === 'undone' || row.state === 'kept') return nothingToUndo(row);
         // Its worker was taken for lost, and a later attempt acts in its place: nobody waits for this one's answer.
         if (row.state === 'undoing' && claim.attempt < row.undoAttempt) {
           return { kind: 'wait', waitMs: claim.leaseMs };
@@ -317,12 +327,14 @@ export function createMemoryLedger({
         return { kind: 'go', args: row.args };
       }),
 
-    completeUndo: (claim) =>
+    completeUndo: (claim, outcome) =>
       locks.hold(keyOf(claim), async () => {
         const row = rowOf(claim);
         if (row?.state !== 'undoing') return;
         row.state = 'undone';
+        row.doubt = false;
         row.leaseUntil = undefined;
+        row.kept = keptOf(outcome);
       }),
 
     failUndo: (claim, report) =>
@@ -340,18 +352,18 @@ export function createMemoryLedger({
         row.lastError = report.failure ?? row.lastError;
       }),
 
-    transactUndo: (claim, work: (tx: Transaction, args: unknown) => Promise<void>) =>
+    transactUndo: (claim, work: (tx: Transaction, args: unknown) => Promise<UndoOutcome>) =>
       locks.hold(keyOf(claim), async (): Promise<UndoAnswer> => {
         const row = rowOf(claim);
         if (row?.state !== 'done') {
           // Nothing committed: the row itself is the fence.
-          if (!row) insert(claim, 'undone');
-          else if (row.state !== 'kept') row.state = 'undone';
-          return { kind: 'noop' };
+          const fenced = row ?? insert(claim, 'undone');
+          if (fenced.state !== 'kept') Object.assign(fenced, { state: 'undone', doubt: false });
+          return nothingToUndo(fenced);
         }
         const transaction = openTransaction();
         try {
-          await work(transaction.tx, row.args);
+          row.kept = keptOf(await work(transaction.tx, row.args));
           await transaction.commit();
         } catch (error) {
           await transaction.rollback();
@@ -368,8 +380,11 @@ export function createMemoryLedger({
         if (row.state === 'done') {
           return { kind: 'settled', settlement: { verdict: 'happened', output: row.outcome } };
         }
-        if (row.state === 'undone' || !isElsewhere(claim.effect)) {
+        // Every attempt that claimed has reported that it did nothing.
+        const isCertain = row.state === 'claimed' && !row.doubt && row.leaseUntil === undefined;
+        if (row.state === 'undone' || isCertain || !isElsewhere(claim.effect)) {
           row.state = 'undone';
+          row.doubt = false;
           return { kind: 'settled', settlement: { verdict: 'not_happened' } };
         }
         // Until the lease is over a late record is still welcome: it settles the matter.
@@ -409,6 +424,14 @@ export function createMemoryLedger({
     },
   };
   return ledger;
+}
+
+function keptOf(outcome: UndoOutcome): string | undefined {
+  return typeof outcome === 'object' ? outcome.kept : undefined;
+}
+
+function nothingToUndo({ kept }: EffectRow): UndoAnswer {
+  return { kind: 'noop', ...(kept === undefined ? {} : { kept }) };
 }
 
 function keyOf(ref: EffectRef): string {

@@ -19,6 +19,8 @@ export interface MemoryRuntimeOptions {
   /** For the interpreter's own waits. */
   readonly random: () => number;
   readonly changed: (state: SagaState) => void;
+  /** How long an attempt waits for a worker, in milliseconds. Default: it begins at once. */
+  readonly queuedMs?: ((request: Request) => number) | undefined;
   /** Where an attempt runs, if its worker can be lost. */
   readonly hosting?: (request: Request) => Hosting;
 }
@@ -74,8 +76,11 @@ async function runSeries(
   { request, step }: Call,
   signal: AbortSignal,
   onReady: (output: unknown) => void,
-  { kind, world: ordinary, clock, hosting }: MemoryRuntimeOptions,
+  { kind, world: ordinary, clock, hosting, queuedMs }: MemoryRuntimeOptions,
 ): Promise<Settled> {
+  const isDoubtful = step.effect !== 'none';
+  // Between attempts no attempt says what those before have done.
+  const calledOff = { kind: 'cancelled', doubt: isDoubtful } as const;
   for (let number = 1; ; number++) {
     const host: Host = {
       attempt: number,
@@ -86,19 +91,20 @@ async function runSeries(
     };
     // The scheduling takes a turn, as it does through a server: nothing acts in the very moment it is asked for.
     await Promise.resolve();
-    if (signal.aborted) return { kind: 'cancelled', doubt: false, attempts: request.before + number - 1 };
+    const waitMs = queuedMs?.(request) ?? 0;
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
+    if (signal.aborted) return calledOff;
     const worker = hosting?.(request);
     const reporting = attempt(kind, request, host, worker?.world ?? ordinary);
     const verdict = await (worker ? Promise.race([reporting, worker.lost]) : reporting);
     if (verdict === 'lost') {
       await clock.sleep(step.heartbeatMs);
-      const isDoubtful = step.effect !== 'none';
       // As on a server: who was asked to end and is lost is not tried again.
       if (signal.aborted || number >= request.attemptsMax)
         return { kind: 'failed', failure: workerLost(isDoubtful ? 'unknown' : 'no'), doubt: isDoubtful };
       const { retry, undoRetry } = step;
       await clock.sleep(backoffMs(request.role === 'undo' ? undoRetry : retry, number, 1), signal);
-      if (signal.aborted) return { kind: 'cancelled', doubt: isDoubtful };
+      if (signal.aborted) return calledOff;
       continue;
     }
     switch (verdict.kind) {
@@ -117,7 +123,7 @@ async function runSeries(
         const { failure, doubt, attempt: attempts, retryInMs } = verdict;
         if (retryInMs === undefined || signal.aborted) return { kind: 'failed', failure, doubt, attempts };
         await clock.sleep(retryInMs, signal);
-        if (signal.aborted) return { kind: 'cancelled', doubt, attempts };
+        if (signal.aborted) return calledOff;
       }
     }
   }

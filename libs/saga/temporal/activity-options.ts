@@ -7,6 +7,8 @@ import type { Call } from '../runtime.js';
 
 const UNDO_HEARTBEAT_MS = 10_000;
 const BOOKKEEPING_TIMEOUT_MS = 30_000;
+/** The highest there is; steps have the middle one, by default. */
+const FIRST = { priorityKey: 1 };
 
 /** Options of a step's, undo's or probe's activity. */
 export function activityOptionsOf(definition: AnyJobDefinition, call: Call): ActivityOptions {
@@ -19,6 +21,8 @@ export function activityOptionsOf(definition: AnyJobDefinition, call: Call): Act
     heartbeatTimeout: isStep ? step.heartbeatMs : UNDO_HEARTBEAT_MS,
     // An attempt that may still act is not over: whoever cancels waits for it (SAGA_RULES, "On Temporal").
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    // What takes back does not queue behind the work it is to stop.
+    ...(isStep ? {} : { priority: FIRST }),
     retry: retryOf(request.role === 'undo' ? step.undoRetry : step.retry, request.attemptsMax),
     summary: call.summary,
   };

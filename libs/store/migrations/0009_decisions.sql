@@ -3,7 +3,9 @@
 alter table longhaul.effects drop constraint effects_effect_check, drop constraint effects_step_kind_check;
 alter table longhaul.effects
   add constraint effects_effect_check check (effect in ('none', 'own', 'keyed', 'probed', 'blind')),
-  add constraint effects_step_kind_check check (step_kind in ('readOnly', 'compensable', 'pivot', 'retriable', 'decision'));
+  add constraint effects_step_kind_check check (step_kind in ('readOnly', 'compensable', 'pivot', 'retriable', 'decision')),
+  -- What its undo left as it is, in a line for people.
+  add column undo_kept text;
 
 alter table longhaul.dead_letters
   add column generation int not null default 0,
@@ -224,7 +226,7 @@ end $$;
 
 -- claim: {job, step, item, generation, seq, effect, undo, attempt, leaseMs, awaitsLease, compensating, insists}.
 -- From here on no claim and no late record gets through.
--- Answers {kind: go, args?}, {kind: noop}, {kind: wait, waitMs} or {kind: in_doubt}.
+-- Answers {kind: go, args?}, {kind: noop, kept?}, {kind: wait, waitMs} or {kind: in_doubt}.
 create or replace function longhaul.begin_undo(tenant uuid, claim jsonb) returns jsonb language plpgsql as $$
 #variable_conflict use_variable
 declare
@@ -250,7 +252,9 @@ begin
     where x.job_id = job and x.generation = (claim ->> 'generation')::int
       and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int
     for update;
-  if e.state in ('undone', 'kept') then return '{"kind": "noop"}'; end if;
+  if e.state in ('undone', 'kept') then
+    return '{"kind": "noop"}'::jsonb || case when e.undo_kept is null then '{}' else jsonb_build_object('kept', e.undo_kept) end;
+  end if;
   perform longhaul.mark_compensating(job, claim);
 
   -- Its worker was taken for lost, and a later attempt acts in its place: nobody waits for this one's answer.
@@ -261,7 +265,7 @@ begin
   in_doubt := e.doubt or (e.effect = 'blind' and e.state = 'claimed' and e.lease_until is not null);
   -- Of a `blind` one certainly nothing happened, and undoing nothing is not safe there.
   if (e.effect = 'own' and e.state <> 'done') or (e.effect = 'blind' and e.state = 'claimed' and not in_doubt) then
-    update longhaul.effects x set state = 'undone', lease_until = null, next_attempt_at = null,
+    update longhaul.effects x set state = 'undone', doubt = false, lease_until = null, next_attempt_at = null,
         finished_at = clock_timestamp(), updated_at = clock_timestamp()
       where x.job_id = job and x.generation = e.generation and x.step = e.step and x.item = e.item;
     return '{"kind": "noop"}';
@@ -298,6 +302,20 @@ begin
   return longhaul.with_args('go', e.args);
 end $$;
 
+-- outcome: {kept} where the undo left something as it is, else null.
+drop function longhaul.complete_undo(uuid, jsonb);
+create function longhaul.complete_undo(tenant uuid, claim jsonb, outcome jsonb) returns void language plpgsql as $$
+#variable_conflict use_variable
+begin
+  perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
+  update longhaul.effects x set state = 'undone', doubt = false, lease_until = null, next_attempt_at = null,
+      undo_attempt = (claim ->> 'attempt')::int, undo_kept = outcome ->> 'kept',
+      finished_at = clock_timestamp(), updated_at = clock_timestamp()
+    where x.job_id = (claim ->> 'job')::uuid and x.generation = (claim ->> 'generation')::int
+      and x.step = claim ->> 'step' and x.item = (claim ->> 'item')::int
+      and (x.state = 'undoing' or (x.state = 'done' and x.effect = 'own'));
+end $$;
+
 create or replace function longhaul.fail_undo(tenant uuid, claim jsonb, report jsonb) returns void language plpgsql as $$
 #variable_conflict use_variable
 begin
@@ -324,13 +342,14 @@ begin
       and (claim ->> 'attempt')::int >= x.undo_attempt;
 end $$;
 
--- A pivot in doubt. Answers {kind: settled, settlement}, {kind: ask, args?}, {kind: unknown} or {kind: wait, waitMs}.
+-- A pivot in doubt, or called off. Answers {kind: settled, settlement}, {kind: ask, args?}, {kind: unknown} or {kind: wait, waitMs}.
 create or replace function longhaul.begin_settle(tenant uuid, claim jsonb, can_ask boolean) returns jsonb language plpgsql as $$
 #variable_conflict use_variable
 declare
   job uuid := (claim ->> 'job')::uuid;
   e longhaul.effects;
   acting timestamptz;
+  is_certain boolean;
 begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
   insert into longhaul.effects
@@ -347,8 +366,10 @@ begin
     return jsonb_build_object('kind', 'settled', 'settlement', jsonb_build_object('verdict', 'happened')
       || case when e.outcome is null then '{}' else jsonb_build_object('output', e.outcome) end);
   end if;
-  if e.state = 'undone' or not longhaul.is_elsewhere(e.effect) then
-    update longhaul.effects x set state = 'undone', finished_at = clock_timestamp(), updated_at = clock_timestamp()
+  -- Not in doubt and without a lease: every attempt that claimed has reported that it did nothing.
+  is_certain := e.state = 'claimed' and not e.doubt and e.lease_until is null;
+  if e.state = 'undone' or is_certain or not longhaul.is_elsewhere(e.effect) then
+    update longhaul.effects x set state = 'undone', doubt = false, next_attempt_at = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()
       where x.job_id = job and x.generation = e.generation and x.step = e.step and x.item = e.item;
     return '{"kind": "settled", "settlement": {"verdict": "not_happened"}}';
   end if;
@@ -372,15 +393,23 @@ begin
   return found or exists (select from longhaul.locks l where l.tenant_id = tenant and l.name = name and l.job_id = job);
 end $$;
 
--- What a decision made of an effect: {job, step, item, generation, seq, stepKind, effect, undoName, undo, ruling, decisionId}.
+-- What a decision made of an effect: {job, step, item, generation, seq, stepKind, effect, undoName, undo, doubt, ruling, decisionId}.
 -- Answers {kind: settled, value?}, {kind: done, outcome?}, {kind: undone}, {kind: wait, waitMs} or {kind: refused, why}.
 create function longhaul.rule_effect(tenant uuid, claim jsonb) returns jsonb language plpgsql as $$
-declare answer jsonb;
+#variable_conflict use_variable
+declare
+  answer jsonb;
+  why text;
 begin
   perform set_config('longhaul.tenant', tenant::text, true), set_config('lock_timeout', '5s', true);
   answer := longhaul.ruling_on(tenant, claim);
-  if answer ->> 'kind' = 'refused' then
-    update longhaul.decisions d set outcome = 'refused', refusal = answer ->> 'why', settled_at = clock_timestamp()
+  why := case
+    when answer ->> 'kind' = 'refused' then answer ->> 'why'
+    -- The saga goes on with what is on record, whatever a person said but that it is done.
+    when answer ->> 'kind' = 'done' and claim ->> 'ruling' <> 'resolve' then 'happened'
+    end;
+  if why is not null then
+    update longhaul.decisions d set outcome = 'refused', refusal = why, settled_at = clock_timestamp()
       where d.id = (claim ->> 'decisionId')::uuid;
   else
     -- Asked again, because the answer was lost: what was in flight then may be over now.
@@ -440,6 +469,8 @@ begin
     when 'resolve' then
       if not is_new then
         -- A pivot is never undone: such a row says that nobody acts any more, and a person did it outside all the same.
+        -- One that proved not done only after the person had spoken is another matter.
+        if e.state = 'undone' and (claim ->> 'doubt')::boolean then return '{"kind": "refused", "why": "not_happened"}'; end if;
         if e.state not in ('claimed', 'undoing') and not (e.state = 'undone' and claim ->> 'stepKind' = 'pivot') then return '{"kind": "refused", "why": "fenced"}'; end if;
         if elsewhere and acting > clock_timestamp() then return '{"kind": "refused", "why": "in_flight"}'; end if;
         update longhaul.effects x set state = 'done', outcome = given, doubt = false, failed = false,
@@ -535,7 +566,7 @@ declare f text;
 begin
   foreach f in array array[
     'acting_until(longhaul.effects)', 'with_args(text, jsonb)', 'take_lock(uuid, uuid, text)', 'rule_effect(uuid, jsonb)',
-    'ruling_on(uuid, jsonb)', 'close_parks(uuid, int, text)', 'unpark_job(uuid, uuid, jsonb)'
+    'ruling_on(uuid, jsonb)', 'complete_undo(uuid, jsonb, jsonb)', 'close_parks(uuid, int, text)', 'unpark_job(uuid, uuid, jsonb)'
   ] loop
     execute format('revoke all on function longhaul.%s from public', f);
     execute format('grant execute on function longhaul.%s to longhaul_worker', f);

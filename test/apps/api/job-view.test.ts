@@ -242,6 +242,16 @@ describe('the revision’s hash', () => {
   });
 });
 
+test('a preview tells of a pivot that has begun, and of one that a person must settle', () => {
+  const effects = [effect({ name: 'pay', kind: 'pivot', undo: null, state: 'claimed' })];
+  const waitsFor = { step: 'pay', parked: false };
+  expect(previewCancel(record({ effects }))).toEqual({ possible: true, waitsFor, wouldUndo: [] });
+  const park = { number: 1, step: 'pay', item: null, undo: false, doubt: true };
+  expect(previewCancel(record({ effects, park }))).toMatchObject({ waitsFor: { parked: true } });
+  const notDone = effect({ name: 'pay', kind: 'pivot', undo: null, state: 'undone' });
+  expect(previewCancel(record({ effects: [notDone] }))).toEqual({ possible: true, wouldUndo: [] });
+});
+
 test('a preview undoes in reverse order what is not undone yet', () => {
   const effects = [
     effect({ seq: 1, item: 0, state: 'done' }),
@@ -255,6 +265,10 @@ test('a preview undoes in reverse order what is not undone yet', () => {
       { step: 'write', item: 2, undo: 'erase' },
       { step: 'write', item: 0, undo: 'erase' },
     ],
+  });
+  expect(previewCancel(record({ status: 'SUCCEEDED', endedAt: now }))).toMatchObject({
+    possible: false,
+    reason: 'job_finished',
   });
   expect(previewCancel(record({ committedAt: now }))).toMatchObject({ possible: false, reason: 'too_late' });
   expect(previewCancel(record({ status: 'CANCELLED', endedAt: now }))).toMatchObject({

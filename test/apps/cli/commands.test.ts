@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { locateApi } from '../../../apps/cli/api-location.js';
 import { CommandError, describeFailure } from '../../../apps/cli/command.error.js';
+import { register as registerCancel } from '../../../apps/cli/commands/cancel.command.js';
 import { register as registerJobs } from '../../../apps/cli/commands/jobs.command.js';
 import {
   parseInput,
@@ -12,7 +13,7 @@ import {
   register as registerSubmit,
 } from '../../../apps/cli/commands/submit.command.js';
 import { register as registerWatch } from '../../../apps/cli/commands/watch.command.js';
-import type { Job } from '../../../libs/client/job.types.js';
+import type { CancelPreview, Job } from '../../../libs/client/job.types.js';
 import { events, jobAt, json, openFaultyApi, problem, type FaultyApi } from '../../libs/client/faulty-api.js';
 
 let api: FaultyApi;
@@ -43,7 +44,7 @@ const writeRunFile = (run: unknown): Promise<void> => writeFile(join(home, 'run.
 
 async function longhaul(...args: string[]): Promise<void> {
   const program = new Command().exitOverride();
-  for (const register of [registerJobs, registerSubmit, registerWatch]) register(program);
+  for (const register of [registerCancel, registerJobs, registerSubmit, registerWatch]) register(program);
   await program.parseAsync(args, { from: 'user' });
 }
 
@@ -77,6 +78,28 @@ describe('where the API is', () => {
     await expect(locateApi({ url: 'localhost:3000', key: 'k' }, {})).rejects.toThrow(
       'is no address of an API',
     );
+  });
+});
+
+describe('cancel --dry-run', () => {
+  const preview = async (answer: CancelPreview): Promise<string> => {
+    api.on('POST /jobs/x/cancel', json(200, answer));
+    await longhaul('cancel', 'x', '--dry-run', '--url', api.url, '--key', 'k');
+    return out;
+  };
+
+  it('says that a job has ended, and fails as the cancel would', async () => {
+    const lines = await preview({ possible: false, reason: 'job_finished', wouldUndo: [] });
+    expect(lines).toBe('Not possible: the job has ended; there is nothing left to cancel.\n');
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('says what would be waited for, and what be undone then', async () => {
+    const wouldUndo = [{ step: 'reserve', undo: 'release' }];
+    const lines = await preview({ possible: true, waitsFor: { step: 'pay', parked: true }, wouldUndo });
+    expect(lines).toMatch(/^Nobody can tell whether pay has happened: .* an operator's decision\.\n/);
+    expect(lines).toMatch(/Possible; would undo:\n {2}reserve by release\n$/);
+    expect(process.exitCode).toBeUndefined();
   });
 });
 

@@ -176,12 +176,13 @@ describe('states and ends', () => {
       status: 'FAILED',
       phase: 'done',
       compensated: 'partial',
-      leftovers: [{}],
+      leftovers: [{ step: 'reserve', kept: '1 of 2 paid' }],
       error: { code: 'source_gone', title: 'Source gone', detail: 'The table was dropped.' },
     });
     expect(renderEnd(job, plain)).toEqual([
       '✗ FAILED: source_gone: The table was dropped.',
       '  compensated: partial, leftovers: 1',
+      '    reserve: 1 of 2 paid',
     ]);
   });
 });

@@ -141,24 +141,25 @@ test(
   END_TIMEOUT_MS,
 );
 
+/** Longer than a cancel takes to reach the items' jobs, whose payments begin in waves of as many as there are workers. */
+const WAVE_MS = 3_000;
+
 test(
-  'cancelled in the middle ends, with what was paid in both books and the rest free again',
+  'cancelled in the middle pays nobody who still waited for a worker, and the rest is free again in both books',
   async () => {
-    await provider('PUT', '/faults', { seed: 1, probabilities: { slow: 1 }, slowMs: 1_000 });
-    const id = await submit(people(12, 36));
-    await eventually('the first transfer of the batch', async () => {
-      const { rows } = await owner.query(
-        `select 1 from longhaul.effects e join longhaul.jobs j on j.id = e.job_id
-          where j.parent_id = $1 and e.step = 'pay' limit 1`,
-        [id],
-      );
-      return rows.length > 0;
-    });
+    await provider('PUT', '/faults', { seed: 1, probabilities: { slow: 1 }, slowMs: WAVE_MS });
+    const id = await submit(people(0, 40));
+    await eventually('the first transfer of the batch', async () => (await payments(id)).length > 0);
     const cancel = await stack.call(`/jobs/${id}/cancel`, { method: 'POST' });
     expect([200, 202]).toContain(cancel.status);
     const job = await ended(id);
     await provider('PUT', '/faults', { seed: 1, probabilities: {} });
-    expect(job.status).toBe('CANCELLED');
+    const begun = await payments(id);
+    const kept = `${begun.length} of 40 paid: ${begun.length * AMOUNT_MINOR} minor units of EUR`;
+    const leftovers = [{ step: 'reserve', fenced: false, kept }];
+    expect(job).toMatchObject({ status: 'CANCELLED', compensated: 'partial', leftovers });
+    expect(begun.length).toBeLessThan(40);
+    expect(begun.filter(({ lateMs }) => lateMs > WAVE_MS - 1_000)).toEqual([]);
     expect(await lagMs(id)).toBeLessThan(LAG_MAX_MS);
     const after = await spentMinor();
     expect(after.provider).toBe(after.books);
@@ -166,6 +167,18 @@ test(
   },
   END_TIMEOUT_MS,
 );
+
+/** The payments of a batch that began, and how long after their own job was asked to end. */
+async function payments(batch: string): Promise<{ item: string; lateMs: number }[]> {
+  const { rows } = await owner.query<{ item: string; lateMs: number }>(
+    `select j.natural_key as item,
+        coalesce(extract(epoch from e.started_at - j.cancel_requested_at) * 1000, 0)::int as "lateMs"
+      from longhaul.effects e join longhaul.jobs j on j.id = e.job_id
+      where j.parent_id = $1 and e.step = 'pay' and e.attempt > 0`,
+    [batch],
+  );
+  return rows;
+}
 
 test(
   'above the limit waits for a person, and goes on at the approval',

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { attempt, joinKind } from '../../../libs/saga/attempt/attempt.js';
+import { guarded } from '../../../libs/saga/attempt/context.js';
 import type { World } from '../../../libs/saga/attempt/world.js';
+import type { OwnTransaction } from '../../../libs/saga/implement.js';
 import { Denied, Rejected, Transient, WORKER_STOPPED } from '../../../libs/saga/failure.js';
 import { createVirtualClock } from '../../../libs/saga/memory.js';
 import { createMemoryChildren } from '../../../libs/saga/memory/children.js';
@@ -105,5 +107,15 @@ describe('an attempt', () => {
     const away = new Transient('database_lost', 'ECONNREFUSED', { certainty: 'no' });
     const { run } = setup({ loadInput: () => Promise.reject(away) });
     expect(await run()).toMatchObject({ kind: 'deferred', attempt: 0 });
+  });
+
+  it('closes every door of its transaction behind it', async () => {
+    const answer = async () => ({ rows: [], rowCount: 0 });
+    const open: OwnTransaction = { query: answer, lock: async () => undefined };
+    const { tx, close } = guarded(open);
+    await tx.lock('the desk');
+    close();
+    await expect(tx.query('select 1')).rejects.toThrow('is over');
+    await expect(tx.lock('the desk')).rejects.toThrow('is over');
   });
 });

@@ -170,20 +170,66 @@ describe('the pivot', () => {
   });
 
   it('latches the deadline too, and says that it was overdue', async () => {
-    const { run } = setup(({ clock }) => ({
+    const { run } = setup(({ clock }) => ({ before: { charge: () => clock.sleep(30_000) } }));
+    const hourLessASecond = 3_599_000;
+    const { end, state } = await run({ queuedMs: ({ step }) => (step === 'check' ? hourLessASecond : 0) });
+    expect(end?.status).toBe('SUCCEEDED');
+    expect(state.overdue).toBe(true);
+  });
+
+  const charged = ({ role, step }: { role: string; step: string }): number =>
+    role === 'step' && step === 'charge' ? 600_000 : 0;
+
+  it('that waits for a worker does not begin once a cancel came', async () => {
+    const { world, run } = setup();
+    const { end, trace, ledger, elapsedMs } = await run({ cancelAt: 60_000, queuedMs: charged });
+    expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
+    expect(elapsedMs).toBe(60_000);
+    expect(trace.filter(({ role, step }) => role === 'step' && step === 'charge')).toEqual([]);
+    // A worker that has it all the same is refused.
+    expect(ledger.rows.get('charge//0')?.state).toBe('undone');
+    expect(world.live.size).toBe(0);
+  });
+
+  it('that waits for a worker does not begin once the deadline passed', async () => {
+    const { run } = setup();
+    const { end, elapsedMs } = await run({ queuedMs: (request) => 10 * charged(request) });
+    expect(end).toMatchObject({ status: 'FAILED', error: { code: 'deadline_exceeded' } });
+    expect(elapsedMs).toBe(3_600_000);
+  });
+
+  const failsForLong = (certainty: 'no' | 'unknown') => () => {
+    throw new Transient('busy', 'Later', { certainty, retryAfterMs: 600_000 });
+  };
+
+  it('is not tried again once a cancel came between its attempts', async () => {
+    const { world, run } = setup(() => ({ before: { charge: failsForLong('no') } }));
+    const { end, elapsedMs, trace } = await run({ cancelAt: 60_000 });
+    expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
+    expect(elapsedMs).toBe(60_000);
+    expect(trace.filter(({ step, what }) => step === 'charge' && what === 'begin')).toHaveLength(2);
+    expect(world.live.size).toBe(0);
+  });
+
+  it('is looked for when a cancel came between its attempts, one of which nobody heard of', async () => {
+    const { world, run } = setup(() => ({ after: { charge: failsForLong('unknown') } }));
+    const { end } = await run({ cancelAt: 60_000 });
+    expect(end?.status).toBe('SUCCEEDED');
+    expect(world.log.filter((line) => line === 'charge')).toHaveLength(1);
+  });
+
+  it('parks when a cancel came between its attempts, and nobody can tell what they did', async () => {
+    const { run } = setup(() => ({
+      after: { charge: failsForLong('unknown') },
       before: {
-        pack: async ({ item }) => {
-          if (item === 0) await clock.sleep(59_000);
-        },
-        charge: ({ attempt }) => {
-          if (attempt <= 3)
-            throw new Transient('busy', 'Later', { certainty: 'no', retryAfterMs: 1_800_000 });
+        findCharge: () => {
+          throw new Rejected('not_found', 'No such route');
         },
       },
     }));
-    const { end, state } = await run();
-    expect(end?.status).toBe('SUCCEEDED');
-    expect(state.overdue).toBe(true);
+    const { state, ledger } = await run({ cancelAt: 60_000, stopWhenParked: true });
+    expect(state).toMatchObject({ phase: 'parked', cancelRequested: true, park: { doubt: true } });
+    expect(ledger.letters[0]?.failure?.code).toBe('called_off');
   });
 
   it('in doubt is looked for, and found', async () => {

@@ -184,6 +184,7 @@ describe('a decision', () => {
       job,
       undoName: undefined,
       undo: false,
+      doubt: false,
       ruling: 'resolve',
       decisionId,
     } as const;
@@ -199,6 +200,30 @@ describe('a decision', () => {
       outcome: 'taken',
       refusal: null,
     });
+  });
+
+  it('that is contradicted by what is known since is on record as refused', async () => {
+    const { job, claim, park, decide } = await setup();
+    const letter = await park({ doubt: true });
+    await ledger.claim(claim);
+    await ledger.fail(claim, { unknown: true, isLast: true });
+    await decide(letter, 'resolve', { output: { id: 7 } });
+    const decisionOf = async () => (await readDeadLetter(jobs.app, letter.id))?.decision;
+    const ruling = {
+      ...claim,
+      ...{ job, undoName: undefined, undo: false, doubt: true },
+      decisionId: (await decisionOf())?.id as string,
+    };
+    await ledger.beginSettle({ ...claim, effect: 'keyed' }, true);
+    await ledger.completeSettle(claim, { verdict: 'not_happened' });
+    expect(await ledger.rule({ ...ruling, ruling: 'resolve' })).toMatchObject({ why: 'not_happened' });
+    expect(await decisionOf()).toMatchObject({ outcome: 'refused', refusal: 'not_happened' });
+    await ledger.rule({ ...ruling, ruling: 'resolve', doubt: false });
+    expect(await ledger.rule({ ...ruling, ruling: 'disown' })).toEqual({
+      kind: 'done',
+      outcome: { id: 7 },
+    });
+    expect(await decisionOf()).toMatchObject({ outcome: 'refused', refusal: 'happened' });
   });
 
   it('still pending when the job ends is refused', async () => {

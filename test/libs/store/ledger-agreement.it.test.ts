@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { EffectKind, StepKind } from '../../../libs/saga/define.js';
 import type { Claim, Ledger, RulingClaim, SettleClaim, UndoClaim } from '../../../libs/saga/ledger.js';
 import { createMemoryLedger, type MemoryLedger } from '../../../libs/saga/memory/ledger.js';
-import type { JobRef } from '../../../libs/saga/implement.js';
+import type { JobRef, UndoOutcome } from '../../../libs/saga/implement.js';
 import type { Ruling } from '../../../libs/saga/protocol.js';
 import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createLedgerStore } from '../../../libs/store/ledger.store.js';
@@ -58,17 +58,23 @@ type Call =
       readonly awaitsLease: boolean;
       readonly insists: boolean;
     }
-  | { readonly is: 'completeUndo'; readonly attempt: number }
+  | { readonly is: 'completeUndo'; readonly attempt: number; readonly outcome: UndoOutcome }
   | { readonly is: 'failUndo'; readonly attempt: number; readonly unknown: boolean }
-  | { readonly is: 'transactUndo'; readonly attempt: number; readonly throws: boolean }
+  | {
+      readonly is: 'transactUndo';
+      readonly attempt: number;
+      readonly throws: boolean;
+      readonly outcome: UndoOutcome;
+    }
   | { readonly is: 'beginSettle'; readonly canAsk: boolean }
   | { readonly is: 'completeSettle'; readonly happened: boolean }
-  | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean }
+  | { readonly is: 'rule'; readonly ruling: Ruling; readonly valued: boolean; readonly doubt: boolean }
   | { readonly is: 'advance'; readonly ms: number };
 
 const attempt = fc.integer({ min: 1, max: 4 });
 const leaseMs = fc.constantFrom(...LEASES_MS);
 const yes = fc.boolean();
+const undoOutcome = fc.constantFrom<UndoOutcome>('undone', 'noop', { kept: 'it is paid' });
 const CRASH = 'crashed on purpose';
 
 /** What the saga may ask of such a step (S8): only an undo, and what needs none, is ever given up. */
@@ -98,10 +104,10 @@ function callsOf(shape: Shape): fc.Arbitrary<Call[]> {
         ];
   const back: fc.Arbitrary<Call>[] =
     effect === 'own'
-      ? [fc.record({ is: fc.constant('transactUndo'), attempt, throws: yes })]
+      ? [fc.record({ is: fc.constant('transactUndo'), attempt, throws: yes, outcome: undoOutcome })]
       : [
           fc.record({ is: fc.constant('beginUndo'), attempt, leaseMs, awaitsLease: yes, insists: yes }),
-          fc.record({ is: fc.constant('completeUndo'), attempt }),
+          fc.record({ is: fc.constant('completeUndo'), attempt, outcome: undoOutcome }),
           fc.record({ is: fc.constant('failUndo'), attempt, unknown: yes }),
         ];
   const settle: fc.Arbitrary<Call>[] = [
@@ -112,7 +118,12 @@ function callsOf(shape: Shape): fc.Arbitrary<Call[]> {
     ...(hasEffect ? [...forward, fc.record({ is: fc.constant('fail'), attempt, unknown: yes })] : []),
     ...(mayUndo ? back : []),
     ...(stepKind === 'pivot' ? settle : []),
-    fc.record({ is: fc.constant('rule'), ruling: fc.constantFrom(...rulingsOf(shape)), valued: yes }),
+    fc.record({
+      is: fc.constant('rule'),
+      ruling: fc.constantFrom(...rulingsOf(shape)),
+      valued: yes,
+      doubt: yes,
+    }),
     fc.record({ is: fc.constant('advance'), ms: fc.constantFrom(...ADVANCES_MS) }),
   );
   return fc.array(call, { minLength: 2, maxLength: CALLS_MAX });
@@ -176,8 +187,8 @@ async function setup(shape: Shape) {
       ...{ leaseMs: 20_000, awaitsLease: true, compensating: true, insists: false, ...more },
     }),
     settle: (): SettleClaim => ({ job, step: 'pay', generation: 0, seq: 1, effect: shape.effect }),
-    rule: (ruling: Ruling, decisionId: string): RulingClaim => ({
-      ...{ job, step: 'pay', generation: 0, seq: 1, args: { cents: 5 }, ...shape, ruling, decisionId },
+    rule: (ruling: Ruling, decisionId: string, doubt: boolean): RulingClaim => ({
+      ...{ job, step: 'pay', generation: 0, seq: 1, args: { cents: 5 }, ...shape, ruling, decisionId, doubt },
       undo: ruling === 'keep' && shape.stepKind === 'compensable',
       undoName: shape.stepKind === 'compensable' ? 'unpay' : undefined,
     }),
@@ -223,11 +234,15 @@ async function toOperation(both: Both, call: Call): Promise<(ledger: Ledger) => 
     case 'beginUndo':
       return (ledger) => ledger.beginUndo(both.undo(call));
     case 'completeUndo':
-      return (ledger) => ledger.completeUndo(both.undo(call));
+      return (ledger) => ledger.completeUndo(both.undo(call), call.outcome);
     case 'failUndo':
       return (ledger) => ledger.failUndo(both.undo(call), report(call.unknown));
     case 'transactUndo':
-      return (ledger) => ledger.transactUndo(both.undo(call), async () => crash(call.throws));
+      return (ledger) =>
+        ledger.transactUndo(both.undo(call), async () => {
+          crash(call.throws);
+          return call.outcome;
+        });
     case 'beginSettle':
       return (ledger) => ledger.beginSettle(both.settle(), call.canAsk);
     case 'completeSettle': {
@@ -239,7 +254,7 @@ async function toOperation(both: Both, call: Call): Promise<(ledger: Ledger) => 
     case 'rule': {
       const takesValue = call.ruling === 'resolve' || call.ruling === 'correct';
       const value = call.valued && takesValue ? { cents: 7 } : undefined;
-      const claim = both.rule(call.ruling, await both.decided(call.ruling, value));
+      const claim = both.rule(call.ruling, await both.decided(call.ruling, value), call.doubt);
       return (ledger) => ledger.rule(claim);
     }
     case 'advance':
@@ -266,23 +281,25 @@ async function answerOf(operation: Promise<unknown>): Promise<unknown> {
 
 interface Truth {
   readonly state: string | undefined;
+  readonly doubt: boolean;
   readonly outcome: unknown;
   readonly committed: boolean;
 }
 
 function rememberedOf(memory: MemoryLedger): Truth {
   const [row] = memory.rows.values();
-  return { state: row?.state, outcome: row?.outcome ?? null, committed: memory.committed };
+  const { state, doubt = false, outcome = null } = row ?? {};
+  return { state, doubt, outcome, committed: memory.committed };
 }
 
 async function storedOf(job: JobRef): Promise<Truth> {
   const { rows } = await owner.query<Truth>(
-    `select e.state, e.outcome, j.committed_at is not null as committed
+    `select e.state, coalesce(e.doubt, false) as doubt, e.outcome, j.committed_at is not null as committed
      from longhaul.jobs j left join longhaul.effects e on e.job_id = j.id where j.id = $1`,
     [job.id],
   );
-  const { state, outcome, committed } = rows[0] as Truth;
-  return { state: state ?? undefined, outcome, committed };
+  const { state, ...rest } = rows[0] as Truth;
+  return { state: state ?? undefined, ...rest };
 }
 
 const SHAPES: readonly Shape[] = [

@@ -246,9 +246,9 @@ describe('an undo', () => {
     await ledger.claim(claim());
     expect(await ledger.beginUndo(undo({ awaitsLease: false }))).toEqual({ kind: 'go', args: { cents: 5 } });
     expect(await ledger.complete(claim(), { late: true })).toEqual({ kind: 'refused', why: 'fenced' });
-    await ledger.completeUndo(undo());
+    await ledger.completeUndo(undo(), { kept: 'a fee' });
     expect(await effect()).toMatchObject({ state: 'undone' });
-    expect(await ledger.beginUndo(undo({ attempt: 2 }))).toEqual({ kind: 'noop' });
+    expect(await ledger.beginUndo(undo({ attempt: 2 }))).toEqual({ kind: 'noop', kept: 'a fee' });
   });
 
   it('waits for the lease of an attempt that has not reported, also of one before the last', async () => {
@@ -319,6 +319,7 @@ describe('an own effect', () => {
       ledger.transactUndo(undo(own), async (tx) => {
         undone = true;
         await tx.query('update public.account set cents = cents - 5 where id = 3');
+        return 'undone';
       }),
     ]);
     expect(await centsOf(3)).toBe(0);
