@@ -9,6 +9,7 @@ const TIMEOUT_MS = 600_000;
 test.each([
   ['an order', 'order', 5_000],
   ['a block with a holder', 'snapshot', 5_000],
+  ['an embargo, its pivot in a block with a holder', 'embargo', 1_000],
   ['a trip, its first effect in our own database', 'trip', 1_000],
   ['an errand, with every kind of effect and a person to answer', 'errand', 5_000],
   ['a wager, where nobody can tell what happened', 'wager', 1_000],

@@ -1,6 +1,6 @@
 /** How each of the engine's own kinds is explored. */
 import { z } from 'zod';
-import { compensable, defineJob, pivot, retriable } from '../../libs/saga/define.js';
+import { compensable, defineJob, holder, pivot, retriable } from '../../libs/saga/define.js';
 import type { explore as Explore, Exploration, ExploreOptions } from '../../libs/saga/explore.js';
 import { tripBook } from '../docs/trip-book.job.js';
 import { convoy, errand, order, snapshot } from './kinds.js';
@@ -57,9 +57,33 @@ const wager = defineJob({
   },
 });
 
-export type ExploredKind = 'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager' | 'convoy';
-
 const CHILD = '00000000-0000-7000-8000-000000000003';
+
+/** The pivot is in a block that may lose its holder, which calls it off. */
+const embargo = defineJob({
+  kind: 'test.embargo',
+  summary: 'Commits while something is held',
+  queue: 'orders',
+  input: z.strictObject({}),
+  result: z.null(),
+  deadline: '1h',
+  example: {},
+  steps: {
+    hold: holder({ pool: 'keeper', output: z.null(), timeout: '60s' }),
+    draft: compensable({ pool: 'io', effect: 'keyed', output: z.null(), undo: 'discard' }),
+    publish: pivot({ pool: 'io', effect: 'keyed', output: z.null(), probe: 'findPublished' }),
+  },
+  async run({ steps, holding }) {
+    await holding('hold', undefined, { startOver: 2 }, async () => {
+      await steps.draft();
+      await steps.publish();
+    });
+    return null;
+  },
+});
+
+export type ExploredKind =
+  'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager' | 'embargo' | 'convoy';
 
 type Explored = (explore: typeof Explore, options: ExploreOptions) => Promise<Exploration>;
 
@@ -135,6 +159,12 @@ export const exploreKinds: Readonly<Record<ExploredKind, Explored>> = {
           ship: () => ({ total: 2, succeeded: 2, failed: 0, cancelled: 0 }),
         },
       },
+      options,
+    ),
+  embargo: (explore, options) =>
+    explore(
+      embargo,
+      { input: {}, outputs: { hold: () => null, draft: () => null, publish: () => null } },
       options,
     ),
   wager: (explore, options) => explore(wager, { input: {}, outputs: {} }, options),
