@@ -4,8 +4,6 @@ import type { ArtifactStore } from '../libs/artifacts/artifact-store.js';
 import type { Settings } from '../libs/config/settings.js';
 import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
-import type { TenantCipher } from '../libs/security/tenant-cipher.js';
-import { createChildJobs, type ChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
 import { createPaymentProvider, type PaymentProvider } from './payout/provider.client.js';
 
@@ -22,9 +20,6 @@ export interface ExportResources {
 
 /** What payouts need. */
 export interface PayoutResources {
-  readonly database: Database;
-  /** Jobs that a job starts. */
-  readonly children: ChildJobs;
   /** Undefined where none is configured: payouts park. */
   readonly payments: PaymentProvider | undefined;
   /** A batch of more than this, in minor units, waits for a person's approval. */
@@ -39,7 +34,7 @@ export interface Resources extends ExportResources, PayoutResources {
 /** Opens everything, and throws at boot what would otherwise fail a job: a wrong datasets' file, a source not set. */
 export async function openResources(
   settings: Settings,
-  options: { readonly database: Database; readonly cipher: TenantCipher; readonly env?: NodeJS.ProcessEnv },
+  options: { readonly database: Database; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Resources> {
   const payments =
     settings.payments &&
@@ -52,7 +47,6 @@ export async function openResources(
     datasets,
     sources,
     rowsPerPart: settings.exportPartRows,
-    children: createChildJobs(options.cipher),
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
     async close() {

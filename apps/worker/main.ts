@@ -54,7 +54,7 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
     onError: (error) => logger.debug({ err: error }, 'An idle database connection was lost'),
   });
   const cipher = createTenantCipher(database, settings.masterKey);
-  const resources = await openResources(settings, { database, cipher });
+  const resources = await openResources(settings, { database });
   close = () => closeAll(database, resources);
   const implementations = createActivities(resources);
   checkKinds(definitions, implementations);

@@ -6,6 +6,7 @@ import { CancelRequest } from '../jobs/job-requests.schema.js';
 import {
   ArtifactLink,
   CancelPreview,
+  Children,
   Job,
   JobError,
   JobPage,
@@ -18,7 +19,7 @@ import { problemTable } from '../problems/problem.table.js';
 type Schemas = Record<string, JsonSchema>;
 
 const OWN = {
-  ...{ Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview },
+  ...{ Job, JobPage, JobError, Step: StepView, Progress, Children, ArtifactLink, CancelPreview },
   ...{ DeadLetter, DeadLetterPage },
 };
 const REF = '#/components/schemas/';
@@ -213,6 +214,11 @@ function kindSchema(): JsonSchema {
     onFailure: {
       ...listOf(exact({ when: text, then: text })),
       description: 'What happens when it fails, for people.',
+    },
+    children: {
+      ...exact({ kind: text, many: { type: 'boolean' } }),
+      type: ['object', 'null'],
+      description: 'Of a step that is jobs of their own: the kind they are of.',
     },
   };
   const kind = {
