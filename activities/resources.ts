@@ -4,9 +4,10 @@ import type { ArtifactStore } from '../libs/artifacts/artifact-store.js';
 import type { Settings } from '../libs/config/settings.js';
 import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
+import type { ChildJobs } from '../libs/saga/child-jobs.js';
 import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
-import { createChildJobs, type ChildJobs } from '../libs/store/child-jobs.store.js';
+import { createChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
 import { createJobInputs } from '../libs/store/job-input.store.js';
 import { createDeliveryClient, type DeliveryClient } from '../libs/webhooks/delivery.client.js';
@@ -29,9 +30,6 @@ export interface ExportResources {
 
 /** What payouts need. */
 export interface PayoutResources {
-  readonly database: Database;
-  /** Jobs that a job starts. */
-  readonly children: ChildJobs;
   /** Undefined where none is configured: payouts park. */
   readonly payments: PaymentProvider | undefined;
   /** A batch of more than this, in minor units, waits for a person's approval. */
@@ -76,9 +74,9 @@ export async function openResources(
     datasets,
     sources,
     rowsPerPart: settings.exportPartRows,
-    children: createChildJobs(options.cipher),
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
+    children: createChildJobs(options.database, options.cipher),
     webhooks,
     async close() {
       await sources.close();

@@ -4,9 +4,10 @@
  * and what is paid stays paid.
  */
 import { z } from 'zod';
+import { children } from '../libs/saga/children.js';
 import { compensable, decision, defineJob, readOnly, retriable } from '../libs/saga/define.js';
 import { Rejected } from '../libs/saga/failure.js';
-import { AmountMinor, Currency, RETRY } from './payout-item.job.js';
+import { AmountMinor, Currency, payoutItem, RETRY } from './payout-item.job.js';
 
 const ITEMS_MAX = 1_000;
 const SCREENED_AT_ONCE = 8;
@@ -76,19 +77,11 @@ export const payoutBatch = defineJob({
       within: '24h',
       otherwise: { approved: false },
     }),
-    start: compensable({
-      summary: 'Start a job for each recipient',
+    pay: children({
+      summary: 'Pay each recipient by a job of its own',
       pool: 'io',
-      effect: 'own',
+      of: payoutItem,
       args: z.strictObject({ refused: Bits }),
-      output: z.void(),
-      undo: 'stop',
-    }),
-    // While items are open it is put off: that costs no attempt, and no worker waits.
-    watch: readOnly({
-      summary: 'Wait until every recipient is decided',
-      pool: 'io',
-      output: z.void(),
     }),
     settle: retriable({
       summary: 'Close the batch, and give back what was not paid',
@@ -104,8 +97,7 @@ export const payoutBatch = defineJob({
       const { approved } = await steps.approve({ items, amountMinor, currency });
       if (!approved) throw new Rejected('not_approved', 'Nobody approved the payout.');
     }
-    await steps.start({ refused: bitsOf(screened.map(({ allowed }) => !allowed)) });
-    await steps.watch();
+    await steps.pay({ refused: bitsOf(screened.map(({ allowed }) => !allowed)) });
     return steps.settle();
   },
 });

@@ -36,7 +36,7 @@ export const payoutItem = defineJob({
   internal: true,
   input: PayoutItemInput,
   result: Payment,
-  naturalKey: ({ batchId, item }) => [batchId, item],
+  naturalKey: ({ item }) => [item],
   deadline: '48h',
   example: {
     batchId: '01890a5d-ac96-774b-bcce-b302099a8057',

@@ -1,18 +1,14 @@
 /** The side effects of `payout.batch`. */
-import { Deferred } from '../../libs/saga/failure.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import { isSet, type payoutBatch as definition } from '../../workflows/payout-batch.job.js';
-import { payoutItem } from '../../workflows/payout-item.job.js';
 import type { PayoutResources } from '../resources.js';
 import { openBatch, releaseFunds, settleBatch } from './payout-batches.store.js';
 import { batchTotals } from './payout-books.store.js';
 import { refuseItem } from './payout-items.store.js';
 import { providerOf } from './payout-item.js';
 
-const CHILDREN_WATCHED_EVERY_MS = 500;
-
 export function payoutBatch(resources: PayoutResources): Implementation<typeof definition> {
-  const { children, database, payoutApprovalOverMinor } = resources;
+  const { payoutApprovalOverMinor } = resources;
   return {
     steps: {
       async reserve(_, { tx, input, job }) {
@@ -25,22 +21,13 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
         const { recipient } = input.items[item] as (typeof input.items)[number];
         return { allowed: (await providerOf(resources).screen(recipient, signal)) === 'allowed' };
       },
-      async start({ refused }, { tx, input, job }) {
-        const all = input.items.map((one, item) => ({
-          ...one,
-          item,
-          batchId: job.id,
-          currency: input.currency,
-        }));
+      async pay({ refused }, { tx, input, job }) {
+        const { currency } = input;
+        const all = input.items.map((one, item) => ({ ...one, item, batchId: job.id, currency }));
         for (const { item } of all) {
           if (isSet(refused, item)) await refuseItem(tx, { batchId: job.id, item }, 'screened');
         }
-        const allowed = all.filter(({ item }) => !isSet(refused, item));
-        await children.start(tx, job, payoutItem, allowed);
-      },
-      async watch(_, { job }) {
-        const { open } = await children.count(database, job);
-        if (open > 0) throw new Deferred(CHILDREN_WATCHED_EVERY_MS, `${open} recipients are not decided yet`);
+        return all.filter(({ item }) => !isSet(refused, item));
       },
       async settle(_, { tx, job }) {
         await settleBatch(tx, job.id);
@@ -54,14 +41,7 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
       },
     },
     undos: {
-      async stop(_, { tx, job }) {
-        await children.cancel(tx, job, 'The batch is taken back.');
-        return 'undone';
-      },
       async release(_, { tx, input, job }) {
-        const { open } = await children.count(tx, job);
-        // What they still pay is spent; only then is it known what is left.
-        if (open > 0) throw new Deferred(CHILDREN_WATCHED_EVERY_MS, `${open} recipients are not decided yet`);
         const outcome = await releaseFunds(tx, job.id);
         const { paid } = await batchTotals(tx, job.id);
         if (paid.items === 0) return outcome;

@@ -208,7 +208,8 @@ async function record(
 ): Promise<void> {
   const news = await inTenant(database, job.tenantId, async (tx) => {
     const disabled = await recordHealth(tx, outcomes);
-    if (disabled.length > 0) await children.start(tx, job, webhookFanout, disabled.map(disabledEvent));
+    const effect = { job, step: 'deliver', generation: 0 };
+    if (disabled.length > 0) await children.start(tx, effect, webhookFanout, disabled.map(disabledEvent));
     return recordOutcomes(tx, job.id, outcomes);
   });
   // Another attempt of this job has sent them meanwhile: two must not go on side by side.

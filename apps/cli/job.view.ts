@@ -1,5 +1,5 @@
 /** A job as lines of text: the bar with its figures, the steps, what went wrong. Pure. */
-import type { Job, Progress, StepStatus, StepView } from '../../libs/client/job.types.js';
+import type { Children, Job, Progress, StepStatus, StepView } from '../../libs/client/job.types.js';
 import { formatBytes, formatCount, formatDuration } from './figures.view.js';
 import { toPlain, type Style } from './terminal.js';
 
@@ -93,6 +93,24 @@ export function renderTrouble(steps: readonly StepView[]): string[] {
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 
+/** `5 jobs: 3 open (1 parked), 2 succeeded`. */
+export function renderChildren({ total, open, parked, succeeded, failed, cancelled }: Children): string {
+  const states = [
+    open > 0 ? `${formatCount(open)} open${parked > 0 ? ` (${formatCount(parked)} parked)` : ''}` : '',
+    succeeded > 0 ? `${formatCount(succeeded)} succeeded` : '',
+    failed > 0 ? `${formatCount(failed)} failed` : '',
+    cancelled > 0 ? `${formatCount(cancelled)} cancelled` : '',
+  ].filter((state) => state !== '');
+  return `${formatCount(total)} ${total === 1 ? 'job' : 'jobs'}: ${states.join(', ')}`;
+}
+
+/** One line for each parked child that is named. */
+function renderParkedChildren({ parked, parkedJobs }: Children): string[] {
+  const lines = parkedJobs.map(({ id, kind, step }) => toPlain(`${kind} ${id} is parked at ${step}`));
+  const more = parked - lines.length;
+  return more > 0 ? [...lines, `and ${formatCount(more)} more`] : lines;
+}
+
 /** The whole block that is drawn over while a job runs. */
 export function renderLive(job: Job, paint: Paint): string[] {
   const bar = paint(job.phase === 'compensating' ? 'yellow' : 'green', renderBar(job.progress.percent));
@@ -103,7 +121,10 @@ export function renderLive(job: Job, paint: Paint): string[] {
     `  ${bar} ${renderFigures(job.progress)}`,
     `  ${renderSteps(job.steps, paint) || paint('dim', 'no step yet')}`,
     `  ${paint('dim', note)}`,
-    ...renderTrouble(job.steps).map((line) => `  ${paint('yellow', line)}`),
+    ...(job.children ? [`  ${paint('dim', renderChildren(job.children))}`] : []),
+    ...[...renderTrouble(job.steps), ...(job.children ? renderParkedChildren(job.children) : [])].map(
+      (line) => `  ${paint('yellow', line)}`,
+    ),
     ...(job.phase === 'parked' ? [`  ${howToDecide(job)}`] : []),
   ];
 }
@@ -123,7 +144,9 @@ export function renderState(job: Job): string {
 export function renderPlain(job: Job): string {
   const figures = renderFigures(job.progress).trim();
   const message = job.progress.message ? ` (${toPlain(job.progress.message)})` : '';
-  const line = `${renderState(job)}: ${figures}${message}`;
+  const parked = job.children?.parked ?? 0;
+  const ofChildren = parked > 0 ? `, ${formatCount(parked)} of its jobs parked` : '';
+  const line = `${renderState(job)}: ${figures}${message}${ofChildren}`;
   if (job.phase !== 'parked') return line;
   return [
     line,
@@ -136,7 +159,8 @@ export function renderPlain(job: Job): string {
 export function renderEnd(job: Job, paint: Paint): string[] {
   const took = Date.parse(job.finishedAt ?? '') - Date.parse(job.createdAt);
   const after = Number.isNaN(took) ? '' : ` after ${formatDuration(took)}`;
-  if (job.status === 'SUCCEEDED') return [`${paint('green', '✓')} SUCCEEDED${after}`];
+  const children = job.children ? [`  ${renderChildren(job.children)}`] : [];
+  if (job.status === 'SUCCEEDED') return [`${paint('green', '✓')} SUCCEEDED${after}`, ...children];
   const error = job.error;
   return [
     `${paint('red', '✗')} ${job.status}${after}${error ? `: ${toPlain(`${error.code}: ${error.detail ?? error.title ?? 'no detail given'}`)}` : ''}`,
@@ -144,5 +168,6 @@ export function renderEnd(job: Job, paint: Paint): string[] {
     ...job.leftovers.flatMap(({ step, kept }) =>
       kept === undefined ? [] : [`    ${toPlain(`${step}: ${kept}`)}`],
     ),
+    ...children,
   ];
 }

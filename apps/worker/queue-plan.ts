@@ -57,6 +57,7 @@ export function checkKinds(
       );
     }
     joinKind(definition, implementation);
+    refuseUnknownChildren(definition, definitions);
   }
   for (const kind of implementations.keys()) {
     if (!definitions.some((definition) => definition.kind === kind)) {
@@ -64,6 +65,18 @@ export function checkKinds(
         `Activities are given for "${kind}", which no definition names; add it to workflows/index.ts`,
       );
     }
+  }
+}
+
+function refuseUnknownChildren(
+  { kind, steps }: AnyJobDefinition,
+  definitions: readonly AnyJobDefinition[],
+): void {
+  for (const [name, { children }] of Object.entries(steps as Steps)) {
+    if (!children || definitions.includes(children.of)) continue;
+    throw new Error(
+      `Step "${name}" of kind "${kind}" starts jobs of "${children.of.kind}", which nobody would run; add that kind to workflows/index.ts`,
+    );
   }
 }
 

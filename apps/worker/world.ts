@@ -5,6 +5,7 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { Denied } from '../../libs/saga/failure.js';
 import type { TenantCipher } from '../../libs/security/tenant-cipher.js';
 import type { Database } from '../../libs/store/database.js';
+import { createChildJobs } from '../../libs/store/child-jobs.store.js';
 import { createJobInputs, resultAad } from '../../libs/store/job-input.store.js';
 import { createLedgerStore } from '../../libs/store/ledger.store.js';
 import { toStepFailure } from '../../libs/store/postgres-failure.js';
@@ -30,6 +31,7 @@ export function createWorld({ database, cipher, definitions, observe }: WorldPar
   );
   return {
     ledger,
+    children: createChildJobs(database, cipher),
     now: () => Date.now(),
     random: () => Math.random(),
     timer(ms, fire) {

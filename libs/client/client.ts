@@ -70,6 +70,8 @@ export interface ListOptions extends CallOptions {
   readonly kind?: string | undefined;
   readonly status?: JobStatus | undefined;
   readonly key?: string | undefined;
+  /** Jobs that this job started. */
+  readonly parent?: string | undefined;
   /** RFC 3339; jobs created since then. */
   readonly since?: string | undefined;
   /** Jobs a page, 1 to 200. */

@@ -46,6 +46,25 @@ export interface JobError {
   readonly failureClass?: string | null;
 }
 
+/** The jobs that a job started. */
+export interface Children {
+  readonly total: number;
+  readonly open: number;
+  /** Of those open: they wait for a person. */
+  readonly parked: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** The first few. */
+  readonly parkedJobs: readonly {
+    readonly id: string;
+    readonly kind: string;
+    readonly key: string | null;
+    readonly step: string;
+    readonly links: { readonly self: string };
+  }[];
+}
+
 export interface Job<Result = unknown> {
   /** A UUIDv7; also the id of the job's workflow. */
   readonly id: string;
@@ -65,6 +84,10 @@ export interface Job<Result = unknown> {
   readonly stale: boolean;
   readonly asOf: string;
   readonly attemptOf: string | null;
+  /** The job that started this one as a step of its own. */
+  readonly parent: string | null;
+  /** The jobs that this one started, where it did. */
+  readonly children?: Children;
   readonly compensated: 'none' | 'all' | 'partial' | null;
   readonly skipped: readonly unknown[];
   readonly leftovers: readonly Leftover[];
@@ -75,6 +98,7 @@ export interface Job<Result = unknown> {
     readonly events: string;
     readonly result: string;
     readonly cancel: string;
+    readonly children?: string;
     readonly temporal?: string | null;
   };
   /** True when a submission found the job already there. */

@@ -23,6 +23,8 @@ import {
 import type { RelayMetrics } from './relay.metrics.js';
 
 export const CANCEL_SIGNAL = 'cancel';
+/** A job's last open child has ended. */
+export const WAKE_SIGNAL = 'wake';
 /** What a cancel's reason may take in the workflow's history (S14). */
 export const CANCEL_REASON_LENGTH_MAX = 200;
 
@@ -124,7 +126,7 @@ async function sendAll(
   const overtaking = cancels.filter((row) => row.startUnsent && !startedNow.has(row.jobId));
   // One by one, on the transaction's own connection: these need no engine.
   for (const row of overtaking) outcomes.set(row, await send(row, (r) => cancelOvertaking(connection, r)));
-  const following = cancels.filter((row) => !overtaking.includes(row));
+  const following = rows.filter((row) => row.message !== 'start' && !overtaking.includes(row));
   const signalled = await mapBounded(
     following,
     concurrencyMax,
@@ -172,12 +174,10 @@ async function start({ engine, workflowTypeOf, limits }: Dispatcher, row: Outbox
 }
 
 async function signal({ engine, limits }: Dispatcher, row: OutboxRow): Promise<Outcome> {
-  const argument: CancelSignal =
-    row.cancelReason === null ? {} : { reason: row.cancelReason.slice(0, CANCEL_REASON_LENGTH_MAX) };
   engine.tenants.remember(row.jobId, row.tenantId);
   try {
     await engine.connection.withDeadline(Date.now() + limits.callTimeoutMs, () =>
-      engine.client.workflow.getHandle(row.jobId).signal(CANCEL_SIGNAL, argument),
+      engine.client.workflow.getHandle(row.jobId).signal(...signalOf(row)),
     );
     return { is: 'sent', outcome: 'signalled' };
   } catch (error) {
@@ -186,6 +186,12 @@ async function signal({ engine, limits }: Dispatcher, row: OutboxRow): Promise<O
     // Either way the job's end makes this row done, so it is asked again later.
     return kind === 'away' ? { is: 'away', error } : { is: 'failed', class: kind, error };
   }
+}
+
+function signalOf({ message, cancelReason }: OutboxRow): [name: string, ...args: CancelSignal[]] {
+  if (message === 'wake') return [WAKE_SIGNAL];
+  const reason = cancelReason?.slice(0, CANCEL_REASON_LENGTH_MAX);
+  return [CANCEL_SIGNAL, reason === undefined ? {} : { reason }];
 }
 
 const OVERTAKEN_RETRY_MS = 200;

@@ -7,7 +7,7 @@ import type { Connection, Database } from '../store/database.js';
 /** A row to send, with what its job says. */
 export interface OutboxRow {
   readonly id: string;
-  readonly message: 'start' | 'cancel';
+  readonly message: 'start' | 'cancel' | 'wake';
   readonly attempts: number;
   readonly jobId: string;
   readonly tenantId: string;

@@ -116,12 +116,22 @@ export interface Step<
   readonly fallback: { readonly output: z.output<O> } | undefined;
   /** Of a `decision`: how long a person has, and what counts when nobody decided. */
   readonly waits: { readonly withinMs: number; readonly otherwise: z.output<O> } | undefined;
+  /** Of a step that is jobs of their own (children.ts). */
+  readonly children: Children | undefined;
+}
+
+/** The jobs that a step starts and waits for. */
+export interface Children<D extends AnyJobDefinition = AnyJobDefinition, M extends boolean = boolean> {
+  readonly of: D;
+  /** As many as there are inputs, instead of one. */
+  readonly many: M;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the bound of "any step", as zod's own AnyZodObject
 export type AnyStep = Step<StepKind, any, any, any, any, boolean>;
 
-function build<
+/** Makes a step from what its author declares and what its kind adds. */
+export function buildStep<
   K extends StepKind,
   A extends z.ZodType,
   O extends z.ZodType,
@@ -140,6 +150,7 @@ function build<
     undoFence?: UndoFence | undefined;
     fallback?: Step['fallback'];
     waits?: Step['waits'];
+    children?: Children;
   },
 ): Step<K, A, O, U, P, H> {
   return {
@@ -160,6 +171,7 @@ function build<
     undoFence: more.undoFence ?? 'lease',
     fallback: more.fallback as Step<K, A, O, U, P, H>['fallback'],
     waits: more.waits as Step<K, A, O, U, P, H>['waits'],
+    children: more.children,
   };
 }
 
@@ -176,7 +188,7 @@ function fallbackOf<O extends z.ZodType>(options: { readonly output: O } & Skipp
 export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & Skippable<O> & { effect?: never; undo?: never; probe?: never },
 ): Step<'readOnly', A, O, never, never, false> {
-  return build('readOnly', options, { effect: 'none', holds: false, fallback: fallbackOf(options) });
+  return buildStep('readOnly', options, { effect: 'none', holds: false, fallback: fallbackOf(options) });
 }
 
 /**
@@ -187,7 +199,7 @@ export function readOnly<O extends z.ZodType, A extends z.ZodType = NoArgs>(
 export function holder<O extends z.ZodType, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & { effect?: never; undo?: never; probe?: never; fallback?: never },
 ): Step<'readOnly', A, O, never, never, true> {
-  return build('readOnly', options, { effect: 'none', holds: true });
+  return buildStep('readOnly', options, { effect: 'none', holds: true });
 }
 
 /**
@@ -209,7 +221,7 @@ export function compensable(
     Undoable<string> &
     (Effect | Probed<string>),
 ): Step<'compensable'> {
-  return build('compensable', options, { ...options, fallback: fallbackOf(options), holds: false });
+  return buildStep('compensable', options, { ...options, fallback: fallbackOf(options), holds: false });
 }
 
 /**
@@ -221,7 +233,7 @@ export function compensable(
 export function pivot<O extends z.ZodType, const P extends string = never, A extends z.ZodType = NoArgs>(
   options: StepBase<A, O> & PivotEffect<P> & { undo?: never; fallback?: never },
 ): Step<'pivot', A, O, never, P, false> {
-  return build('pivot', options, { effect: options.effect, probe: options.probe, holds: false });
+  return buildStep('pivot', options, { effect: options.effect, probe: options.probe, holds: false });
 }
 
 /**
@@ -237,7 +249,7 @@ export function retriable<O extends z.ZodType, const P extends string, A extends
 export function retriable(
   options: StepBase<z.ZodType, z.ZodType> & Skippable<z.ZodType> & (Effect | Probed<string>),
 ): Step<'retriable'> {
-  return build('retriable', options, { ...options, fallback: fallbackOf(options), holds: false });
+  return buildStep('retriable', options, { ...options, fallback: fallbackOf(options), holds: false });
 }
 
 /**
@@ -253,7 +265,7 @@ export function decision<O extends z.ZodType, A extends z.ZodType = NoArgs>(opti
   readonly otherwise: z.output<O>;
 }): Step<'decision', A, O, never, never, false> {
   const otherwise: unknown = options.output.parse(options.otherwise);
-  return build(
+  return buildStep(
     'decision',
     { ...options, pool: 'io' },
     {

@@ -30,6 +30,8 @@ export interface StepDescription {
   readonly probe: string | null;
   /** What happens when it fails, for people. */
   readonly onFailure: readonly FailureCase[];
+  /** Of a step with children: the kind they are of, and whether there may be many. */
+  readonly children: { readonly kind: string; readonly many: boolean } | null;
 }
 
 export interface KindDescription {
@@ -119,7 +121,8 @@ function idOf(name: string): string {
   return `step_${name}`;
 }
 
-function shapeOf(name: string, { kind, pool }: AnyStep): string {
+function shapeOf(name: string, { kind, pool, children }: AnyStep): string {
+  if (children) return `[["${name}<br/>${children.many ? 'each ' : ''}a ${children.of.kind}"]]`;
   const label = `"${name}<br/>${kind}, ${pool}"`;
   switch (kind) {
     case 'readOnly':
@@ -154,6 +157,7 @@ function describeStep(
     undo: (step.undo as string | undefined) ?? null,
     undoRetry: step.undo === undefined ? null : step.undoRetry,
     probe: (step.probe as string | undefined) ?? null,
+    children: step.children ? { kind: step.children.of.kind, many: step.children.many } : null,
   };
 }
 

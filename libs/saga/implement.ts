@@ -1,6 +1,7 @@
 /** What the implementation of a kind looks like: one function a step, an undo and a probe, typed by the definition. */
 import type { z } from 'zod';
-import type { AnyJobDefinition, ArgsOf, OutputOf, Step } from './define.js';
+import type { CANCEL_CHILDREN } from './children.js';
+import type { AnyJobDefinition, ArgsOf, Children, OutputOf, Step } from './define.js';
 
 /** A connection inside the transaction that also records the effect (`own`). Structural, so that saga needs no pg. */
 export interface Transaction {
@@ -79,11 +80,28 @@ export interface UndoContext<I> extends CallContext<I> {
 
 type StepsOf<D extends AnyJobDefinition> = D['steps'];
 type InputOf<D extends AnyJobDefinition> = z.output<D['input']>;
-type UndoNames<D extends AnyJobDefinition> = Extract<StepsOf<D>[keyof StepsOf<D>]['undo'], string>;
+/** The undo of children that need no more than their cancellation is the engine's. */
+type UndoNames<D extends AnyJobDefinition> = Exclude<
+  Extract<StepsOf<D>[keyof StepsOf<D>]['undo'], string>,
+  typeof CANCEL_CHILDREN
+>;
 type ProbeNames<D extends AnyJobDefinition> = Extract<StepsOf<D>[keyof StepsOf<D>]['probe'], string>;
 type StepsWith<D extends AnyJobDefinition, P extends 'undo' | 'probe', N extends string> = {
   [K in keyof StepsOf<D>]: N extends StepsOf<D>[K][P] ? StepsOf<D>[K] : never;
 }[keyof StepsOf<D>];
+
+type ChildInput<D extends AnyJobDefinition> = z.input<D['input']>;
+/** What the implementation of a step answers: its output; of a holder nothing; of a step with children their inputs. */
+type AnswerOf<S extends Step> = S extends { readonly children: Children<infer C, infer M> }
+  ? M extends true
+    ? readonly ChildInput<C>[]
+    : ChildInput<C>
+  : S['holds'] extends true
+    ? void
+    : OutputOf<S>;
+
+/** What the undo of a step with children knows more: how they ended, as the step would have answered it. */
+type UndoAlso<S> = S extends { readonly children: Children } ? { readonly ended: OutputOf<S> } : unknown;
 
 /** Every step, undo and probe of a definition, implemented; a missing one, or a wrong argument, does not compile. */
 export interface Implementation<D extends AnyJobDefinition> {
@@ -91,12 +109,12 @@ export interface Implementation<D extends AnyJobDefinition> {
     readonly [N in keyof StepsOf<D> as StepsOf<D>[N]['kind'] extends 'decision' ? never : N]: (
       args: ArgsOf<StepsOf<D>[N]>,
       context: StepContext<InputOf<D>, StepsOf<D>[N]>,
-    ) => Promise<StepsOf<D>[N]['holds'] extends true ? void : OutputOf<StepsOf<D>[N]>>;
+    ) => Promise<AnswerOf<StepsOf<D>[N]>>;
   };
   readonly undos: {
     readonly [U in UndoNames<D>]: (
       args: ArgsOf<StepsWith<D, 'undo', U>>,
-      context: UndoContext<InputOf<D>>,
+      context: UndoContext<InputOf<D>> & UndoAlso<StepsWith<D, 'undo', U>>,
     ) => Promise<UndoOutcome>;
   };
   readonly probes: {

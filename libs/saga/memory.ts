@@ -10,6 +10,7 @@ import type { Implementation } from './implement.js';
 import { interpret, type Interpretation } from './interpreter/interpreter.js';
 import type { Ledger } from './ledger.js';
 import { travelled } from './attempt/context.js';
+import { createMemoryChildren, type ChildFate, type MemoryChild } from './memory/children.js';
 import { createVirtualClock, type VirtualClock } from './memory/clock.js';
 import { createMemoryLedger, type MemoryLedger, type MemoryTransaction } from './memory/ledger.js';
 import { seededRandom } from './memory/random.js';
@@ -17,6 +18,7 @@ import { createMemoryRuntime } from './memory/runtime.js';
 import type { CancelWish, Decision, DecisionWish, Request, SagaEnd, SagaStart } from './protocol.js';
 import type { SagaState } from './state.js';
 
+export type { ChildFate, MemoryChild } from './memory/children.js';
 export { createVirtualClock, type VirtualClock } from './memory/clock.js';
 export type { EffectRow, MemoryLedger, MemoryTransaction } from './memory/ledger.js';
 export type { AttemptEvent } from './attempt/world.js';
@@ -47,6 +49,8 @@ export interface MemoryRunOptions<D extends AnyJobDefinition> {
   readonly stopWhenParked?: boolean;
   /** For `own` effects: what `ctx.tx` is. */
   readonly openTransaction?: () => MemoryTransaction;
+  /** What becomes of the job's children, by their inputs and places in their step; they succeed otherwise. */
+  readonly childFate?: (input: unknown, index: number) => ChildFate;
   /** Names of locks that other jobs hold. */
   readonly foreignLocks?: ReadonlySet<string>;
   /** Wraps the ledger, to lose its answers. */
@@ -68,6 +72,8 @@ export interface MemoryRun {
   /** Attempts, undos and settlements, in order. */
   readonly trace: readonly AttemptEvent[];
   readonly ledger: MemoryLedger;
+  /** In the order they were started. */
+  readonly children: readonly MemoryChild[];
   readonly elapsedMs: number;
   /** One, unless it went on in another. */
   readonly runs: number;
@@ -99,7 +105,13 @@ export async function runInMemory<D extends AnyJobDefinition>(
   const job = { id: JOB, tenantId: TENANT, kind: definition.kind };
   const trace: AttemptEvent[] = [];
 
+  const children = createMemoryChildren({
+    timer: (ms, fire) => clock.timer(ms, fire),
+    fateOf: options.childFate ?? (() => ({})),
+    onEnded: () => saga.wake(),
+  });
   const world: World = {
+    children,
     ledger: options.wrapLedger?.(ledger) ?? ledger,
     now: () => clock.now(),
     random,
@@ -181,5 +193,9 @@ export async function runInMemory<D extends AnyJobDefinition>(
   await clock.run(isOver, options.realMs);
   disarm?.();
   if (failure) throw failure.error;
-  return { end, state: structuredClone(saga.state), trace, ledger, elapsedMs: clock.now() - startedAt, runs };
+  return {
+    ...{ end, trace, ledger, runs, children: children.started },
+    state: structuredClone(saga.state),
+    elapsedMs: clock.now() - startedAt,
+  };
 }

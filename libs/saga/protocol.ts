@@ -301,6 +301,8 @@ export const DECIDE_UPDATE = 'decide';
 export const DECISION_REFUSED = 'decision_not_possible';
 export const CANCEL_SIGNAL = 'cancel';
 export const READY_SIGNAL = 'ready';
+/** The last open child of a step has ended: steps that were put off look again. */
+export const WAKE_SIGNAL = 'wake';
 export const STATE_QUERY = 'state';
 
 /** The effect key (S11), shown to the provider and to the ledger, the same on every attempt. */

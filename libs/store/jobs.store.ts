@@ -53,6 +53,30 @@ export interface ArtifactRecord {
   readonly expired: boolean;
 }
 
+/** The jobs that a job started, of all its steps. */
+export interface ChildrenRecord {
+  readonly total: number;
+  readonly open: number;
+  /** Of those open. */
+  readonly parked: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** The first few. */
+  readonly parkedJobs: readonly {
+    readonly id: string;
+    readonly kind: string;
+    readonly key: string | null;
+    readonly step: string;
+  }[];
+}
+
+/** Whose child a job is, and its own; of a job that started none there are none. */
+export interface KinRecord {
+  readonly parent: string | null;
+  readonly children: ChildrenRecord | null;
+}
+
 export interface JobRecord {
   readonly id: string;
   readonly tenantId: string;
@@ -80,12 +104,14 @@ export interface JobRecord {
   readonly effects: readonly EffectRecord[];
   readonly park: ParkRecord | null;
   readonly artifact: ArtifactRecord | null;
+  readonly kin: KinRecord;
 }
 
 export interface JobFilter {
   readonly kind?: string | undefined;
   readonly status?: JobStatus | undefined;
   readonly key?: string | undefined;
+  readonly parent?: string | undefined;
   readonly since?: Date | undefined;
   /** The last id of the page before. */
   readonly before?: string | undefined;
@@ -95,10 +121,13 @@ export interface JobFilter {
 /** A read that has no answer by then counts as: the database is away. */
 const READ_TIMEOUT_MS = 5_000;
 
+const PARKED_CHILDREN_MAX = 5;
+
 const COLUMNS = `id, tenant_id as "tenantId", kind, natural_key as "key", status, phase, revision::float8 as revision,
   created_at as "createdAt", started_at as "startedAt", committed_at as "committedAt",
   cancel_requested_at as "cancelRequestedAt", ended_at as "endedAt", deadline_at as "deadlineAt", compensated, skipped,
-  leftovers, result, error, attempt_of as "attemptOf", view_hash as "viewHash", view, effects, park, artifact`;
+  leftovers, result, error, attempt_of as "attemptOf", view_hash as "viewHash", view, effects, park, artifact,
+  longhaul.kin_of(id, ${PARKED_CHILDREN_MAX}) as kin`;
 
 /** The jobs of these ids that belong to the tenant, in no order. */
 export async function readJobs(
@@ -129,11 +158,11 @@ export async function listJobs(
   tenantId: string,
   filter: JobFilter,
 ): Promise<JobRecord[]> {
-  const { kind, status, key, since, before, limit } = filter;
+  const { kind, status, key, parent, since, before, limit } = filter;
   const { rows } = await queryWithin<JobRecord>(database, READ_TIMEOUT_MS, {
     name: 'list_jobs',
-    text: `select ${COLUMNS} from longhaul.list_jobs($1::uuid, $2, $3, $4, $5::timestamptz, $6::uuid, $7::int)`,
-    values: [tenantId, kind ?? null, status ?? null, key ?? null, since ?? null, before ?? null, limit],
+    text: `select ${COLUMNS} from longhaul.list_jobs($1::uuid, $2, $3, $4, $5::uuid, $6::timestamptz, $7::uuid, $8::int)`,
+    values: [tenantId, ...[kind, status, key, parent, since, before].map((value) => value ?? null), limit],
   });
   return rows;
 }

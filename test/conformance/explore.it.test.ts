@@ -13,6 +13,7 @@ const kinds = [
   ['a trip, its first effect in our own database', 'trip', 1_000],
   ['an errand, with every kind of effect and a person to answer', 'errand', 5_000],
   ['a wager, where nobody can tell what happened', 'wager', 1_000],
+  ['a job with jobs of its own', 'convoy', 1_000],
   ['a saga whose author catches what must not be caught', 'stubborn', 1_000],
 ] as const;
 

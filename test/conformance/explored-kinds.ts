@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { compensable, defineJob, holder, pivot, retriable } from '../../libs/saga/define.js';
 import type { explore as Explore, Exploration, ExploreOptions } from '../../libs/saga/explore.js';
 import { tripBook } from '../docs/trip-book.job.js';
-import { errand, order, snapshot } from './kinds.js';
+import { convoy, errand, order, snapshot } from './kinds.js';
 
 /** An author who catches what must not be caught, and goes on. */
 const stubborn = defineJob({
@@ -57,6 +57,8 @@ const wager = defineJob({
   },
 });
 
+const CHILD = '00000000-0000-7000-8000-000000000003';
+
 /** The pivot is in a block that may lose its holder, which calls it off. */
 const embargo = defineJob({
   kind: 'test.embargo',
@@ -80,7 +82,8 @@ const embargo = defineJob({
   },
 });
 
-export type ExploredKind = 'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager' | 'embargo';
+export type ExploredKind =
+  'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager' | 'embargo' | 'convoy';
 
 type Explored = (explore: typeof Explore, options: ExploreOptions) => Promise<Exploration>;
 
@@ -138,6 +141,22 @@ export const exploreKinds: Readonly<Record<ExploredKind, Explored>> = {
           approve: () => ({ yes: true }),
           pay: () => ({ id: 'paid' }),
           file: () => ({ id: 'filed' }),
+        },
+      },
+      options,
+    ),
+  convoy: (explore, options) =>
+    explore(
+      convoy,
+      {
+        input: { count: 2 },
+        outputs: {
+          scout: () => ({
+            jobId: CHILD,
+            status: 'SUCCEEDED' as const,
+            result: { charge: 'ch_1', packed: 1 },
+          }),
+          ship: () => ({ total: 2, succeeded: 2, failed: 0, cancelled: 0 }),
         },
       },
       options,

@@ -1,7 +1,7 @@
 /** Fakes of the outside world that do as a script tells them; they keep the truth apart from the ledger. */
 import type { Implementation, ProbeOutcome, UndoContext } from '../../libs/saga/implement.js';
 import { createVirtualClock, type VirtualClock } from '../../libs/saga/memory.js';
-import type { errand, order, snapshot, stall } from './kinds.js';
+import type { convoy, errand, order, snapshot, stall } from './kinds.js';
 
 /** What one call of a step does; `attempt` counts from 1. It returns to let the step do its ordinary work. */
 export type Script = (context: {
@@ -119,6 +119,25 @@ export function implementSnapshot(world: World, scripts: Scripts = {}): Implemen
       publish: async (_, context) => void (await apply('publish', context)),
     },
     undos: { unpart: (_, context) => reverse('unpart', context) },
+    probes: {},
+  };
+}
+
+export function implementConvoy(world: World, scripts: Scripts = {}): Implementation<typeof convoy> {
+  const { read, apply, reverse } = actor(world, scripts);
+  return {
+    steps: {
+      scout: async (_, context) => {
+        await read('scout', context);
+        return { count: 1 };
+      },
+      async ship({ boxes }, context) {
+        await apply('ship', context);
+        return Array.from({ length: context.input.count }, () => ({ count: boxes }));
+      },
+      report: async (_, context) => void (await apply('report', context)),
+    },
+    undos: { recall: (_, context) => reverse('recall', context) },
     probes: {},
   };
 }

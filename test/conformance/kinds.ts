@@ -3,6 +3,8 @@
  * them too; the fakes are in fakes.ts.
  */
 import { z } from 'zod';
+import { child, children } from '../../libs/saga/children.js';
+import { Rejected } from '../../libs/saga/failure.js';
 import {
   compensable,
   decision,
@@ -45,6 +47,30 @@ export const order = defineJob({
     const charge = await steps.charge();
     await steps.notify();
     return { charge: charge.id, packed: packed.length };
+  },
+});
+
+/** One job of its own, then many, which are taken back by an undo of the author's. */
+export const convoy = defineJob({
+  kind: 'test.convoy',
+  summary: 'Jobs that a job starts, for the tests',
+  queue: 'orders',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.strictObject({ charge: z.string(), shipped: z.int() }),
+  deadline: '1h',
+  example: { count: 2 },
+  steps: {
+    scout: child({ pool: 'io', of: order }),
+    ship: children({ pool: 'io', of: order, args: z.strictObject({ boxes: z.int() }), undo: 'recall' }),
+    report: retriable({ pool: 'io', effect: 'own', output: z.void() }),
+  },
+  async run({ steps }) {
+    const scout = await steps.scout();
+    if (scout.status !== 'SUCCEEDED') throw new Rejected('no_way', `The scout ended ${scout.error.code}`);
+    const { succeeded, failed } = await steps.ship({ boxes: 3 });
+    if (failed > 0) throw new Rejected('ships_lost', `${failed} of ${failed + succeeded} are lost`);
+    await steps.report();
+    return { charge: scout.result.charge, shipped: succeeded };
   },
 });
 

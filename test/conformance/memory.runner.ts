@@ -24,6 +24,7 @@ export async function runScenarioInMemory(scenario: Scenario, continueAfter = In
     clock: world.clock,
     stopWhenParked: true,
     continueAfter,
+    ...(scenario.childFate ? { childFate: scenario.childFate } : {}),
     queuedMs: ({ role, step }) =>
       scenario.kind === 'stall' && role === 'step' && step === 'charge' ? QUEUED_MS : 0,
     ...(scenario.cancelsWaiting ? { cancelAt: CANCEL_AT_MS } : {}),

@@ -345,6 +345,12 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'orphans',
+    wrong: 'A step with children is taken back while some of them are open.',
+    kind: 'convoy',
+    patches: [patch('attempt/undo.attempt.ts', `if (look.open > 0)`, `if (look.open > 1)`)],
+  },
+  {
     name: 'pivotNotCalledOff',
     wrong: 'A cancel lets a pivot begin that waits for a worker.',
     patches: [patch(FATE, `      this.onLatch();\n`, ``)],

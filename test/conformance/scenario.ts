@@ -1,6 +1,6 @@
 /** A scenario: a kind, an input, and what goes wrong; run on both runtimes, which must then tell the same story. */
 import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
-import type { MemoryLedger } from '../../libs/saga/memory.js';
+import type { ChildFate, MemoryLedger } from '../../libs/saga/memory.js';
 import type { Decision, SagaEnd } from '../../libs/saga/protocol.js';
 import type { SagaState } from '../../libs/saga/state.js';
 import type { Scripts, World } from './fakes.js';
@@ -29,6 +29,7 @@ export interface Scenario {
   /** On Temporal; the kind's own where it is left out. */
   readonly deadlineMs?: number;
   readonly scripts?: (world: ScenarioWorld) => Scripts;
+  readonly childFate?: (input: unknown, index: number) => ChildFate;
   /** Cancelled while this attempt waits, for a worker or for its time; in memory for half a minute. */
   readonly cancelsWaiting?: { readonly step: string; readonly attempt: number };
   /** Of the parks in their order; the first without one is left parked. */

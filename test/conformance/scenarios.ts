@@ -1,5 +1,6 @@
 /** The scenarios both runtimes must agree on. Add one by its outcome; nothing else need be touched. */
 import { Deferred, Denied, HoldLost, Rejected, Transient } from '../../libs/saga/failure.js';
+import type { ChildFate } from '../../libs/saga/memory.js';
 import { aborted, type Script, type World } from './fakes.js';
 import type { Scenario } from './scenario.js';
 
@@ -621,7 +622,34 @@ const keyless: readonly Scenario[] = [
   },
 ];
 
-export const scenarios: readonly Scenario[] = [...straight, ...decided, ...keyless];
+/** The scout has a count of 1, ships of 3. */
+const fates =
+  (ship: (index: number) => ChildFate): NonNullable<Scenario['childFate']> =>
+  (input, index) =>
+    (input as { count: number }).count === 1
+      ? { afterMs: 100, end: { status: 'SUCCEEDED', result: { charge: 'ch_1', packed: 1 } } }
+      : ship(index);
+
+const parental: readonly Scenario[] = [
+  {
+    name: 'goes on when its children have ended',
+    kind: 'convoy',
+    childFate: fates((index) => ({ afterMs: 100 * (index + 1) })),
+  },
+  {
+    name: 'takes back what its finished children did when one of them failed',
+    kind: 'convoy',
+    childFate: fates((index) => (index === 0 ? { end: { status: 'FAILED', code: 'lost' } } : {})),
+  },
+  {
+    name: 'cancelled, ends when its children have',
+    kind: 'convoy',
+    childFate: fates(() => ({ afterMs: HOUR_MS })),
+    scripts: (world) => ({ after: { ship: () => world.cancel() } }),
+  },
+];
+
+export const scenarios: readonly Scenario[] = [...straight, ...decided, ...keyless, ...parental];
 
 /** Far enough for the steps before, on a busy machine. */
 const SOON = { server: 'dev', deadlineMs: 12_000 } as const;

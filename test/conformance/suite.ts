@@ -2,6 +2,7 @@
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import {
+  implementConvoy,
   implementErrand,
   implementOrder,
   implementSnapshot,
@@ -9,10 +10,10 @@ import {
   type Scripts,
   type World,
 } from './fakes.js';
-import { errand, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
+import { convoy, errand, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
 
 export type KindName =
-  'order' | 'snapshot' | 'errand' | 'stall' | 'longOrder' | 'longSnapshot' | 'longErrand';
+  'order' | 'snapshot' | 'errand' | 'convoy' | 'stall' | 'longOrder' | 'longSnapshot' | 'longErrand';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -26,5 +27,6 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   longOrder: { definition: longOrder, implement: implementOrder },
   longSnapshot: { definition: longSnapshot, implement: implementSnapshot },
   longErrand: { definition: longErrand, implement: implementErrand },
+  convoy: { definition: convoy, implement: implementConvoy },
   stall: { definition: stall, implement: implementStall },
 };

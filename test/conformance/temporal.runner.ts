@@ -12,12 +12,14 @@ import {
 } from '@temporalio/worker';
 import type { AttemptEvent } from '../../libs/saga/attempt/world.js';
 import { activityNameOf, taskQueueOf } from '../../libs/saga/define.js';
+import { createMemoryChildren } from '../../libs/saga/memory/children.js';
 import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
 import { seededRandom } from '../../libs/saga/memory/random.js';
 import {
   CANCEL_SIGNAL,
   DECIDE_UPDATE,
   STATE_QUERY,
+  WAKE_SIGNAL,
   type DecisionWish,
   type Request,
   type SagaStart,
@@ -105,14 +107,24 @@ export async function createTemporalRunner(
         cancelNatively: async () => void (await server.client.workflow.getHandle(jobId).cancel()),
       };
       const ledger = createMemoryLedger({ now: () => Date.now(), valueOf: (id) => values.get(id) });
+      const timer: World['timer'] = (ms, fire) => {
+        const armed = setTimeout(fire, ms);
+        return () => clearTimeout(armed);
+      };
       const outer: World = {
         ledger,
+        children: createMemoryChildren({
+          timer,
+          fateOf: scenario.childFate ?? (() => ({})),
+          onEnded: () =>
+            void server.client.workflow
+              .getHandle(jobId)
+              .signal(WAKE_SIGNAL)
+              .catch(() => 'ended'),
+        }),
         now: () => Date.now(),
         random: seededRandom(1),
-        timer(ms, fire) {
-          const timer = setTimeout(fire, ms);
-          return () => clearTimeout(timer);
-        },
+        timer,
         loadInput: async () => ({ count: scenario.count ?? 2 }),
         classify: (error) => error,
         observe: (event) => trace.push(event),

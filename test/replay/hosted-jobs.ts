@@ -1,12 +1,14 @@
 /** Faked kinds as Temporal activities: any worker finds a job's own fakes by the job's id. */
 import type { Client } from '@temporalio/client';
-import { taskQueueOf, type Pool } from '../../libs/saga/define.js';
+import type { ChildJobs } from '../../libs/saga/child-jobs.js';
+import type { ChildCounts, ChildEnd } from '../../libs/saga/children.js';
+import { taskQueueOf, type AnyJobDefinition, type Pool } from '../../libs/saga/define.js';
 import { createMemoryLedger } from '../../libs/saga/memory/ledger.js';
 import { seededRandom } from '../../libs/saga/memory/random.js';
 import type { Request, SagaStart } from '../../libs/saga/protocol.js';
 import { bindActivities, engineActivities, type World } from '../../libs/saga/temporal/activities.js';
 import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
-import { fakeKind, type Scripts } from './faked-kind.js';
+import { fakeKind, type Outputs, type Scripts } from './faked-kind.js';
 import type { RecordedKind } from './recorded-kinds.js';
 import type { Copy } from './shape.js';
 import { TENANT } from './test-key.js';
@@ -21,8 +23,16 @@ export interface HostedJob {
   readonly scripts?: Scripts | undefined;
   /** In the kind's place. */
   readonly copy?: Copy | undefined;
+  /** Default: none are, they end at once. */
+  readonly openChildren?: OpenChildren | undefined;
   /** What is stored with a decision. */
   readonly valueOf?: ((decisionId: string) => unknown) | undefined;
+}
+
+export interface OpenChildren {
+  areAny: boolean;
+  /** As the last one's end does. */
+  wake(): Promise<void>;
 }
 
 export interface HostedJobs {
@@ -39,8 +49,9 @@ const POOLS: readonly Pool[] = ['cpu', 'io', 'keeper'];
 export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   const definitions = kinds.map(({ definition }) => definition);
   const handlers = new Map<string, Readonly<Record<string, Handler>>>();
-  const handlersOf = ({ kind, copy, input = {}, scripts = {}, valueOf }: Omit<HostedJob, 'jobId'>) => {
-    const world = worldOf(input, valueOf);
+  const handlersOf = (job: Omit<HostedJob, 'jobId'>) => {
+    const { kind, copy, input = {}, scripts = {}, valueOf, openChildren = NONE_OPEN } = job;
+    const world = worldOf(input, childrenOf(kind.outputsFor(input), openChildren), valueOf);
     const definition = copy?.definition ?? kind.definition;
     const engine = engineActivities(definitions, world) as unknown as Readonly<Record<string, Handler>>;
     return {
@@ -74,8 +85,30 @@ export function createHostedJobs(kinds: readonly RecordedKind[]): HostedJobs {
   };
 }
 
-function worldOf(input: object, valueOf?: HostedJob['valueOf']): World {
+const NONE_OPEN: OpenChildren = { areAny: false, wake: async () => undefined };
+
+/** They end as their step answers. */
+function childrenOf(outputs: Outputs<AnyJobDefinition>, children: OpenChildren): ChildJobs {
   return {
+    start: async () => undefined,
+    async look({ step, item, generation }, { many }) {
+      const call = { attempt: 1, item, generation, signal: new AbortController().signal };
+      const answer = outputs[step]?.(undefined, call);
+      const open = children.areAny ? 1 : 0;
+      if (!many) return { open, succeeded: 1, failed: 0, cancelled: 0, end: answer as ChildEnd };
+      const { total: _total, ...counts } = answer as ChildCounts;
+      return { open, ...counts };
+    },
+    async cancel() {
+      children.areAny = false;
+      await children.wake();
+    },
+  };
+}
+
+function worldOf(input: object, children: ChildJobs, valueOf?: HostedJob['valueOf']): World {
+  return {
+    children,
     ledger: createMemoryLedger({ now: () => Date.now(), valueOf }),
     now: () => Date.now(),
     random: seededRandom(1),

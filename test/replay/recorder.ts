@@ -5,7 +5,13 @@ import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temp
 import type { DataConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type NativeConnection, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { CANCEL_SIGNAL, DECIDE_UPDATE, STATE_QUERY, type DecisionWish } from '../../libs/saga/protocol.js';
+import {
+  CANCEL_SIGNAL,
+  DECIDE_UPDATE,
+  STATE_QUERY,
+  WAKE_SIGNAL,
+  type DecisionWish,
+} from '../../libs/saga/protocol.js';
 import type { SagaState } from '../../libs/saga/state.js';
 import { PARK_ACTIVITY, WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
 import { createHostedJobs } from './hosted-jobs.js';
@@ -68,7 +74,15 @@ export async function createRecorder(
       const jobId = jobIdOf(kind, shape);
       const handle = client.workflow.getHandle(jobId);
       const values = new Map<string, unknown>();
+      const openChildren = {
+        areAny: shape.hasOpenChildren === true,
+        wake: () => handle.signal(WAKE_SIGNAL),
+      };
       const control: Control = {
+        async endChildren() {
+          openChildren.areAny = false;
+          await openChildren.wake();
+        },
         cancel: () => handle.signal(CANCEL_SIGNAL, { reason: 'Not wanted any more' }),
         cancelNatively: async () => void (await handle.cancel()),
         async decide(park, decision, value) {
@@ -80,7 +94,14 @@ export async function createRecorder(
         },
       };
       const scripts = shape.scripts?.(control);
-      await jobs.start(client, { ...shape, kind, jobId, scripts, valueOf: (id) => values.get(id) });
+      await jobs.start(client, {
+        ...shape,
+        kind,
+        jobId,
+        scripts,
+        openChildren,
+        valueOf: (id) => values.get(id),
+      });
       try {
         await reachEnd(handle, shape, control);
         const history = await historyOf(client, jobId, shape.run);

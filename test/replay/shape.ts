@@ -9,6 +9,8 @@ export interface Control {
   cancel(): Promise<void>;
   /** As a person does in the Temporal Web UI. */
   cancelNatively(): Promise<void>;
+  /** The children that are open end, and wake their parent. */
+  endChildren(): Promise<void>;
   /** What a person decides of a park; `value`: corrected args, or an output. */
   decide(park: number, decision: Decision, value?: unknown): Promise<void>;
 }
@@ -33,6 +35,8 @@ export interface Shape {
   /** Where the job is when an `OPEN` one is recorded, or `whenThere` is done. */
   readonly moment?: { readonly step: string; readonly status: StepStatus };
   readonly whenThere?: (control: Control) => Promise<void>;
+  /** Children stay open until they are ended or cancelled; else they end at once. */
+  readonly hasOpenChildren?: true;
   /** Where it is not the kind's example. */
   readonly input?: object;
   /** From the start; the kind's own where it is left out. */

@@ -79,6 +79,26 @@ export const compensated = (step: string): Shape => ({
   scripts: () => ({ before: { [step]: no } }),
 });
 
+/** `step` waits for its children until they wake it. */
+export const woken = (step: string): Shape => ({
+  name: 'woken',
+  what: `${step} is put off while its children are open, and woken by their end.`,
+  ends: 'SUCCEEDED',
+  hasOpenChildren: true,
+  moment: { step, status: 'waiting' },
+  whenThere: (control) => control.endChildren(),
+});
+
+/** Cancelled while `step` waits for its children. */
+export const cancelledWithChildren = (step: string): Shape => ({
+  name: 'cancelled-with-children',
+  what: `A cancel comes while ${step} waits for its children: they are cancelled, too.`,
+  ends: 'CANCELLED',
+  hasOpenChildren: true,
+  moment: { step, status: 'waiting' },
+  whenThere: (control) => control.cancel(),
+});
+
 /** Cancelled while `step` runs. */
 export const cancelled = (step: string): Shape => ({
   name: 'cancelled',

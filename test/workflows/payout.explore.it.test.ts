@@ -28,6 +28,7 @@ test.each([
           reserve: () => reserved,
           screen: ({ item }) => ({ allowed: item === 0 }),
           approve: () => ({ approved: true }),
+          pay: () => ({ total: 1, succeeded: 1, failed: 0, cancelled: 0 }),
           settle: () => ({ paid: 1, refused: 1, released: 0, paidMinor: 100 }),
         },
       },

@@ -1,8 +1,8 @@
 /** The flow of payouts in memory: fakes for their side effects, a virtual clock, no I/O. */
 import { describe, expect, test } from 'vitest';
-import { Deferred, Rejected, Transient } from '../../libs/saga/failure.js';
+import { Rejected, Transient } from '../../libs/saga/failure.js';
 import type { Implementation, UndoOutcome } from '../../libs/saga/implement.js';
-import { createVirtualClock, runInMemory, type MemoryRunControl } from '../../libs/saga/memory.js';
+import { runInMemory, type ChildFate, type MemoryRunControl } from '../../libs/saga/memory.js';
 import { bitsOf, isSet, payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
 
@@ -16,19 +16,18 @@ const openTransaction = () => ({
 function runBatch({
   needsApproval = false,
   blocked = [],
-  watch,
+  childFate,
   onPark,
   cancelAt,
   released = 'undone',
 }: {
   needsApproval?: boolean;
   blocked?: readonly number[];
-  watch?: () => void;
+  childFate?: () => ChildFate;
   onPark?: (control: MemoryRunControl) => void;
   cancelAt?: number;
   released?: UndoOutcome;
 } = {}) {
-  const clock = createVirtualClock();
   const log: string[] = [];
   const implementation: Implementation<typeof payoutBatch> = {
     steps: {
@@ -37,11 +36,10 @@ function runBatch({
         return { items: 9, amountMinor: 900, currency: 'EUR', needsApproval };
       },
       screen: async ({ item }) => ({ allowed: !blocked.includes(item) }),
-      async start({ refused }) {
-        log.push(`start all but ${[...Array(9).keys()].filter((item) => isSet(refused, item)).join(' ')}`);
-      },
-      async watch() {
-        watch?.();
+      async pay({ refused }) {
+        log.push('pay');
+        const allowed = [...Array(9).keys()].filter((item) => !isSet(refused, item));
+        return allowed.map((item) => ({ ...payoutItem.example, item }));
       },
       async settle() {
         log.push('settle');
@@ -49,10 +47,6 @@ function runBatch({
       },
     },
     undos: {
-      async stop() {
-        log.push('stop');
-        return 'undone';
-      },
       async release() {
         log.push('release');
         return released;
@@ -62,8 +56,8 @@ function runBatch({
   };
   const running = runInMemory(payoutBatch, implementation, {
     input: payoutBatch.example,
-    clock,
     openTransaction,
+    ...(childFate ? { childFate } : {}),
     ...(onPark ? { onPark } : {}),
     ...(cancelAt === undefined ? {} : { cancelAt }),
   });
@@ -72,9 +66,10 @@ function runBatch({
 
 describe('a batch of payouts', () => {
   test('starts a job for everybody the provider allows, and settles', async () => {
-    const { end, log } = await runBatch({ blocked: [0, 7] });
+    const { end, log, children } = await runBatch({ blocked: [0, 7] });
     expect(end).toMatchObject({ status: 'SUCCEEDED', result: { paidMinor: 900 } });
-    expect(log).toEqual(['reserve', 'start all but 0 7', 'settle']);
+    expect(log).toEqual(['reserve', 'pay', 'settle']);
+    expect(children.map(({ input }) => (input as { item: number }).item)).toEqual([1, 2, 3, 4, 5, 6, 8]);
   });
 
   test('above the limit goes on when a person approves', async () => {
@@ -101,22 +96,28 @@ describe('a batch of payouts', () => {
     expect(log).toEqual(['reserve', 'release']);
   });
 
-  test('cancelled while it waits stops its children first, then releases what is left', async () => {
-    const watch = (): void => {
-      throw new Deferred(500, 'not decided yet');
-    };
-    const { end, log } = await runBatch({ watch, cancelAt: HOUR_MS });
+  test('settles at once when its last child has ended, however long that took', async () => {
+    const { end, elapsedMs } = await runBatch({ childFate: () => ({ afterMs: 40 * HOUR_MS }) });
+    expect(end?.status).toBe('SUCCEEDED');
+    expect(elapsedMs).toBe(40 * HOUR_MS);
+  });
+
+  test('cancelled while it waits cancels its children first, then releases what is left', async () => {
+    const childFate = () => ({ afterMs: 2 * HOUR_MS });
+    const { end, log, children } = await runBatch({ childFate, cancelAt: HOUR_MS });
     expect(end).toMatchObject({ status: 'CANCELLED', compensated: 'all' });
-    expect(log).toEqual(['reserve', 'start all but ', 'stop', 'release']);
+    expect(children.every((child) => child.end?.status === 'CANCELLED')).toBe(true);
+    expect(log).toEqual(['reserve', 'pay', 'release']);
   });
 });
 
 test('a batch taken back ends with what is paid, which no successor may pay again', async () => {
-  const watch = (): void => {
-    throw new Deferred(500, 'not decided yet');
-  };
   const kept = '9 of 9 paid: 900 minor units of EUR';
-  const { end } = await runBatch({ watch, cancelAt: HOUR_MS, released: { kept } });
+  const { end } = await runBatch({
+    childFate: () => ({ afterMs: 2 * HOUR_MS }),
+    cancelAt: HOUR_MS,
+    released: { kept },
+  });
   expect(end).toMatchObject({
     status: 'CANCELLED',
     compensated: 'partial',

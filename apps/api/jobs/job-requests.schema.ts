@@ -48,6 +48,7 @@ export const ListQuery = z.strictObject({
   kind: Text.min(1).max(KEY_LENGTH_MAX).optional(),
   status: z.enum(['PENDING', 'STARTED', 'SUCCEEDED', 'FAILED', 'CANCELLED']).optional(),
   key: Text.min(1).optional(),
+  parent: z.uuid().optional().describe('Jobs that this job started.'),
   since: z.iso.datetime({ offset: true }).optional().describe('Jobs created at or after this time.'),
   cursor: Text.max(CURSOR_LENGTH_MAX).optional().describe('From the Link header of the page before.'),
   limit: z

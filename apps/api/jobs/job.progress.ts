@@ -1,6 +1,6 @@
 /** A job's progress: the sum over the ledger's rows that are not undone, and the pace it makes. */
-import type { EffectRecord, JobRecord } from '../../../libs/store/jobs.store.js';
-import type { AnyJobDefinition } from '../../../libs/saga/define.js';
+import type { ChildrenRecord, EffectRecord, JobRecord } from '../../../libs/store/jobs.store.js';
+import type { AnyJobDefinition, Steps } from '../../../libs/saga/define.js';
 import type { Progress } from './job.schema.js';
 import { isTerminal } from './job.schema.js';
 
@@ -32,6 +32,7 @@ export function progressOf(
 ): Progress {
   const rows = latestEffects(record.effects);
   const standing = rows.filter((row) => row.state !== 'undone' && row.progress !== null);
+  const { children } = record.kin;
   const done = sumOf(standing, 'done');
   const total = totalOf(standing);
   const unit = standing.findLast((row) => row.progress?.unit !== undefined)?.progress?.unit ?? null;
@@ -39,13 +40,14 @@ export function progressOf(
   return {
     percent: percentOf(
       record,
-      { done, total, unit, ratio: ratioOfSteps(rows, definition) },
+      { done, total, unit, ratio: ratioOfSteps(rows, definition, children) },
       options.highWater,
     ),
     message: options.waitsFor ?? lastSaidOf(rows) ?? options.message ?? null,
-    done,
-    total,
-    unit,
+    // A job that counts nothing of its own is as far as its children are.
+    ...(unit === null && children
+      ? { done: children.total - children.open, total: children.total, unit: 'jobs' }
+      : { done, total, unit }),
     bytes: sumOf(standing, 'bytes'),
     ...pace,
   };
@@ -62,12 +64,19 @@ function totalOf(rows: readonly EffectRecord[]): number | null {
   return planned?.progress?.total ?? sumOf(rows, 'total');
 }
 
-/** For kinds that report nothing by the unit: steps done, of those declared. */
-function ratioOfSteps(rows: readonly EffectRecord[], definition: AnyJobDefinition | undefined): number {
-  const declared = Object.keys((definition?.steps ?? {}) as object).length;
+/** For kinds that report nothing by the unit: steps done, of those declared; one with children as far as they are. */
+function ratioOfSteps(
+  rows: readonly EffectRecord[],
+  definition: AnyJobDefinition | undefined,
+  children: ChildrenRecord | null,
+): number {
+  const steps = (definition?.steps ?? {}) as Steps;
+  const declared = Object.keys(steps).length;
   if (declared === 0) return 0;
-  const byStep = Map.groupBy(rows, (row) => row.name);
-  const done = [...byStep.values()].filter((group) => group.every((row) => row.state === 'done')).length;
+  const ended = children ? 1 - children.open / children.total : 1;
+  const done = [...Map.groupBy(rows, (row) => row.name)]
+    .filter(([, group]) => group.every((row) => row.state === 'done'))
+    .reduce((sum, [name]) => sum + (steps[name]?.children ? ended : 1), 0);
   return Math.min(done / declared, 1);
 }
 

@@ -39,6 +39,29 @@ export const Progress = z.strictObject({
 });
 export type Progress = z.output<typeof Progress>;
 
+const Jobs = z.int().nonnegative();
+
+export const Children = z.strictObject({
+  total: Jobs,
+  open: Jobs,
+  parked: Jobs.describe('Of those open: they wait for a person.'),
+  succeeded: Jobs,
+  failed: Jobs,
+  cancelled: Jobs,
+  parkedJobs: z
+    .array(
+      z.strictObject({
+        id: z.uuid(),
+        kind: z.string(),
+        key: z.string().nullable(),
+        step: z.string(),
+        links: z.strictObject({ self: z.url() }),
+      }),
+    )
+    .describe('The first few.'),
+});
+export type Children = z.output<typeof Children>;
+
 export const JobError = z.looseObject({
   code: z.string(),
   title: z.string().optional(),
@@ -68,6 +91,8 @@ export const Job = z.strictObject({
   stale: z.boolean().describe('The engine did not answer; this is the last known state.'),
   asOf: Time.describe('When this was true.'),
   attemptOf: z.uuid().nullable().describe('The job that this one is a restart of.'),
+  parent: z.uuid().nullable().describe('The job that started this one as a step of its own.'),
+  children: Children.optional().describe('The jobs that this one started, where it did.'),
   compensated: z.enum(['none', 'all', 'partial']).nullable(),
   skipped: z.array(z.unknown()),
   leftovers: z.array(z.unknown()),
@@ -78,6 +103,7 @@ export const Job = z.strictObject({
     events: z.url(),
     result: z.url(),
     cancel: z.url(),
+    children: z.url().optional(),
     temporal: z.url().optional(),
   }),
   duplicate: z.literal(true).optional().describe('The job was there already.'),

@@ -51,13 +51,31 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     stale,
     asOf: asOf ?? (state && answered ? answered.at : context.now).toISOString(),
     attemptOf: record.attemptOf,
+    ...kinOf(record, context),
     compensated: record.compensated,
     skipped: [...record.skipped],
     leftovers: [...record.leftovers],
     result: context.result ?? null,
     error: record.error as Job['error'],
-    links: linksOf(record.id, context),
+    links: {
+      ...linksOf(record.id, context),
+      ...(record.kin.children ? { children: childrenUrl(record.id, context) } : {}),
+    },
   };
+}
+
+function kinOf({ kin }: JobRecord, { publicUrl }: ViewContext): Pick<JobSight, 'parent' | 'children'> {
+  const { parent, children } = kin;
+  if (!children) return { parent };
+  const parkedJobs = children.parkedJobs.map((job) => ({
+    ...job,
+    links: { self: `${publicUrl}/jobs/${job.id}` },
+  }));
+  return { parent, children: { ...children, parkedJobs } };
+}
+
+function childrenUrl(id: string, { publicUrl }: ViewContext): string {
+  return `${publicUrl}/jobs?parent=${id}`;
 }
 
 /** A job as acceptance answers it. */
@@ -93,6 +111,7 @@ export function sightOfAccepted(job: AcceptedJob, context: ViewContext): JobSigh
       effects: [],
       park: null,
       artifact: null,
+      kin: { parent: null, children: null },
     },
     undefined,
     context,
@@ -181,7 +200,8 @@ function stepsOf(
         const row = rows.get(item);
         const word = words.get(item);
         const kind = row?.kind ?? declared[name]?.kind ?? 'readOnly';
-        return toStepView({ name, item, kind }, row, word?.status, record);
+        const view = toStepView({ name, item, kind }, row, word?.status, record);
+        return declared[name]?.children ? withChildren(view, word?.status, record) : view;
       });
   });
 }
@@ -206,6 +226,14 @@ function toStepView(
     ...(row?.finishedAt ? { finishedAt: toIso(row.finishedAt) } : {}),
     ...(row?.lastError ? { lastError: row.lastError as NonNullable<StepView['lastError']> } : {}),
   };
+}
+
+/** The ledger has a step with children as done when they are started: until they have ended the saga knows better. */
+function withChildren(view: StepView, said: StepView['status'] | undefined, record: JobRecord): StepView {
+  const isOver = said === undefined ? record.kin.children?.open === 0 : said === 'done';
+  if (view.status !== 'done' || isOver || isTerminal(record)) return view;
+  const { finishedAt: _started, ...open } = view;
+  return { ...open, status: said === 'undoing' ? 'undoing' : 'running' };
 }
 
 /** What only a saga knows of its steps; for the rest the ledger is the fresher source. */

@@ -6,6 +6,7 @@ import { CancelRequest } from '../jobs/job-requests.schema.js';
 import {
   ArtifactLink,
   CancelPreview,
+  Children,
   Job,
   JobError,
   JobPage,
@@ -28,7 +29,7 @@ import {
 type Schemas = Record<string, JsonSchema>;
 
 const OWN = {
-  ...{ Job, JobPage, JobError, Step: StepView, Progress, ArtifactLink, CancelPreview },
+  ...{ Job, JobPage, JobError, Step: StepView, Progress, Children, ArtifactLink, CancelPreview },
   ...{ DeadLetter, DeadLetterPage },
   ...{
     WebhookEndpoint: Endpoint,
@@ -248,6 +249,11 @@ function kindSchema(): JsonSchema {
     onFailure: {
       ...listOf(exact({ when: text, then: text })),
       description: 'What happens when it fails, for people.',
+    },
+    children: {
+      ...exact({ kind: text, many: { type: 'boolean' } }),
+      type: ['object', 'null'],
+      description: 'Of a step that is jobs of their own: the kind they are of.',
     },
   };
   const kind = {

@@ -11,6 +11,7 @@ interface JobsFlags extends LocationOptions {
   readonly kind?: string;
   readonly status?: JobStatus;
   readonly jobKey?: string;
+  readonly parent?: string;
   readonly since?: string;
   readonly limit: number;
   readonly json?: true;
@@ -32,6 +33,7 @@ export function register(program: Command): void {
     .option('--kind <kind>', 'only of this kind')
     .option('--status <status>', `one of ${STATUSES.join(', ')}`, parseStatus)
     .option('--job-key <key>', 'only with this natural key')
+    .option('--parent <id>', 'only those that this job started')
     .option('--since <time>', 'only created since then (RFC 3339)')
     .option('--limit <count>', 'how many at most', parseLimit, LIMIT_DEFAULT)
     .option('--json', 'print one JSON object a line')
@@ -53,12 +55,13 @@ export function parseLimit(value: string): number {
 
 async function jobs(flags: JobsFlags): Promise<void> {
   const client = await connect(flags);
-  const { kind, status, jobKey: key, since, limit } = flags;
+  const { kind, status, jobKey: key, parent, since, limit } = flags;
   const found: Job[] = [];
   for await (const job of client.list({
     kind,
     status,
     key,
+    parent,
     since,
     pageSize: Math.min(limit, PAGE_SIZE_MAX),
   })) {

@@ -1,4 +1,5 @@
 /** The door to attempts of every role, observed. */
+import { CANCEL_CHILDREN } from '../children.js';
 import type { AnyJobDefinition, Step } from '../define.js';
 import type { Implementation } from '../implement.js';
 import { itemOf, type Request, type Verdict } from '../protocol.js';
@@ -48,7 +49,10 @@ function summaryOf(request: Request, verdict: Verdict): Pick<AttemptEvent, 'what
  */
 export function joinKind<D extends AnyJobDefinition>(definition: D, implementation: Implementation<D>): Kind {
   const steps = Object.entries(definition.steps as Readonly<Record<string, Step>>);
-  const { steps: functions, undos, probes } = implementation as unknown as Kind;
+  const { steps: functions, probes, ...given } = implementation as unknown as Kind;
+  const undos = steps.some(([, { undo }]) => undo === CANCEL_CHILDREN)
+    ? { ...given.undos, [CANCEL_CHILDREN]: async () => 'undone' as const }
+    : given.undos;
   const missing = [
     ...steps
       .filter(([, { kind }]) => kind !== 'decision')

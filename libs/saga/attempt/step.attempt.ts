@@ -2,7 +2,8 @@
  * One attempt of a step: claim → effect → done. The one piece of code both runtimes use, so that what an attempt
  * promises does not depend on who runs it.
  */
-import { isElsewhere, type Step } from '../define.js';
+import { CHILDREN_LOOK_MS, outputOf } from '../child-jobs.js';
+import { isElsewhere, type Children, type Step } from '../define.js';
 import type { OwnTransaction, StepProgress } from '../implement.js';
 import type { Claim, ClaimAnswer, Completion } from '../ledger.js';
 import type { StepRequest, Verdict } from '../protocol.js';
@@ -44,7 +45,9 @@ export async function attemptStep(
   const attempt = prepare(kind, request, host, world);
   try {
     const { step } = attempt;
-    return step.effect === 'own' ? await inOneTransaction(attempt) : await claimActRecord(attempt);
+    if (step.effect !== 'own') return await claimActRecord(attempt);
+    const verdict = await inOneTransaction(attempt);
+    return step.children && verdict.kind === 'done' ? await untilEnded(attempt, step.children) : verdict;
   } catch (error) {
     return await report(attempt, endingFor(attempt, error));
   } finally {
@@ -121,6 +124,13 @@ async function inOneTransaction(attempt: Attempt): Promise<Verdict> {
   return answer.kind === 'recorded' ? { kind: 'done', output } : settledBefore(attempt, answer);
 }
 
+/** The children are started and on record; the step is done when they have ended. */
+async function untilEnded({ world, claim }: Attempt, children: Children): Promise<Verdict> {
+  const look = await beforeActing(world, () => world.children.look(claim, children));
+  if (look.open === 0) return { kind: 'done', output: outputOf(look, children) };
+  return { kind: 'deferred', deferMs: CHILDREN_LOOK_MS, doubt: false, attempt: claim.attempt - 1 };
+}
+
 function settledBefore(
   attempt: Attempt,
   answer: Exclude<ClaimAnswer | Completion, { kind: 'recorded' }>,
@@ -133,7 +143,7 @@ function settledBefore(
 
 /** Calls the author's function inside the time box; of an effect in doubt, only once the probe says it has not happened. */
 async function act(attempt: Attempt, tx: OwnTransaction | undefined, isInDoubt: boolean): Promise<unknown> {
-  const { kind, step, request, host, world, box, reporter } = attempt;
+  const { kind, step, request, host, world, box, reporter, claim } = attempt;
   const input = await inputOf(world, request);
   const label = request.item === undefined ? request.step : `${request.step} ${request.item}`;
   let held: { readonly output: unknown } | undefined;
@@ -153,8 +163,13 @@ async function act(attempt: Attempt, tx: OwnTransaction | undefined, isInDoubt: 
   const probe = kind.probes[step.probe as string];
   const output = await box.run(async () => {
     const found = isInDoubt && (await probe?.(request.args, callContext(request, host, input, box.signal)));
-    return found && found.happened ? found.output : work(request.args, context);
+    if (found && found.happened) return found.output;
+    const answer = await work(request.args, context);
+    if (!step.children) return answer;
+    const { of, many } = step.children;
+    return world.children.start(context.tx, claim, of, many ? (answer as readonly unknown[]) : [answer]);
   });
+  if (step.children) return undefined;
   if (!step.holds) return parseOutput(step, label, output);
   if (box.interruption === 'timed_out') throw new Error(`Holder "${label}" held longer than its time box`);
   // It ended as told, but nobody asked it to let go: what it held is lost, which the verdict says (`interruption`).

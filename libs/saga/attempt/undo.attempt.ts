@@ -1,6 +1,8 @@
 /** One attempt of an undo: fence, reverse, `undone` (S2, S4, S5). */
+import { CHILDREN_LOOK_MS, outputOf } from '../child-jobs.js';
 import type { Step } from '../define.js';
-import type { UndoOutcome } from '../implement.js';
+import { Deferred } from '../failure.js';
+import type { Transaction, UndoOutcome } from '../implement.js';
 import type { UndoClaim } from '../ledger.js';
 import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
 import { callContext, guarded, undoContext } from './context.js';
@@ -8,6 +10,11 @@ import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
 import { beforeActing, endingOf, inputOf, ledgerAway, recordLost, tellUnreported } from './verdict.js';
 import type { Host, Kind, World } from './world.js';
+
+/** Behind the fence some are open still: they are cancelled, and looked at again when they have ended. */
+class ChildrenOpen extends Deferred {}
+
+const CANCEL_REASON = 'The job that started it is taken back.';
 
 /** Runs one attempt; never throws. Its output says whether there was anything to undo. */
 export async function attemptUndo(
@@ -38,13 +45,14 @@ export async function attemptUndo(
     const input = await inputOf(world, request);
     const transaction = open && guarded(open);
     const context = undoContext(request, host, input, box.signal, transaction?.tx);
+    const children = step.children && (await endedChildren(step.children, transaction?.tx));
     const work = kind.undos[undo] as Kind['undos'][string];
     const probe = step.effect === 'probed' ? kind.probes[step.probe as string] : undefined;
     try {
       return await box.run(async () => {
         // Whether it was done, or undone by an attempt before, only the provider can tell.
         const found = await probe?.(args, callContext(request, host, input, box.signal));
-        return found && !found.happened ? 'noop' : work(args, context);
+        return found && !found.happened ? 'noop' : work(args, Object.assign(context, children));
       });
     } finally {
       transaction?.close();
@@ -58,7 +66,10 @@ export async function attemptUndo(
         outcome = 'undone';
         return (outcome = await reverse(args, tx));
       });
-      const answer = await transaction.catch((error: unknown) => {
+      const answer = await transaction.catch(async (error: unknown) => {
+        // Beside the transaction: that is rolled back, and a wish in it would be none.
+        if (error instanceof ChildrenOpen)
+          await beforeActing(world, () => world.children.cancel(claim, CANCEL_REASON));
         throw outcome === undefined ? ledgerAway(world, error) : error;
       });
       if (answer.kind === 'wait') return wait(answer.waitMs);
@@ -91,6 +102,13 @@ export async function attemptUndo(
     return ending.verdict(true);
   } finally {
     box.close();
+  }
+
+  /** Throws while one is open: what it still does is not known yet. */
+  async function endedChildren(of: NonNullable<Step['children']>, tx?: Transaction) {
+    const look = await world.children.look(claim, of, tx);
+    if (look.open > 0) throw new ChildrenOpen(CHILDREN_LOOK_MS, `${look.open} children have not ended yet`);
+    return { ended: outputOf(look, of) };
   }
 
   function wait(deferMs: number): Verdict {

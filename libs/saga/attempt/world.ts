@@ -1,4 +1,5 @@
 /** What an attempt may touch, and who hosts it: the same code runs in a Temporal activity and in memory. */
+import type { ChildJobs } from '../child-jobs.js';
 import type { Certainty } from '../failure.js';
 import type { AnyJobDefinition, Step } from '../define.js';
 import type {
@@ -29,6 +30,7 @@ export interface AttemptEvent extends EffectRef {
 /** Everything outside that attempts reach. */
 export interface World {
   readonly ledger: Ledger;
+  readonly children: ChildJobs;
   now(): number;
   /** 0 ≤ x < 1; seeded in tests. */
   random(): number;

@@ -153,6 +153,10 @@ export function createInspector(definition: AnyJobDefinition): {
     if (!end) return first;
     for (const lock of ledger.locks) violated('NoLockLeft', `the job has ended and holds the ${lock}`);
     checkEffects(end, run, rows);
+    for (const name of run.orphaned) {
+      if (rows.get(name)?.state !== 'kept')
+        violated('NoOrphan', `${end.status}, and a child of ${name} is open`);
+    }
     if (end.status !== 'SUCCEEDED') checkCause(end);
     return first;
   }

@@ -12,6 +12,7 @@ import type { SagaState } from '../state.js';
 import type { Choices } from './choices.js';
 import { Decider } from './decider.js';
 import type { Tell } from './events.js';
+import { FakeChildren } from './fake-children.js';
 import { fakeKind, openTransaction, type FakeOutput } from './fake-kind.js';
 import * as F from './faults.js';
 import { Interference } from './interference.js';
@@ -35,6 +36,8 @@ export interface ScheduleRun {
   readonly state: SagaState;
   readonly truth: Truth;
   readonly ledger: MemoryLedger;
+  /** Effects whose children were open when the end was recorded. */
+  readonly orphaned: readonly string[];
 }
 
 const JOB = { id: 'job', tenantId: 'tenant' };
@@ -49,6 +52,11 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
   const clock = createVirtualClock({ pause: afterMicrotasks, advancesMax: ADVANCES_MAX });
   const late = new Late(clock, choices);
   const truth = new Truth(({ what, fact }) => tell({ kind: 'truth', what, ref: fact }));
+  const children = new FakeChildren({
+    ...{ clock, choices, outputs },
+    interfere: (where) => interference.at(where),
+    onEnded: () => saga.wake(),
+  });
   const decider = new Decider({
     definition,
     outputs,
@@ -60,11 +68,12 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
   });
   const ledger = createMemoryLedger({
     now: () => clock.now(),
-    openTransaction: () => openTransaction(truth),
+    openTransaction: () => openTransaction(truth, (ref) => children.begin(ref)),
     valueOf: (id) => decider.valueOf(id),
   });
   const base: World = {
     ledger,
+    children,
     now: () => clock.now(),
     random: HALF,
     timer: (ms, fire) => clock.timer(ms, fire),
@@ -86,7 +95,9 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
   });
   const deadlineAt = new Date(clock.now() + definition.deadlineMs).toISOString();
   const present = (): Interpretation => saga;
-  const parts: Parts = { kind, saga: present, clock, choices, late, workers, decider, interference, tell };
+  const parts: Parts = {
+    ...{ kind, saga: present, clock, choices, late, workers, children, decider, interference, tell },
+  };
   /** A run of the saga: the first, or one that goes on where another left off. */
   const begin = (start: SagaStart): Interpretation => {
     const runtime = createMemoryRuntime({
@@ -113,7 +124,7 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
   );
   const isSettled = (): boolean => end !== undefined || failure !== undefined;
   await goOn(parts, ledger, isSettled).catch((error: unknown) => (failure ??= { error }));
-  return { end, error: failure?.error, state: saga.state, truth, ledger };
+  return { end, error: failure?.error, state: saga.state, truth, ledger, orphaned: children.orphaned };
 }
 
 interface Parts {
@@ -122,6 +133,7 @@ interface Parts {
   readonly choices: Choices;
   readonly late: Late;
   readonly workers: Workers;
+  readonly children: FakeChildren;
   readonly decider: Decider;
   readonly interference: Interference;
   readonly tell: Tell;
@@ -131,7 +143,7 @@ interface Parts {
 
 /** The runtime, told on and interfered with. */
 function watched(runtime: Runtime, parts: Parts): Runtime {
-  const { clock, choices, late, decider, interference, tell, saga } = parts;
+  const { clock, choices, late, children, decider, interference, tell, saga } = parts;
   let isDeadlineArmed = interference.isOverdue;
   return {
     ...runtime,
@@ -165,6 +177,7 @@ function watched(runtime: Runtime, parts: Parts): Runtime {
       if (late.areAny || late.hasCome) await clock.sleep(RECORD_MS);
       await runtime.finish(end);
       interference.end();
+      children.parentEnds();
       tell({ kind: 'finish', end });
     },
   };

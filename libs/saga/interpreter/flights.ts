@@ -9,10 +9,15 @@ export interface Place {
   isWithin(block: Block): boolean;
 }
 
+export type WaitKind = 'sleep' | 'nap' | 'undoNap';
+
 interface Interruptible {
   readonly place: Place;
-  /** An attempt acts; a park waits for a person; a nap only passes time. */
-  readonly kind: 'attempt' | 'park' | 'nap';
+  /**
+   * An attempt acts; a park waits for a person; a sleep is its author's; a nap is that of a step, or an undo, that was
+   * put off.
+   */
+  readonly kind: 'attempt' | 'park' | WaitKind;
   readonly cancel: () => void;
 }
 
@@ -39,7 +44,10 @@ export class Flights {
     return () => this.interruptibles.delete(interruptible);
   }
 
-  /** The saga is doomed: waits are over; attempts end too when it was asked to end, else they are awaited (S3). */
+  /**
+   * The saga is doomed: waits are over; attempts end too when it was asked to end, else they are awaited (S3). Or it is
+   * woken: naps are over.
+   */
   interruptAll(kinds: readonly Interruptible['kind'][]): void {
     for (const { kind, cancel } of [...this.interruptibles]) if (kinds.includes(kind)) cancel();
   }

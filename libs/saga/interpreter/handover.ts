@@ -32,7 +32,7 @@ export class Handover {
     if (!this.isBegun) {
       if (block || !runtime.isHistoryLong()) return;
       this.isBegun = true;
-      flights.interruptAll(['nap']);
+      flights.interruptAll(['sleep', 'nap']);
     }
     throw new HandedOver();
   }

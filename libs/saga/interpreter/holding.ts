@@ -100,7 +100,7 @@ async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
     if (run.isOver(entry.block)) run.show(entry, 'failed');
     run.check(entry.block);
     if (first.kind === 'deferred') {
-      await run.nap(entry, pacedMs(entry, first.deferMs));
+      await run.nap(entry, 'nap', pacedMs(entry, first.deferMs));
     } else {
       const failure = failureOf(entry, first);
       if (failure.class === 'bug') await park(run, entry, failure);
@@ -109,7 +109,7 @@ async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
         run.fate.fail(failure);
       } else {
         const backoff = backoffMs(retry, tries - 1, run.runtime.random());
-        await run.nap(entry, Math.max(backoff, failure.retryAfterMs ?? 0));
+        await run.nap(entry, 'sleep', Math.max(backoff, failure.retryAfterMs ?? 0));
       }
     }
     run.check(entry.block);

@@ -24,6 +24,8 @@ export interface Interpretation {
   readonly state: SagaState;
   /** A wish to end; repeats and late ones are no-ops (S7). */
   cancel(wish: CancelWish): void;
+  /** A child has ended: steps that were put off look again. */
+  wake(): void;
   /** Why an operator's decision is not possible now; undefined when it is. */
   refusalOf(wish: DecisionWish): string | undefined;
   /** An operator's decision; one that is not possible changes nothing (S8). */
@@ -59,6 +61,10 @@ class Prepared implements Interpretation {
 
   cancel(wish: CancelWish): void {
     this.saga.cancel(wish);
+  }
+
+  wake(): void {
+    this.saga.wake();
   }
 
   refusalOf(wish: DecisionWish): string | undefined {

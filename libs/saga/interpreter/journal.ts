@@ -21,7 +21,7 @@ export class Entry implements EffectRef {
   args: unknown;
   /** Found not to have happened, and fenced: under its key nothing will ever happen (S5). */
   fenced = false;
-  /** Of what the ledger keeps no outcome of: a person's answer, what a holder announced. */
+  /** Of what the ledger keeps no outcome of: a person's answer, what a holder announced, how children ended. */
   output: unknown;
   putOff: PutOff | undefined;
   undoPutOff: PutOff | undefined;
@@ -61,8 +61,8 @@ export class Entry implements EffectRef {
 
   /** Whether the ledger alone tells all there is to know of it (S14). */
   get isRecorded(): boolean {
-    const { kind, holds } = this.definition;
-    return RECORDED.has(this.shown.status) && kind !== 'decision' && !holds;
+    const { kind, holds, children } = this.definition;
+    return RECORDED.has(this.shown.status) && kind !== 'decision' && !holds && !children;
   }
 }
 

@@ -79,6 +79,7 @@ export async function takeUp(run: SagaRun, resume: Resume): Promise<void> {
     if (isForward && !run.journal.isForgotten(entry)) run.recall.add({ entry, output: step.output });
   }
   run.journal.last = resume.last.seq;
+  if (run.wakes > 0) run.lookAgain();
   run.changed();
 }
 

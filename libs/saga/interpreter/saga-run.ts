@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import { Block, BlockLost } from './block.js';
 import { Fate } from './fate.js';
-import { Flights, type Place } from './flights.js';
+import { Flights, type Place, type WaitKind } from './flights.js';
 import { Handover, HandedOver } from './handover.js';
 import { Journal, type Entry } from './journal.js';
 import { SagaMisuse } from './misuse.error.js';
@@ -38,6 +38,8 @@ export class SagaRun {
   /** The innermost open block: everything started while it is open belongs to it. */
   block: Block | undefined;
   ended = false;
+  /** Wake-ups so far: one that comes while a step looks counts for the nap after it. */
+  wakes = 0;
   message: string | undefined;
   /** The last one given. */
   generation = 0;
@@ -58,7 +60,9 @@ export class SagaRun {
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
     this.fate = new Fate(
       (cause) =>
-        this.flights.interruptAll(cause.kind === 'failed' ? ['park', 'nap'] : ['park', 'nap', 'attempt']),
+        this.flights.interruptAll(
+          cause.kind === 'failed' ? ['park', 'sleep', 'nap'] : ['park', 'sleep', 'nap', 'attempt'],
+        ),
       () => this.flights.interruptPivot(),
     );
     if (start.resume) this.restore(start.resume);
@@ -97,6 +101,22 @@ export class SagaRun {
       ...(isText ? { reason: reason.slice(0, REASON_LENGTH_MAX) } : {}),
     });
     this.changed();
+  }
+
+  /** What steps were put off for may be there: they look again. */
+  wake(): void {
+    this.wakes += 1;
+    this.lookAgain();
+    this.flights.interruptAll(['nap', 'undoNap']);
+  }
+
+  /** Whatever was put off is looked at next, be it by the next run. */
+  lookAgain(): void {
+    const until = this.runtime.now();
+    for (const entry of this.journal.entries) {
+      if (entry.putOff) entry.putOff = { ...entry.putOff, until };
+      if (entry.undoPutOff) entry.undoPutOff = { ...entry.undoPutOff, until };
+    }
   }
 
   changed(): void {
@@ -184,7 +204,7 @@ export class SagaRun {
     const until = (this.sleeps[at] ??= now + ms);
     if (at < (this.start.resume?.sleeps.length ?? 0) && until <= now) return;
     const place = { isPivot: false, isWithin: (outer: Block) => block?.isWithin(outer) ?? false };
-    await this.nap(place, Math.max(0, until - now));
+    await this.nap(place, 'sleep', until - now);
     this.check(block);
     if (this.handover.isUnderWay) throw new HandedOver();
   }
@@ -196,10 +216,11 @@ export class SagaRun {
     return answer;
   }
 
-  /** Sleeps on behalf of a step; cut short when the saga or the step's block ends. */
-  async nap(place: Place, ms: number): Promise<void> {
+  /** Sleeps on behalf of a step; cut short when the saga or the step's block ends, or, of a nap, by a wake-up. */
+  async nap(place: Place, kind: WaitKind, ms: number): Promise<void> {
+    if (ms <= 0) return;
     const timer = this.runtime.timer(ms);
-    const forget = this.flights.interruptible(place, 'nap', () => timer.cancel());
+    const forget = this.flights.interruptible(place, kind, () => timer.cancel());
     await timer.elapsed;
     forget();
   }

@@ -94,6 +94,7 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
     if (isPivot) run.fate.openPivot();
     run.show(entry, 'running');
     const before = entry.attempts;
+    const { wakes } = run;
     const running = start(run, entry, attemptsLeft);
     const forget = run.flights.interruptible(entry, 'attempt', () => running.cancel());
     const settled = await running.settled;
@@ -107,7 +108,8 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
         run.show(entry, 'waiting');
         const doubt = isPivot && settled.doubt;
         if (isPivot && !doubt) run.fate.closePivot();
-        entry.putOff = { until: run.runtime.now() + pacedMs(entry, settled.deferMs), attemptsLeft, doubt };
+        const pauseMs = run.wakes > wakes ? 0 : pacedMs(entry, settled.deferMs);
+        entry.putOff = { until: run.runtime.now() + pauseMs, attemptsLeft, doubt };
         break;
       }
       case 'cancelled': {
@@ -123,7 +125,7 @@ async function drive(run: SagaRun, entry: Entry): Promise<unknown> {
 
 async function waitOut(run: SagaRun, entry: Entry, { until }: PutOff): Promise<void> {
   run.handover.check();
-  await run.nap(entry, Math.max(0, until - run.runtime.now()));
+  await run.nap(entry, 'nap', until - run.runtime.now());
   run.handover.check();
 }
 
@@ -151,6 +153,7 @@ function start(run: SagaRun, entry: Entry, attemptsMax: number): Running {
 }
 
 function done(run: SagaRun, entry: Entry, output: unknown): unknown {
+  if (entry.definition.children) entry.output = output;
   if (entry.isPivot) run.fate.commit();
   run.show(entry, 'done');
   return output;

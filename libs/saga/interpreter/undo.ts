@@ -24,6 +24,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
     if (entry.undoPutOff) await waitOut(run, entry, entry.undoPutOff, compensating);
     run.show(entry, 'undoing');
     const before = entry.undoAttempts;
+    const { wakes } = run;
     const settled = await start(run, entry, { compensating, insists }, attemptsLeft);
     entry.undoAttempts = attemptsAfter(settled, before, attemptsLeft);
     if (settled.kind === 'done') return undone(run, entry, settled.output as UndoOutcome);
@@ -31,8 +32,8 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
       // It was said of the effect as it was: an attempt that never reported may have undone it since.
       if (entry.undoAttempts > before) insists = false;
       attemptsLeft = attemptsLeftOf(attemptsLeft, entry.undoAttempts - before);
-      const until = run.runtime.now() + pacedMs(entry, settled.deferMs);
-      entry.undoPutOff = { until, attemptsLeft, insists };
+      const pauseMs = run.wakes > wakes ? 0 : pacedMs(entry, settled.deferMs);
+      entry.undoPutOff = { until: run.runtime.now() + pauseMs, attemptsLeft, insists };
       continue;
     }
     run.show(entry, 'parked');
@@ -47,7 +48,7 @@ export async function undo(run: SagaRun, entry: Entry, compensating: boolean): P
 
 async function waitOut(run: SagaRun, entry: Entry, putOff: PutOff, compensating: boolean): Promise<void> {
   if (compensating) run.handover.check();
-  await run.runtime.sleep(Math.max(0, putOff.until - run.runtime.now()));
+  await run.nap(entry, 'undoNap', putOff.until - run.runtime.now());
   entry.undoPutOff = undefined;
 }
 

@@ -17,6 +17,7 @@ import {
   DECISION_REFUSED,
   READY_SIGNAL,
   STATE_QUERY,
+  WAKE_SIGNAL,
   type CancelWish,
   type DecisionWish,
   type HolderReady,
@@ -27,6 +28,7 @@ import type { SagaState } from '../state.js';
 import { createTemporalRuntime, type TemporalRuntimeOptions } from './workflow-runtime.js';
 
 const cancelSignal = defineSignal<[CancelWish?]>(CANCEL_SIGNAL);
+const wakeSignal = defineSignal(WAKE_SIGNAL);
 const readySignal = defineSignal<[HolderReady]>(READY_SIGNAL);
 const decideUpdate = defineUpdate<void, [DecisionWish]>(DECIDE_UPDATE);
 const stateQuery = defineQuery<SagaState>(STATE_QUERY);
@@ -65,6 +67,7 @@ function runSaga(
   const saga = interpret(definition, start, runtime);
   setHandler(stateQuery, () => saga.state);
   setHandler(readySignal, (word) => runtime.holderReady(word));
+  setHandler(wakeSignal, () => saga.wake());
   setHandler(cancelSignal, (wish) => saga.cancel(wish ?? {}));
   setHandler(decideUpdate, (wish) => saga.decide(wish), {
     validator(wish: DecisionWish) {

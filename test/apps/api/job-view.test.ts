@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { previewCancel } from '../../../apps/api/jobs/cancel.preview.js';
+import { children } from '../../../libs/saga/children.js';
 import { hashOf, sightOf } from '../../../apps/api/jobs/job.view.js';
 import type { EffectRecord, JobRecord } from '../../../libs/store/jobs.store.js';
 import { notes } from './kinds.js';
@@ -40,6 +41,7 @@ function record(change: Partial<JobRecord> = {}): JobRecord {
     effects: [],
     park: null,
     artifact: null,
+    kin: { parent: null, children: null },
     ...change,
   };
 }
@@ -71,6 +73,57 @@ function effect(change: Partial<EffectRecord> = {}): EffectRecord {
 }
 
 const answered = (state: object) => ({ state: { phase: 'forward', steps: [], ...state } as never, at: now });
+
+describe('a job with children', () => {
+  const steps = { pay: children({ pool: 'io', of: notes }), close: notes.steps.look };
+  const batch = { ...context, definition: { ...notes, steps } as never };
+  const counts = { total: 8, open: 6, parked: 1, succeeded: 1, failed: 1, cancelled: 0 };
+  const parkedJobs = [{ id: 'child', kind: 'note.write', key: null, step: 'show' }];
+  const started = record({
+    effects: [effect({ name: 'pay', state: 'done', finishedAt: '2026-01-01T00:09:01+00:00' })],
+    kin: { parent: 'parent', children: { ...counts, parkedJobs } },
+  });
+
+  test('counts them by state, names those that are parked, and says where the rest are', () => {
+    const { parent, children: shown, links } = sightOf(started, undefined, batch);
+    expect(parent).toBe('parent');
+    expect(shown).toEqual({
+      ...counts,
+      parkedJobs: [{ ...parkedJobs[0], links: { self: 'http://api/jobs/child' } }],
+    });
+    expect(links.children).toBe(`http://api/jobs?parent=${started.id}`);
+  });
+
+  test('is as far as they are', () => {
+    expect(sightOf(started, undefined, batch).progress).toMatchObject({
+      done: 2,
+      total: 8,
+      unit: 'jobs',
+      percent: 12.5,
+    });
+  });
+
+  test.each([
+    ['running', undefined, 'running'],
+    ['waiting for them', 'waiting', 'running'],
+    ['taking them back', 'undoing', 'undoing'],
+    ['past them', 'done', 'done'],
+  ])('whose saga is %s shows its step so', (_, said, status) => {
+    const state =
+      said === undefined
+        ? undefined
+        : answered({ steps: [{ name: 'pay', kind: 'compensable', status: said }] });
+    expect(sightOf(started, state, batch).steps[0]).toMatchObject({ name: 'pay', status });
+  });
+
+  test('has a new revision when one of them ends', () => {
+    const later = {
+      ...started,
+      kin: { parent: 'parent', children: { ...counts, open: 5, failed: 2, parkedJobs } },
+    };
+    expect(hashOf(sightOf(later, undefined, batch))).not.toEqual(hashOf(sightOf(started, undefined, batch)));
+  });
+});
 
 describe('steps', () => {
   test.each([

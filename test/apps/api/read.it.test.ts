@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createChildJobs } from '../../../libs/store/child-jobs.store.js';
+import { inTransaction } from '../../../libs/store/database.js';
 import { eventually } from '../../support/stack.js';
+import { notes } from './kinds.js';
 import { FakeWorker, freshNote, openEvents, startTestApi, type TestApi } from './support.js';
 
 let t: TestApi;
@@ -251,7 +254,43 @@ describe('GET /jobs', () => {
     expect(new Set(failed.json.items.map((job) => job.status))).toEqual(new Set(['FAILED']));
   });
 
+  test('shows a job’s children on it, and lists them by their parent', async () => {
+    const id = await startedJob();
+    const ref = { job: { id, tenantId: t.acme.id, kind: 'note.write' }, step: 'write', generation: 0 };
+    const children = createChildJobs(t.worker, t.cipher);
+    await inTransaction(t.worker, (tx) =>
+      children.start(
+        tx,
+        ref,
+        notes,
+        [1, 2, 3].map((version) => ({ topic: 'child', version })),
+      ),
+    );
+    const { items } = (await t.call('GET', `/jobs?parent=${id}&limit=2`)).json;
+    expect(items.map((job) => (job as unknown as { parent: string }).parent)).toEqual([id, id]);
+    await worker.succeed(items[0]?.id as string, { words: 1 });
+    await worker.start(items[1]?.id as string);
+    await worker.park(items[1]?.id as string, 'show');
+    const { json } = await get(id);
+    expect(json).toMatchObject({
+      children: { total: 3, open: 2, parked: 1, succeeded: 1, failed: 0, cancelled: 0 },
+      progress: { done: 1, total: 3, unit: 'jobs' },
+      links: { children: `${t.settings.publicUrl}/jobs?parent=${id}` },
+    });
+    expect((json as unknown as { children: { parkedJobs: object[] } }).children.parkedJobs).toEqual([
+      {
+        id: items[1]?.id,
+        kind: 'note.write',
+        key: items[1]?.key,
+        step: 'show',
+        links: { self: `${t.settings.publicUrl}/jobs/${items[1]?.id}` },
+      },
+    ]);
+    expect((await t.call('GET', `/jobs?parent=${id}`, { key: t.rival.key })).json.items).toEqual([]);
+  });
+
   test.each([
+    'parent=nobody',
     'limit=0',
     'limit=201',
     'limit=ten',

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { v7 as uuidv7 } from 'uuid';
 import { expect } from 'vitest';
 import { createApi, type Api, type ApiDependencies } from '../../../apps/api/create-api.js';
 import type { ArtifactLink, Job } from '../../../apps/api/jobs/job.schema.js';
@@ -389,6 +390,20 @@ export class FakeWorker {
         row.nextAttemptAt ?? null,
       ],
     );
+  }
+
+  async park(jobId: string, step: string): Promise<void> {
+    const letter = {
+      number: 1,
+      step,
+      item: -1,
+      generation: 0,
+      undo: false,
+      doubt: true,
+      possible: ['retry'],
+    };
+    const values = [this.tenant.id, jobId, uuidv7(), JSON.stringify({ ...letter, correctable: false })];
+    await this.api.worker.query('select longhaul.park_job($1, $2, $3, $4)', values);
   }
 
   async succeed(jobId: string, result: unknown): Promise<void> {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
   resources = {
     database: t.worker,
-    children: createChildJobs(t.cipher),
+    children: createChildJobs(t.worker, t.cipher),
     webhooks: {
       client: createDeliveryClient({ policy: targetPolicy(LOOPBACK), deliveryMsMax: 300 }),
       keys: createSigningKeys(t.cipher),

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   renderBar,
+  renderChildren,
   renderEnd,
   renderFigures,
   renderLive,
@@ -45,6 +46,39 @@ describe('renderBar', () => {
         },
       ),
     );
+  });
+});
+
+describe('children', () => {
+  const children = {
+    total: 1_000,
+    open: 3,
+    parked: 2,
+    succeeded: 990,
+    failed: 7,
+    cancelled: 0,
+    parkedJobs: [],
+  };
+  const parkedJobs = [
+    { id: 'c1', kind: 'payout.item', key: 'k', step: 'pay', links: { self: 'http://api/jobs/c1' } },
+  ];
+
+  it('are counted, those that wait for a person too', () => {
+    expect(renderChildren(children)).toBe('1,000 jobs: 3 open (2 parked), 990 succeeded, 7 failed');
+    expect(renderChildren({ ...children, total: 1, open: 0, parked: 0, succeeded: 1, failed: 0 })).toBe(
+      '1 job: 1 succeeded',
+    );
+  });
+
+  it('that are parked are named while the job runs, and counted when it has ended', () => {
+    const job = jobAt(3, { children: { ...children, parkedJobs } });
+    expect(renderLive(job, plain).slice(3)).toEqual([
+      '  1,000 jobs: 3 open (2 parked), 990 succeeded, 7 failed',
+      '  payout.item c1 is parked at pay',
+      '  and 1 more',
+    ]);
+    expect(renderEnd({ ...job, status: 'SUCCEEDED' }, plain)).toContain(`  ${renderChildren(children)}`);
+    expect(renderPlain(job)).toContain('2 of its jobs parked');
   });
 });
 

@@ -13,6 +13,8 @@ import {
 } from '../../support/stack.js';
 
 const END_TIMEOUT_MS = 120_000;
+/** Woken at its last child's end; by its own looks a batch would be minutes late. */
+const LAG_MAX_MS = 20_000;
 const AMOUNT_MINOR = 1_000;
 const OPENING_MINOR = 50_000_000;
 
@@ -96,6 +98,13 @@ async function spentMinor(): Promise<{
   };
 }
 
+/** From the end of a batch's last child to its own. */
+async function lagMs(id: string): Promise<number> {
+  const { items } = (await (await stack.call(`/jobs?parent=${id}&limit=200`)).json()) as { items: TestJob[] };
+  const last = Math.max(...items.map(({ finishedAt }) => Date.parse(finishedAt as string)));
+  return Date.parse((await stack.job(id)).finishedAt as string) - last;
+}
+
 async function ended(id: string): Promise<Payout> {
   return (await stack.ended(id, END_TIMEOUT_MS)) as Payout;
 }
@@ -116,7 +125,10 @@ test(
     expect(job).toMatchObject({
       status: 'SUCCEEDED',
       result: { paid: 12, refused: 2, released: 0, paidMinor: 12 * AMOUNT_MINOR },
+      children: { total: 12, open: 0, parked: 0, succeeded: 12, failed: 0, cancelled: 0 },
+      progress: { done: 12, total: 12, unit: 'jobs' },
     });
+    expect(await lagMs(job.id)).toBeLessThan(LAG_MAX_MS);
     const after = await spentMinor();
     expect(after).toEqual({
       books: before.books + 12 * AMOUNT_MINOR,
@@ -148,6 +160,7 @@ test(
     expect(job).toMatchObject({ status: 'CANCELLED', compensated: 'partial', leftovers });
     expect(begun.length).toBeLessThan(40);
     expect(begun.filter(({ lateMs }) => lateMs > WAVE_MS - 1_000)).toEqual([]);
+    expect(await lagMs(id)).toBeLessThan(LAG_MAX_MS);
     const after = await spentMinor();
     expect(after.provider).toBe(after.books);
     expect(after).toMatchObject({ reserved: 0, isDrifting: false });

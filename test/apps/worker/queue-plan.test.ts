@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { checkKinds, planQueues } from '../../../apps/worker/queue-plan.js';
 import type { AnyJobDefinition } from '../../../libs/saga/define.js';
 import type { Implementation } from '../../../libs/saga/implement.js';
-import { createWorld, implementOrder, implementSnapshot } from '../../conformance/fakes.js';
-import { order, snapshot } from '../../conformance/kinds.js';
+import { createWorld, implementConvoy, implementOrder, implementSnapshot } from '../../conformance/fakes.js';
+import { convoy, order, snapshot } from '../../conformance/kinds.js';
 
 const definitions: AnyJobDefinition[] = [order, snapshot];
 const world = createWorld();
@@ -46,6 +46,13 @@ describe('a worker process', () => {
 
   it('refuses activities no definition names', () => {
     expect(() => checkKinds([order], implementations)).toThrow('Activities are given for "test.snapshot"');
+  });
+
+  it('refuses a step whose children nobody would run, and says how to mend it', () => {
+    const alone = new Map([[convoy.kind, implementConvoy(world) as Implementation<AnyJobDefinition>]]);
+    expect(() => checkKinds([convoy], alone)).toThrow(
+      'Step "scout" of kind "test.convoy" starts jobs of "test.order", which nobody would run; add that kind to workflows/index.ts',
+    );
   });
 
   it('boots on what is complete', () => {

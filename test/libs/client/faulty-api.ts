@@ -145,6 +145,7 @@ export function jobAt(revision: number, more: Partial<Job> = {}): Job {
     stale: false,
     asOf: '2026-01-01T00:00:00Z',
     attemptOf: null,
+    parent: null,
     compensated: null,
     skipped: [],
     leftovers: [],

@@ -3,6 +3,7 @@ import { dispatchBatch, type WorkflowStart } from '../../../libs/outbox/dispatch
 import { measureOutbox } from '../../../libs/outbox/outbox.store.js';
 import { destroyTenantKeys, ensureTenant } from '../../../libs/security/tenants.store.js';
 import { inTransaction } from '../../../libs/store/database.js';
+import { eventually } from '../../support/stack.js';
 import { testTemporal } from '../../support/temporal.js';
 import { setupRelay, valueOf, type RelaySetup } from './relay.setup.js';
 
@@ -279,6 +280,36 @@ describe('a cancel', () => {
     await setup.jobs.relay.query(`update longhaul.outbox set due_at = now() where job_id = $1`, [jobId]);
     await drain();
     expect(await setup.outboxOf(jobId)).toMatchObject([{ sent: true }, { sent: true }]);
+  });
+});
+
+describe('a wake-up', () => {
+  it('reaches the workflow, and is done with where the job has ended', async () => {
+    const [waiting = '', ended = ''] = await setup.jobs.accept('test.waiting', 2);
+    await drain();
+    await setup.jobs.relay.query(
+      `update longhaul.jobs set status = 'SUCCEEDED', phase = 'done', ended_at = now() where id = $1`,
+      [ended],
+    );
+    await setup.jobs.relay.query(
+      `insert into longhaul.outbox (job_id, tenant_id, message) select id, tenant_id, 'wake' from longhaul.jobs where id = any($1)`,
+      [[waiting, ended]],
+    );
+    const { registry } = await drain();
+    const count = (outcome: string): Promise<number> =>
+      valueOf(registry, 'longhaul_relay_dispatched_total', { message: 'wake', outcome });
+    expect([await count('signalled'), await count('ended')]).toEqual([1, 1]);
+    // One that comes during a workflow task is seen in the history after it.
+    const signals = await eventually('the signal in the history', async () => {
+      const { events } = await setup.engine.client.workflow.getHandle(waiting).fetchHistory();
+      const names = (events ?? []).flatMap(
+        (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+      );
+      return names.length > 0 && names;
+    });
+    expect(signals).toEqual(['wake']);
+    await requestCancel(waiting, 'over');
+    await drain();
   });
 });
 

@@ -5,6 +5,7 @@ import type { World } from '../../../libs/saga/attempt/world.js';
 import type { OwnTransaction } from '../../../libs/saga/implement.js';
 import { Denied, Rejected, Transient, WORKER_STOPPED } from '../../../libs/saga/failure.js';
 import { createVirtualClock } from '../../../libs/saga/memory.js';
+import { createMemoryChildren } from '../../../libs/saga/memory/children.js';
 import { createMemoryLedger } from '../../../libs/saga/memory/ledger.js';
 import type { StepRequest } from '../../../libs/saga/protocol.js';
 import { aborted, createWorld, implementOrder, implementSnapshot } from '../../conformance/fakes.js';
@@ -15,8 +16,10 @@ function setup(overrides: Partial<World> = {}) {
   const armed = new Set<() => void>();
   const ledger = createMemoryLedger({ now: () => clock.now() });
   const fakes = createWorld();
+  const timer = (ms: number, fire: () => void) => clock.timer(ms, fire);
   const world: World = {
     ledger,
+    children: createMemoryChildren({ timer, fateOf: () => ({}), onEnded: () => undefined }),
     now: () => clock.now(),
     random: () => 0.5,
     timer(_, fire) {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { describeKind } from '../../../libs/saga/describe.js';
 import { definitions } from '../../../workflows/index.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
+import { convoy } from '../../conformance/kinds.js';
 
 test.each(definitions.map((definition) => [definition.kind, definition] as const))(
   '%s: its example satisfies the JSON Schema it tells clients',
@@ -33,6 +34,16 @@ test('tells steps with queue, times, undo and probe', () => {
     timeoutSeconds: 1_800,
     heartbeatSeconds: reportExport.steps.keep.heartbeatMs / 1_000,
   });
+});
+
+test('tells of a step with children which kind they are of', () => {
+  const { steps, diagram } = describeKind(convoy);
+  expect(steps.map(({ name, children, undo }) => [name, children, undo])).toEqual([
+    ['scout', { kind: 'test.order', many: false }, 'cancelChildren'],
+    ['ship', { kind: 'test.order', many: true }, 'recall'],
+    ['report', null, null],
+  ]);
+  expect(diagram).toContain('step_ship[["ship<br/>each a test.order"]]');
 });
 
 test('draws a flowchart that names every step and undo', () => {
