@@ -271,7 +271,9 @@ test('a preview tells of a pivot that has begun, and of one that a person must s
   const effects = [effect({ name: 'pay', kind: 'pivot', undo: null, state: 'claimed' })];
   const waitsFor = { step: 'pay', parked: false };
   expect(previewCancel(record({ effects }))).toEqual({ possible: true, waitsFor, wouldUndo: [] });
-  expect(previewCancel(record({ effects, park: { ...park, step: 'pay' } }))).toMatchObject({ waitsFor: { parked: true } });
+  expect(previewCancel(record({ effects, park: { ...park, step: 'pay' } }))).toMatchObject({
+    waitsFor: { parked: true },
+  });
   const notDone = effect({ name: 'pay', kind: 'pivot', undo: null, state: 'undone' });
   expect(previewCancel(record({ effects: [notDone] }))).toEqual({ possible: true, wouldUndo: [] });
 });
