@@ -1,10 +1,8 @@
 /** Every schedule of failures, up to a bound, of the engine's own kinds. Deeper: EXPLORE_DEPARTURES=3. */
 import { expect, test } from 'vitest';
 import { explore } from '../../libs/saga/explore.js';
+import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
 import { exploreKinds } from './explored-kinds.js';
-
-const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
-const TIMEOUT_MS = 600_000;
 
 const kinds = [
   ['an order', 'order', 5_000],
@@ -20,13 +18,11 @@ const kinds = [
 test.each(kinds)(
   '%s keeps every rule in every schedule',
   async (_, kind, atLeast) => {
-    const { schedules, schedulesPerSecond } = await exploreKinds[kind](explore, { departuresMax });
-    console.log(
-      `explored ${kind}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s of a processor`,
-    );
-    expect(schedules).toBeGreaterThan(atLeast);
+    const explored = await exploreKinds[kind](explore, { departuresMax });
+    tellExplored(kind, explored);
+    expect(explored.schedules).toBeGreaterThan(atLeast);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );
 
 // A departure less: what it is to go on in a new run shows in any schedule.
@@ -34,9 +30,9 @@ test.each(kinds)(
   '%s keeps every rule when it goes on in a new run after each step',
   async (_, kind) => {
     const options = { departuresMax: departuresMax - 1, continueAfter: 1 };
-    const { schedules, schedulesPerSecond } = await exploreKinds[kind](explore, options);
-    console.log(`explored ${kind} in new runs: ${schedules} schedules, ${schedulesPerSecond}/s`);
-    expect(schedules).toBeGreaterThan(50);
+    const explored = await exploreKinds[kind](explore, options);
+    tellExplored(`${kind} in new runs`, explored, options.departuresMax);
+    expect(explored.schedules).toBeGreaterThan(50);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );

@@ -3,15 +3,7 @@ import { expect, test } from 'vitest';
 import { explore } from '../../libs/saga/explore.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
-
-const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
-const TIMEOUT_MS = 600_000;
-
-function tell(kind: string, { schedules, schedulesPerSecond }: Awaited<ReturnType<typeof explore>>): void {
-  console.log(
-    `explored ${kind}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s of a processor`,
-  );
-}
+import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
 
 test.each([
   ['small enough to need nobody', false],
@@ -34,10 +26,10 @@ test.each([
       },
       { departuresMax },
     );
-    tell(`payout.batch ${name}`, explored);
+    tellExplored(`payout.batch ${name}`, explored);
     expect(explored.schedules).toBeGreaterThan(1_000);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );
 
 test(
@@ -48,8 +40,8 @@ test(
       { input: payoutItem.example, outputs: { pay: () => ({ transferId: 'tr_1' }) } },
       { departuresMax },
     );
-    tell('payout.item', explored);
+    tellExplored('payout.item', explored);
     expect(explored.schedules).toBeGreaterThan(1_000);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );

@@ -2,12 +2,11 @@
 import { expect, test } from 'vitest';
 import { explore } from '../../libs/saga/explore.js';
 import { reportExport } from '../../workflows/report-export.job.js';
+import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
 
-const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
 const PARTS = 2;
 const ROWS_OF_PART = 5;
 const ROWS = PARTS * ROWS_OF_PART;
-const TIMEOUT_MS = 600_000;
 
 test.each([
   ['counted before it is cut', { rows: ROWS }],
@@ -15,7 +14,7 @@ test.each([
 ])(
   'an export %s keeps every rule in every schedule',
   async (name, known) => {
-    const { schedules, schedulesPerSecond } = await explore(
+    const explored = await explore(
       reportExport,
       {
         input: { dataset: 'flights', version: 1, format: 'csv' },
@@ -30,10 +29,8 @@ test.each([
       },
       { departuresMax },
     );
-    console.log(
-      `explored report.export ${name}: ${schedules} schedules, up to ${departuresMax} departures each, ${schedulesPerSecond}/s of a processor`,
-    );
-    expect(schedules).toBeGreaterThan(5_000);
+    tellExplored(`report.export ${name}`, explored);
+    expect(explored.schedules).toBeGreaterThan(5_000);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );

@@ -3,9 +3,8 @@ import { expect, test } from 'vitest';
 import { explore } from '../../libs/saga/explore.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
+import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
 
-const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
-const TIMEOUT_MS = 600_000;
 const deliver = () => ({ delivered: 2, dead: 1 });
 
 test(
@@ -17,10 +16,10 @@ test(
       { input: webhookFanout.example, outputs },
       { departuresMax },
     );
-    console.log(`explored webhook.fanout: ${explored.schedules} schedules, ${explored.schedulesPerSecond}/s`);
+    tellExplored('webhook.fanout', explored);
     expect(explored.schedules).toBeGreaterThan(300);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );
 
 test(
@@ -32,8 +31,8 @@ test(
       { input: webhookResend.example, outputs },
       { departuresMax },
     );
-    console.log(`explored webhook.resend: ${explored.schedules} schedules, ${explored.schedulesPerSecond}/s`);
+    tellExplored('webhook.resend', explored);
     expect(explored.schedules).toBeGreaterThan(300);
   },
-  TIMEOUT_MS,
+  EXPLORATION_TIMEOUT_MS,
 );

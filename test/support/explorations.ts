@@ -1,0 +1,17 @@
+/** What the explorations of the test run have in common: how deep they go, and what is printed of each. */
+import type { Exploration } from '../../libs/saga/explore.js';
+
+/** Deeper: EXPLORE_DEPARTURES=3. */
+export const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
+export const EXPLORATION_TIMEOUT_MS = 600_000;
+
+/** Prints how many schedules of `what` were run, and how quickly. */
+export function tellExplored(
+  what: string,
+  { schedules, schedulesPerSecond }: Exploration,
+  departures = departuresMax,
+): void {
+  console.log(
+    `explored ${what}: ${schedules} schedules, up to ${departures} departures each, ${schedulesPerSecond}/s of a processor`,
+  );
+}
