@@ -148,69 +148,58 @@ const theWebhookResend = recorded(
   { isSealed: true, shapes: [...deliveryShapes, shapes.cancelled('collect')] },
 );
 
-const theOrder = recorded(
-  order,
-  ({ count }) => ({
-    check: () => ({ count }),
-    reserve: () => ({ id: 'reserved' }),
-    pack: ({ box }) => ({ id: `box ${box}` }),
-    charge: () => ({ id: 'charged' }),
-  }),
-  {
-    isSealed: false,
-    shapes: [
-      shapes.straight,
-      shapes.counted('empty-group', 'The group has no members.', { count: 0 }),
-      shapes.counted('wide-group', 'The group has more members than may run at once.', { count: 7 }),
-      shapes.retried('pack'),
-      shapes.deferred('reserve'),
-      shapes.deferredLate('reserve'),
-      shapes.undoDeferredLate('charge', 'unreserve'),
-      shapes.settleDeferredLate('charge', 'findCharge'),
-      shapes.compensated('charge'),
-      shapes.cancelled('pack'),
-      shapes.cancelledNatively('pack'),
-      shapes.cancelTooLate('charge'),
-      shapes.cancelLatched('charge'),
-      shapes.calledOff('charge'),
-      shapes.deadline('charge'),
-      shapes.overdue('notify'),
-      shapes.settledDone('charge'),
-      shapes.settledNotDone('charge'),
-      shapes.parkedInDoubt('charge', 'findCharge'),
-      decided.pivotResolved('charge', 'findCharge', { id: 'found by hand' }),
-      decided.pivotDisowned('charge', 'findCharge'),
-      decided.pivotLookedAgain('charge', 'findCharge'),
-      decided.undoRetried('charge', 'unreserve'),
-      { ...decided.undoGivenUp('charge', 'unpack'), input: { count: 1 } },
-      decided.membersParked('pack', { box: 9 }),
-      decided.memberGivenUp('pack'),
-      shapes.parked('reserve'),
-      shapes.parkedUndo('charge', 'unpack'),
-      shapes.parkedThenCancelled('reserve'),
-      shapes.underWay('charge'),
-    ],
-  },
-);
+const orderOutputs = ({ count }: typeof order.example): Outputs<typeof order> => ({
+  check: () => ({ count }),
+  reserve: () => ({ id: 'reserved' }),
+  pack: ({ box }) => ({ id: `box ${box}` }),
+  charge: () => ({ id: 'charged' }),
+});
 
-const theLongOrder = recorded(
-  longOrder,
-  ({ count }) => ({
-    check: () => ({ count }),
-    reserve: () => ({ id: 'reserved' }),
-    pack: ({ box }) => ({ id: `box ${box}` }),
-    charge: () => ({ id: 'charged' }),
-  }),
-  {
-    isSealed: false,
-    shapes: [
-      shapes.toBeContinued,
-      shapes.continued,
-      shapes.continuedBack('charge'),
-      { ...shapes.parkedInDoubt('charge', 'findCharge'), name: 'continued-parked' },
-    ],
-  },
-);
+const theOrder = recorded(order, orderOutputs, {
+  isSealed: false,
+  shapes: [
+    shapes.straight,
+    shapes.counted('empty-group', 'The group has no members.', { count: 0 }),
+    shapes.counted('wide-group', 'The group has more members than may run at once.', { count: 7 }),
+    shapes.retried('pack'),
+    shapes.deferred('reserve'),
+    shapes.deferredLate('reserve'),
+    shapes.undoDeferredLate('charge', 'unreserve'),
+    shapes.settleDeferredLate('charge', 'findCharge'),
+    shapes.compensated('charge'),
+    shapes.cancelled('pack'),
+    shapes.cancelledNatively('pack'),
+    shapes.cancelTooLate('charge'),
+    shapes.cancelLatched('charge'),
+    shapes.calledOff('charge'),
+    shapes.deadline('charge'),
+    shapes.overdue('notify'),
+    shapes.settledDone('charge'),
+    shapes.settledNotDone('charge'),
+    shapes.parkedInDoubt('charge', 'findCharge'),
+    decided.pivotResolved('charge', 'findCharge', { id: 'found by hand' }),
+    decided.pivotDisowned('charge', 'findCharge'),
+    decided.pivotLookedAgain('charge', 'findCharge'),
+    decided.undoRetried('charge', 'unreserve'),
+    { ...decided.undoGivenUp('charge', 'unpack'), input: { count: 1 } },
+    decided.membersParked('pack', { box: 9 }),
+    decided.memberGivenUp('pack'),
+    shapes.parked('reserve'),
+    shapes.parkedUndo('charge', 'unpack'),
+    shapes.parkedThenCancelled('reserve'),
+    shapes.underWay('charge'),
+  ],
+});
+
+const theLongOrder = recorded(longOrder, orderOutputs, {
+  isSealed: false,
+  shapes: [
+    shapes.toBeContinued,
+    shapes.continued,
+    shapes.continuedBack('charge'),
+    { ...shapes.parkedInDoubt('charge', 'findCharge'), name: 'continued-parked' },
+  ],
+});
 
 const theSnapshot = recorded(
   snapshot,
