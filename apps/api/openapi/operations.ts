@@ -55,6 +55,15 @@ const fileContent = Object.fromEntries(
   ),
 );
 
+/** The answer of a list. */
+function pageOf(schema: string): AnswerSpec {
+  return {
+    description: 'A page.',
+    headers: { Link: '`rel="next"` where there are more.' },
+    content: { [JSON_TYPE]: schema },
+  };
+}
+
 function mediaTypeOf({ contentType }: { readonly contentType: string }): string {
   return contentType.split(';', 1)[0] ?? contentType;
 }
@@ -162,13 +171,7 @@ const table = {
     tag: 'Webhooks',
     summary: 'List endpoints, newest first',
     query: EndpointQuery,
-    answers: {
-      200: {
-        description: 'A page.',
-        headers: { Link: '`rel="next"` where there are more.' },
-        content: { [JSON_TYPE]: 'WebhookEndpointPage' },
-      },
-    },
+    answers: { 200: pageOf('WebhookEndpointPage') },
     problems: ['validation_failed', 'client_key_required'],
   },
   getWebhookEndpoint: {
@@ -237,13 +240,7 @@ const table = {
     summary: 'List an endpoint’s deliveries, newest event first',
     params: endpointId,
     query: DeliveryQuery,
-    answers: {
-      200: {
-        description: 'A page.',
-        headers: { Link: '`rel="next"` where there are more.' },
-        content: { [JSON_TYPE]: 'WebhookDeliveryPage' },
-      },
-    },
+    answers: { 200: pageOf('WebhookDeliveryPage') },
     problems: ['webhook_endpoint_not_found', 'validation_failed', 'client_key_required'],
   },
   listJobDeliveries: {
@@ -251,13 +248,7 @@ const table = {
     summary: 'List an event’s deliveries',
     params: jobId,
     query: DeliveryQuery,
-    answers: {
-      200: {
-        description: 'A page.',
-        headers: { Link: '`rel="next"` where there are more.' },
-        content: { [JSON_TYPE]: 'WebhookDeliveryPage' },
-      },
-    },
+    answers: { 200: pageOf('WebhookDeliveryPage') },
     problems: ['job_not_found', 'validation_failed', 'client_key_required'],
   },
   submitBatch: {
@@ -284,13 +275,7 @@ const table = {
     summary: 'List jobs, newest first',
     description: 'Stored states: the workflows are not asked.',
     query: ListQuery,
-    answers: {
-      200: {
-        description: 'A page.',
-        headers: { Link: '`rel="next"` where there are more.' },
-        content: { [JSON_TYPE]: 'JobPage' },
-      },
-    },
+    answers: { 200: pageOf('JobPage') },
     problems: ['validation_failed', 'client_key_required'],
   },
   getJob: {
@@ -426,13 +411,7 @@ const table = {
     summary: 'List parked jobs of every tenant, the latest park first',
     description: 'Role operator. `status=open` for those that wait for a person now.',
     query: DeadLetterQuery,
-    answers: {
-      200: {
-        description: 'A page.',
-        headers: { Link: '`rel="next"` where there are more.' },
-        content: { [JSON_TYPE]: 'DeadLetterPage' },
-      },
-    },
+    answers: { 200: pageOf('DeadLetterPage') },
     problems: ['validation_failed', 'role_too_low'],
   },
   getDeadLetter: {
