@@ -16,7 +16,7 @@ it('takes an engine that does not hear a holder’s word for a reason to try aga
     hostAttempt(async (host) => {
       const failure = await host.ready(word).then(undefined, (error: unknown) => toFailure(error, 'unknown'));
       return { kind: 'done', output: failure };
-    }),
+    }, { hearsCancel: true }),
   );
   await expect(attempt).resolves.toMatchObject({ class: 'transient', certainty: 'no', code: 'engine_away' });
 });
