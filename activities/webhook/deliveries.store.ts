@@ -94,7 +94,7 @@ export interface DueDelivery {
   readonly failing: boolean;
 }
 
-const DUE_COLUMNS = `d.job_id as "jobId", d.endpoint_id as "endpointId", d.attempts, e.url, e.secret, e.concurrency,
+const ENDPOINT_COLUMNS = `e.id as "endpointId", e.url, e.secret, e.concurrency,
   case when e.previous_until > now() then e.previous_secret end as "previousSecret", e.failing_since is not null as failing`;
 /** Nothing keeps the endpoint from being sent to. */
 const IS_FREE = `(e.open_until is null or e.open_until <= now()) and e.state = 'enabled' and e.deleted_at is null`;
@@ -109,7 +109,7 @@ export async function dueDeliveries(
   { after, limit }: { readonly after: string | undefined; readonly limit: number },
 ): Promise<DueDelivery[]> {
   const { rows } = await tx.query<DueDelivery>(
-    `select ${DUE_COLUMNS}
+    `select d.job_id as "jobId", d.attempts, ${ENDPOINT_COLUMNS}
        from longhaul.webhook_deliveries d join longhaul.webhook_endpoints e on e.id = d.endpoint_id
       where ${carriedBy(carrier)} and d.state = 'open' and d.due_at <= now() and ($2::uuid is null or d.endpoint_id > $2)
         and ${IS_FREE} and (e.rate_per_second is null or d.slot_at <= now())
@@ -133,22 +133,26 @@ export async function enrollAndPage(
   { patterns, endpoint }: Audience,
   limit: number,
 ): Promise<Enrolled> {
-  const { rows } = await tx.query<DueDelivery & { readonly endpoints: number }>(
-    `with made as (
+  const { rows } = await tx.query<DueDelivery & { readonly made: number; readonly asked: number }>(
+    // The page is read beside what is made of it: a join of the two would be planned for a row or two.
+    `with audience as materialized (
+       select * from longhaul.webhook_endpoints
+        where deleted_at is null and state = 'enabled' and case when $3::uuid is null then event_types && $2 else id = $3 end
+          and not exists (select 1 from longhaul.webhook_deliveries where job_id = $1)
+     ), made as (
        insert into longhaul.webhook_deliveries (job_id, endpoint_id, tenant_id, carrier_id)
-         select $1, id, tenant_id, $1 from longhaul.webhook_endpoints
-          where deleted_at is null and state = 'enabled' and case when $3::uuid is null then event_types && $2 else id = $3 end
-            and not exists (select 1 from longhaul.webhook_deliveries where job_id = $1)
-         on conflict do nothing
-         returning job_id, endpoint_id, attempts
+         select $1, id, tenant_id, $1 from audience on conflict do nothing returning 1
      )
-     select (select count(*)::int from made) as endpoints, ${DUE_COLUMNS}
-       from made d join longhaul.webhook_endpoints e on e.id = d.endpoint_id
-      where ${IS_FREE} and e.rate_per_second is null
-      order by d.endpoint_id limit $4`,
+     select (select count(*)::int from made) as made, (select count(*)::int from audience) as asked,
+            $1::uuid as "jobId", 0 as attempts, ${ENDPOINT_COLUMNS}
+       from audience e where ${IS_FREE} and e.rate_per_second is null
+      order by e.id limit $4`,
     [jobId, patterns, endpoint ?? null, limit],
   );
-  return { endpoints: rows[0]?.endpoints ?? 0, page: rows };
+  const [first] = rows;
+  // Where another attempt made some of them meanwhile, it may be sending them.
+  if (!first || first.made < first.asked) return { endpoints: 0, page: [] };
+  return { endpoints: first.made, page: rows };
 }
 
 /** Gives up what is for endpoints that are no more; gives turns to what is due at endpoints with a rate. */
