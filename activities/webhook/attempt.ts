@@ -42,7 +42,8 @@ export async function attempt(
   const { endpointId, concurrency } = due;
   const to = webhooks.destinations(due.url);
   const most = paces.isSlow(endpointId) ? Math.min(concurrency, AT_ONCE_WHEN_SLOW_MAX) : concurrency;
-  if (!gate.tryEnter(endpointId, most) && !(await waitFor(webhooks, round, endpointId, most))) return undefined;
+  if (!gate.tryEnter(endpointId, most) && !(await waitFor(webhooks, round, endpointId, most)))
+    return undefined;
   try {
     if (
       !gate.tryEnter(to.host, AT_ONCE_PER_HOST_MAX) &&

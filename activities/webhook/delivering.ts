@@ -160,7 +160,9 @@ function pagewise(
 
   async function fetchPage(): Promise<void> {
     const after = page.at(-1)?.endpointId;
-    page = await inTenant(database, job.tenantId, (tx) => dueDeliveries(tx, carrier, { after, limit: PAGE_MAX }));
+    page = await inTenant(database, job.tenantId, (tx) =>
+      dueDeliveries(tx, carrier, { after, limit: PAGE_MAX }),
+    );
     at = 0;
     isOver = page.length < PAGE_MAX;
     fetching = undefined;

@@ -100,7 +100,13 @@ export function createOutcomeRecorder(database: Database, children: ChildJobs): 
   return {
     open(delivering) {
       const { tenantId } = delivering.job;
-      const lane = lanes.get(tenantId) ?? { pending: [], timer: undefined, writing: Promise.resolve(), unwritten: 0, users: 0 };
+      const lane = lanes.get(tenantId) ?? {
+        pending: [],
+        timer: undefined,
+        writing: Promise.resolve(),
+        unwritten: 0,
+        users: 0,
+      };
       lanes.set(tenantId, lane);
       lane.users += 1;
       const recording: OpenRecording = { delivering, failure: undefined };
