@@ -29,12 +29,16 @@ export interface DemoOptions {
   readonly lasts: boolean;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
+  /** Nothing is shown after the export. */
+  readonly exportOnly: boolean;
   readonly onSubmitted: (job: Job) => void;
+  /** The export has ended, and its file was looked at. */
+  readonly onExported: () => void;
 }
 
 /** Returns whether everything held. Ends by the signal's reason when it aborts. */
 export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<boolean> {
-  const { rows, lasts, terminal, signal, onSubmitted } = options;
+  const { rows, lasts, exportOnly, terminal, signal, onSubmitted, onExported } = options;
   const client = createClient<DemoKinds>({ url: stack.api, key: stack.keys.client });
   await showLoading(stack, terminal, signal);
 
@@ -80,8 +84,9 @@ export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<b
   const { claims, holds } = proveDemo(facts);
   terminal.print(`\n${terminal.paint('bold', 'The proof')}`);
   renderClaims(claims, terminal.paint).forEach((line) => terminal.print(line));
+  onExported();
   const name = `demo-${accepted.id.slice(-12)}`;
-  const others = await runParts({ stack, client, terminal, signal, name, about: job });
+  const others = exportOnly || (await runParts({ stack, client, terminal, signal, name, about: job }));
   const look = terminal.paint('bold', 'Look around');
   terminal.print(`\n${look}${lasts ? '' : ' (with `npm start`; `--keep` leaves the stack running)'}`);
   links(stack, job).forEach((line) => terminal.print(line));
