@@ -2,12 +2,7 @@
 import type { Client } from '../../libs/client/client.js';
 import type { Job } from '../../libs/client/job.types.js';
 import type { WebhookDelivery } from '../../libs/client/webhook.types.js';
-import {
-  startDemoEndpoints,
-  type DemoEndpoints,
-  type Nature,
-  type Received,
-} from './demo-endpoints.server.js';
+import { startDemoEndpoints, type Nature, type Received } from './demo-endpoints.server.js';
 import { all, type DemoKinds, type DemoPart } from './demo.part.js';
 import type { Claim } from './demo-proof.view.js';
 import { formatCount, formatDuration } from './figures.view.js';

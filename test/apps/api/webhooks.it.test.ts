@@ -1,7 +1,8 @@
 /** Webhooks from the API to endpoints on this machine: the steps run as a worker would run them, on its role. */
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { WebhookResources } from '../../../activities/resources.js';
 import { createOutcomeRecorder } from '../../../activities/webhook/outcome-recorder.js';
 import { webhookFanout as implementFanout } from '../../../activities/webhook/webhook-fanout.js';
@@ -295,6 +296,54 @@ describe('an event', () => {
       data: { endpoint: endpoint.id, url: endpoint.url, reason: 'gone' },
     });
     await t.call('DELETE', `/webhook-endpoints/${watching.id}`);
+  });
+
+  test('that tells of a disabled endpoint makes no further one of those it disables itself', async () => {
+    const type = newType();
+    const [endpoint, watching] = [await register(type), await register('longhaul.*')];
+    for (const { url } of [endpoint, watching])
+      receivers.answer(nameOf({ url }), (response) => response.writeHead(410).end());
+    const children = async (jobId: string): Promise<string[]> => {
+      const { rows } = await t.owner.query<{ id: string }>(
+        'select id from longhaul.jobs where parent_id = $1',
+        [jobId],
+      );
+      return rows.map(({ id }) => id);
+    };
+    const told = await children((await send(type)).jobId);
+    expect(told).toHaveLength(1);
+    expect(await begin(told[0]!)).toEqual({ delivered: 0, dead: 1 });
+    expect((await t.call('GET', `/webhook-endpoints/${watching.id}`)).json).toMatchObject({
+      status: 'disabled',
+      disabledReason: 'gone',
+    });
+    expect(await children(told[0]!)).toEqual([]);
+  });
+
+  test('gets no more than four at a time to an endpoint that is slow, and the others after them', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    const held: ServerResponse[] = [];
+    let isHolding = true;
+    receivers.answer(nameOf(endpoint), (response) => {
+      if (isHolding) held.push(response);
+      else response.writeHead(204).end();
+    });
+    const jobIds = await Promise.all(Array.from({ length: 6 }, () => submit(type)));
+    resources.webhooks.paces.took(endpoint.id, true);
+    const sent = jobIds.map((jobId) => begin(jobId));
+    await vi.waitFor(async () => {
+      const { rows } = await t.owner.query(
+        'select 1 from longhaul.webhook_deliveries where endpoint_id = $1',
+        [endpoint.id],
+      );
+      expect(rows).toHaveLength(6);
+      expect(held).toHaveLength(4);
+    });
+    isHolding = false;
+    held.forEach((response) => response.writeHead(204).end());
+    expect(await Promise.all(sent)).toEqual(Array.from({ length: 6 }, () => ({ delivered: 1, dead: 0 })));
+    expect(held).toHaveLength(4);
   });
 
   test('for an endpoint that has failed everything for five days is given up', async () => {
