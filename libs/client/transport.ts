@@ -14,7 +14,7 @@ export interface TransportOptions {
 }
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path and query below the API's URL. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
