@@ -578,14 +578,13 @@ describe('a message to a list', () => {
     const list = await uploaded('address', ...Array.from({ length: 5 }, () => addressOf()));
     const jobId = await submit({ template: await putTemplate(), list });
     await run(jobId, 'enroll');
-    const slow = { ...resources, emails: { ...resources.emails, rates: { all: undefined, tenant: 0.5 } } };
+    const slow = { ...resources, emails: { ...resources.emails, rates: { all: undefined, tenant: 0.1 } } };
     const before = resources;
     resources = slow;
     const came = await deliver(jobId);
     resources = before;
-    expect(came).toBeGreaterThan(1_500);
+    expect(came).toBeGreaterThan(5_000);
     const sent = (await messagesOf(jobId)).filter(({ status }) => status === 'sent').length;
-    expect(sent).toBeGreaterThan(0);
-    expect(sent).toBeLessThan(4);
+    expect(sent).toBe(1);
   });
 });
