@@ -46,14 +46,16 @@ export type Tally = Pick<Standing, 'sent' | 'suppressed' | 'refused' | 'dead'>;
  * message fails with it.
  */
 export async function deliverAll(resources: EmailResources, context: DeliveringContext): Promise<Tally> {
-  const { job, input, progress } = context;
+  const { job, input } = context;
   const { database } = resources;
-  await inTenant(database, job.tenantId, (tx) => reopenLost(tx, job.id));
-  const closedMs = await deliverDue(resources, context);
+  const before = await inTenant(database, job.tenantId, async (tx) => {
+    await reopenLost(tx, job.id);
+    return standingOf(tx, job.id);
+  });
+  const closedMs = await deliverDue(resources, context, before);
   const standing = await inTenant(database, job.tenantId, (tx) => standingOf(tx, job.id));
   const { open, nextInMs, ...tally } = standing;
-  const done = tally.sent + tally.suppressed + tally.refused + tally.dead;
-  progress({ done, total: open + done, unit: 'messages' });
+  tell(context, standing);
   if (open > 0) {
     const napMs = Math.max(closedMs, Math.ceil(nextInMs ?? 0), 0) + (closedMs > 0 ? 0 : GATHERED_MS);
     throw new Deferred(napMs, `${open} messages wait for their next attempt`);
@@ -68,13 +70,28 @@ export async function deliverAll(resources: EmailResources, context: DeliveringC
   return tally;
 }
 
+/** How far the messages are, and `more` that were settled since. */
+function tell({ progress }: DeliveringContext, { open, ...tally }: Standing, more = 0): void {
+  const done = tally.sent + tally.suppressed + tally.refused + tally.dead;
+  progress({ done: done + more, total: open + done, unit: 'messages' });
+}
+
 /** Sends what is due; answers for how long nothing may be sent, 0 where that is up to the messages. */
-async function deliverDue(resources: EmailResources, context: DeliveringContext): Promise<number> {
+async function deliverDue(
+  resources: EmailResources,
+  context: DeliveringContext,
+  before: Standing,
+): Promise<number> {
   const { smtp } = resources.emails;
   if (!smtp) throw new Denied('email_not_configured', 'No SMTP server is configured (LONGHAUL_SMTP_URL).');
   const { job, signal, heartbeat } = context;
   const beating = setInterval(() => heartbeat(), HEARTBEAT_EVERY_MS);
-  const recorder = openBatchRecorder<Outcome>((batch) => record(resources, context, batch), RECORD_LIMITS);
+  let settledSince = 0;
+  const recorder = openBatchRecorder<Outcome>(async (batch) => {
+    await record(resources, context, batch);
+    settledSince += batch.filter(({ verdict }) => verdict.state !== 'open').length;
+    tell(context, before, settledSince);
+  }, RECORD_LIMITS);
   const round = openRound(resources, context, recorder);
   try {
     // Where one goes wrong the others end what they have begun, and what came of it is written down.

@@ -2,7 +2,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse, type Parser } from 'csv-parse';
 import { parseAddress } from './address.js';
-import { VariableName, VARIABLES_MAX, TEXT_LENGTH_MAX, type Value } from './variables.js';
+import { VARIABLE_NAME, VARIABLES_MAX, TEXT_LENGTH_MAX, type Value } from './variables.js';
 
 export type RowFormat = 'csv' | 'ndjson';
 
@@ -97,7 +97,7 @@ function headerOf(record: readonly string[]): readonly string[] {
     throw new UnreadableList(1, `There are more than ${VARIABLES_MAX + 2} columns.`);
   const seen = new Set<string>();
   for (const column of columns) {
-    if (!VariableName.safeParse(column).success) {
+    if (!VARIABLE_NAME.test(column)) {
       throw new UnreadableList(1, 'A column’s name is letters, digits and _, beginning with a letter.');
     }
     if (seen.has(column)) throw new UnreadableList(1, `Two columns are named "${column}".`);
@@ -157,7 +157,7 @@ function rowOf(line: number, fields: Readonly<Record<string, unknown>>): Row {
   const values: Record<string, Value> = {};
   for (const [column, value] of Object.entries(others)) {
     if (value === null || value === undefined) continue;
-    if (!VariableName.safeParse(column).success) {
+    if (!VARIABLE_NAME.test(column)) {
       return { line, problem: 'A field’s name is letters, digits and _, beginning with a letter.' };
     }
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {

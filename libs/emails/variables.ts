@@ -6,9 +6,11 @@ export const VARIABLES_MAX = 50;
 export const TEXT_LENGTH_MAX = 10_000;
 const DESCRIPTION_LENGTH_MAX = 200;
 
+export const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]{0,49}$/;
+
 export const VariableName = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_]{0,49}$/, 'must be letters, digits and _, beginning with a letter');
+  .regex(VARIABLE_NAME, 'must be letters, digits and _, beginning with a letter');
 
 const description = z.string().max(DESCRIPTION_LENGTH_MAX).optional();
 

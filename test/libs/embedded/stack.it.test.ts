@@ -96,7 +96,7 @@ describe('longhaul up', () => {
       run.mailbox,
       run.databaseUrl,
     ]);
-    expect(new Set(places).size).toBe(12);
+    expect(new Set(places).size).toBe(14);
     for (const { api } of both) expect((await fetch(`${api}/readyz`)).status).toBe(200);
   });
 
