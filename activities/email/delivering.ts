@@ -112,7 +112,7 @@ async function deliverDue(
 interface Round {
   readonly failure: { readonly error: unknown } | undefined;
   readonly closedMs: number;
-  fail(error: unknown): void;
+  readonly fail: (error: unknown) => void;
   next(): Promise<Turn | undefined>;
   attempt(turn: Turn): Promise<Outcome | undefined>;
   /** What was taken up and not begun. */

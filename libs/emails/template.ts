@@ -111,7 +111,7 @@ export function variablesOf(text: string): ReadonlySet<string> {
 
 function parse(text: string): readonly Token[] {
   // A writer of one's own: the library's keeps every template it ever saw.
-  return new Mustache.Writer().parse(text) as unknown as readonly Token[];
+  return new Mustache.Writer().parse(text) as readonly Token[];
 }
 
 function judge(tokens: readonly Token[], variables: VariablesSchema, tell: (detail: string) => void): void {

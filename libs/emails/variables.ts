@@ -37,10 +37,14 @@ export const VariablesSchema = z
       .refine((all) => Object.keys(all).length <= VARIABLES_MAX, `has more than ${VARIABLES_MAX} variables`),
     required: z.array(VariableName).max(VARIABLES_MAX).default([]),
   })
-  .superRefine(({ properties, required }, { addIssue }) => {
+  .superRefine(({ properties, required }, check) => {
     for (const [index, name] of required.entries()) {
       if (Object.hasOwn(properties, name)) continue;
-      addIssue({ code: 'custom', path: ['required', index], message: `names no variable of properties` });
+      check.addIssue({
+        code: 'custom',
+        path: ['required', index],
+        message: 'names no variable of properties',
+      });
     }
   });
 export type VariablesSchema = z.output<typeof VariablesSchema>;

@@ -104,7 +104,7 @@ async function run(jobId: string, name: 'enroll' | 'deliver' | 'withdraw' | 'sto
     progress: () => undefined,
   };
   const { steps, undos } = implement(resources) as unknown as { steps: Named; undos: Named };
-  const work = ({ ...steps, ...undos } as Named)[name]!;
+  const work = { ...steps, ...undos }[name]!;
   if (name === 'deliver' || name === 'stop') return work(undefined, context);
   return inTenant(t.worker, t.acme.id, (tx) => work(undefined, { ...context, tx }));
 }

@@ -28,9 +28,9 @@ interface Started {
 interface TestHome {
   readonly home: string;
   /** The stack on this home; starts one where none runs. */
-  running(user?: typeof NOBODY): Promise<Started>;
+  readonly running: (user?: typeof NOBODY) => Promise<Started>;
   /** Ends what runs there, and removes the home. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 function makeHome(...folder: Parameters<typeof makeHomeFolder>): TestHome {
