@@ -8,8 +8,10 @@ const TEXT_LENGTH_MAX = 10_000;
 const ADDRESS_LENGTH_MAX = 320;
 const PERSON_LENGTH_MAX = 200;
 
-/** No line ends and no other control characters: it goes into a header. */
-const OneLine = z.string().regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must be one line without control characters');
+/** No line ends and no other control characters: it goes into a header. Spelt out, for those who read the JSON Schema. */
+export const ONE_LINE = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/;
+
+const OneLine = z.string().regex(ONE_LINE, 'must be one line without control characters');
 
 export const Mailbox = z.strictObject({
   address: z.string().min(3).max(ADDRESS_LENGTH_MAX),

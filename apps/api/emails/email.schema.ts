@@ -1,7 +1,7 @@
 /** Templates, lists of recipients, suppressions and messages, as their owners send and see them; also the OpenAPI document's. */
 import { z } from 'zod';
 import { VariablesSchema } from '../../../libs/emails/variables.js';
-import { VariableValues } from '../../../workflows/email-message.js';
+import { ONE_LINE, VariableValues } from '../../../workflows/email-message.js';
 import { ListQuery, Text } from '../jobs/job-requests.schema.js';
 
 const SUBJECT_LENGTH_MAX = 1_000;
@@ -20,7 +20,7 @@ export const TEMPLATE_NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 const written = {
   subject: Text.min(1)
     .max(SUBJECT_LENGTH_MAX)
-    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must be one line')
+    .regex(ONE_LINE, 'must be one line')
     .describe('With `{{variables}}`; always one line.'),
   text: Text.min(1).max(BODY_LENGTH_MAX).describe('As plain text; nothing is escaped in it.'),
   html: Text.min(1).max(BODY_LENGTH_MAX).nullable().describe('Every value is escaped in it.'),
