@@ -13,3 +13,4 @@ export const webhookFanout = bindWorkflow(
 export const webhookResend = bindWorkflow(
   async () => (await import('./webhook-resend.job.js')).webhookResend,
 );
+export const emailSend = bindWorkflow(async () => (await import('./email-send.job.js')).emailSend);

@@ -16,6 +16,7 @@ import {
 import { parseRetryAfter } from './problem.error.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
+import { createEmails, type Emails } from './emails.js';
 import { createWebhooks, type Webhooks } from './webhooks.js';
 
 /** What a client knows of a kind: what goes in and what comes out. */
@@ -130,6 +131,8 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   readonly deadLetters: DeadLetters;
   /** Endpoints that the tenant's events (`webhook.fanout`) go to. */
   readonly webhooks: Webhooks;
+  /** Templates, recipients and messages of e-mail (`email.send`). */
+  readonly emails: Emails;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -256,6 +259,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
     },
 
     webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
+    emails: createEmails(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
   };
   return client;
 }

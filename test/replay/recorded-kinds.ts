@@ -6,6 +6,7 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
+import { emailSend } from '../../workflows/email-send.job.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
 import { errand, longOrder, order, snapshot } from '../conformance/kinds.js';
@@ -169,6 +170,26 @@ const theWebhookResend = recorded(
   { isSealed: true, shapes: [...deliveryShapes, shapes.cancelled('collect')] },
 );
 
+const theEmailSend = recorded(
+  emailSend,
+  () => ({
+    enroll: () => ({ recipients: 3 }),
+    deliver: () => ({ sent: 1, suppressed: 1, refused: 1, dead: 0 }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.deferred('deliver'),
+      shapes.compensated('deliver'),
+      shapes.cancelled('enroll'),
+      shapes.cancelled('deliver'),
+      shapes.parked('deliver'),
+      shapes.underWay('deliver'),
+    ],
+  },
+);
+
 const orderOutputs = ({ count }: typeof order.example): Outputs<typeof order> => ({
   check: () => ({ count }),
   reserve: () => ({ id: 'reserved' }),
@@ -298,6 +319,7 @@ export const recordedKinds: readonly RecordedKind[] = [
   thePayoutBatch,
   theWebhookFanout,
   theWebhookResend,
+  theEmailSend,
   theOrder,
   theLongOrder,
   theSnapshot,

@@ -16,6 +16,7 @@ import type { JsonBody } from '../http/json-body.js';
 import { check, distinct } from '../http/validate.js';
 import { isDatabaseBusy } from '../problems/database-errors.js';
 import { Problem, type FieldError, type ProblemBody } from '../problems/problem.js';
+import { openCompletion } from './completion.js';
 import { Batch } from './job-requests.schema.js';
 import { makeJobId } from './job-id.js';
 import { JobReader } from './job.reader.js';
@@ -62,7 +63,8 @@ export class JobAcceptor {
     submitter: Submitter,
   ): Promise<{ answer: Answer & { job: Job }; replayed: boolean }> {
     const context = await this.contextFor(submitter.tenantId);
-    const prepared = prepareSubmission(body.value, context, body.errors);
+    const complete = openCompletion(this.resources, submitter.tenantId);
+    const prepared = await complete(prepareSubmission(body.value, context, body.errors));
     const { answers, replayed } = await this.accept([prepared], body.value, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
@@ -81,16 +83,19 @@ export class JobAcceptor {
       });
     }
     const context = await this.contextFor(submitter.tenantId);
-    const items = batch.value.jobs.map((job, index) => {
-      const prefix = `/jobs/${index}`;
-      const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
-      try {
-        return prepareSubmission(job, context, found);
-      } catch (error) {
-        if (error instanceof Problem) return error.toBody();
-        throw error;
-      }
-    });
+    const complete = openCompletion(this.resources, submitter.tenantId);
+    const items = await Promise.all(
+      batch.value.jobs.map(async (job, index) => {
+        const prefix = `/jobs/${index}`;
+        const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
+        try {
+          return await complete(prepareSubmission(job, context, found));
+        } catch (error) {
+          if (error instanceof Problem) return error.toBody();
+          throw error;
+        }
+      }),
+    );
     return this.accept(items, body.value, submitter);
   }
 
@@ -129,8 +134,9 @@ export class JobAcceptor {
     const { cipher } = this.resources;
     const id = makeJobId();
     const text = canonicalJson(item.input);
+    const stored = item.stored === undefined ? text : canonicalJson(item.stored);
     const [input, digest] = await Promise.all([
-      cipher.encrypt(tenantId, Buffer.from(text), `${tenantId}/${id}/input`),
+      cipher.encrypt(tenantId, Buffer.from(stored), `${tenantId}/${id}/input`),
       cipher.digest(tenantId, text),
     ]);
     const { kind, deadlineMs } = item.definition;

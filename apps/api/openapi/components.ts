@@ -13,6 +13,21 @@ import {
   Progress,
   StepView,
 } from '../jobs/job.schema.js';
+import {
+  Message,
+  MessagePage,
+  Preview,
+  PreviewRequest,
+  RecipientList,
+  RecipientListPage,
+  Suppression,
+  SuppressionBody,
+  SuppressionPage,
+  Template,
+  TemplateBody,
+  TemplatePage,
+  UploadedList,
+} from '../emails/email.schema.js';
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
 import {
@@ -37,12 +52,17 @@ const OWN = {
     WebhookEndpointWithSecret: EndpointWithSecret,
   },
   ...{ WebhookDelivery: Delivery, WebhookDeliveryPage: DeliveryPage },
+  ...{ EmailTemplate: Template, EmailTemplatePage: TemplatePage, EmailPreview: Preview },
+  ...{ RecipientList, RecipientListPage, UploadedRecipientList: UploadedList },
+  ...{ EmailSuppression: Suppression, EmailSuppressionPage: SuppressionPage },
+  ...{ EmailMessage: Message, EmailMessagePage: MessagePage },
 };
 const REF = '#/components/schemas/';
 /** Kinds with a door of their own: the component that says what it takes. */
 const TYPED_DOORS: Readonly<Record<string, string>> = {
   'report.export': 'ExportSubmission',
   'webhook.fanout': 'WebhookEvent',
+  'email.send': 'EmailRequest',
 };
 /** Bodies of requests. */
 const REQUESTS = {
@@ -50,6 +70,9 @@ const REQUESTS = {
   WebhookEndpointBody: EndpointBody,
   WebhookEndpointChange: EndpointChange,
   WebhookResendRequest: ResendRequest,
+  EmailTemplateBody: TemplateBody,
+  EmailPreviewRequest: PreviewRequest,
+  EmailSuppressionBody: SuppressionBody,
 };
 
 /** `components.schemas` of the document. */

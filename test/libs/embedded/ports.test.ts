@@ -74,9 +74,9 @@ describe('choosePorts', () => {
     await claims.release();
     const env = { LONGHAUL_EMBEDDED_PORT_BASE: String(base) };
     const ports = await choosePorts(home, env, claims);
-    const { postgres, temporal, temporalUi, metrics, paymentProvider } = ports;
-    const inOrder = [postgres, temporal, temporalUi, metrics, paymentProvider];
-    expect(inOrder).toEqual([base, base + 1, base + 2, base + 3, base + 4]);
+    const { postgres, temporal, temporalUi, metrics, paymentProvider, mailbox, smtp } = ports;
+    const inOrder = [postgres, temporal, temporalUi, metrics, paymentProvider, mailbox, smtp];
+    expect(inOrder).toEqual(inOrder.map((_, index) => base + index));
   });
 
   it('names LONGHAUL_EMBEDDED_PORT_BASE when a port after it is taken', async () => {
