@@ -5,6 +5,7 @@ import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportExport } from './report-export/report-export.js';
 import type { Resources } from './resources.js';
+import { webhookCallback } from './webhook/webhook-callback.js';
 import { webhookFanout } from './webhook/webhook-fanout.js';
 import { webhookResend } from './webhook/webhook-resend.js';
 
@@ -20,5 +21,6 @@ export function createActivities(
     ['payout.item', payoutItem(resources)],
     ['webhook.fanout', webhookFanout(resources)],
     ['webhook.resend', webhookResend(resources)],
+    ['webhook.callback', webhookCallback(resources)],
   ]);
 }

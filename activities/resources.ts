@@ -10,6 +10,7 @@ import type { TenantCipher } from '../libs/security/tenant-cipher.js';
 import { createChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
 import { createJobInputs } from '../libs/store/job-input.store.js';
+import { createSealSecret, type SealSecret } from '../libs/webhooks/callback-secrets.store.js';
 import { createDeliveryClient, type DeliveryClient } from '../libs/webhooks/delivery.client.js';
 import { createGate, type Gate } from '../libs/webhooks/gate.js';
 import { createSigningKeys, type SigningKeys } from '../libs/webhooks/signing-keys.js';
@@ -49,6 +50,9 @@ export interface WebhookResources {
     readonly retryWaitsMs: readonly number[];
     /** The input of a `webhook.fanout`. */
     readonly loadEvent: (job: JobRef) => Promise<WebhookEvent>;
+    readonly sealSecret: SealSecret;
+    /** Of the API: for links. */
+    readonly publicUrl: string;
   };
 }
 
@@ -87,7 +91,7 @@ export async function openResources(
 }
 
 function openWebhooks(
-  { webhooks }: Settings,
+  { webhooks, publicUrl }: Settings,
   { database, cipher }: { readonly database: Database; readonly cipher: TenantCipher },
 ): WebhookResources['webhooks'] {
   const loadInput = createJobInputs(database, cipher, (_, input) => WebhookEvent.parse(input));
@@ -97,5 +101,7 @@ function openWebhooks(
     gate: createGate(),
     retryWaitsMs: webhooks.retryWaitsMs,
     loadEvent: async (job) => (await loadInput(job)) as WebhookEvent,
+    sealSecret: createSealSecret(cipher),
+    publicUrl,
   };
 }

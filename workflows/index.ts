@@ -3,6 +3,7 @@ import type { AnyJobDefinition } from '../libs/saga/define.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportExport } from './report-export.job.js';
+import { webhookCallback } from './webhook-callback.job.js';
 import { webhookFanout } from './webhook-fanout.job.js';
 import { webhookResend } from './webhook-resend.job.js';
 
@@ -12,4 +13,5 @@ export const definitions: readonly AnyJobDefinition[] = [
   payoutItem,
   webhookFanout,
   webhookResend,
+  webhookCallback,
 ];

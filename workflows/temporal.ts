@@ -10,6 +10,9 @@ export const payoutItem = bindWorkflow(async () => (await import('./payout-item.
 export const webhookFanout = bindWorkflow(
   async () => (await import('./webhook-fanout.job.js')).webhookFanout,
 );
+export const webhookCallback = bindWorkflow(
+  async () => (await import('./webhook-callback.job.js')).webhookCallback,
+);
 export const webhookResend = bindWorkflow(
   async () => (await import('./webhook-resend.job.js')).webhookResend,
 );

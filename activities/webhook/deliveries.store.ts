@@ -79,6 +79,8 @@ export interface DueDelivery {
   readonly endpointId: string;
   readonly attempts: number;
   readonly url: string;
+  /** The endpoint, or what else its secret is sealed for. */
+  readonly secretOf: string;
   readonly secret: Buffer;
   /** Null where the secret was not changed lately. */
   readonly previousSecret: Buffer | null;
@@ -97,10 +99,13 @@ export async function dueDeliveries(
   { after, limit }: { readonly after: string | undefined; readonly limit: number },
 ): Promise<DueDelivery[]> {
   const { rows } = await tx.query<DueDelivery>(
-    `select d.job_id as "jobId", d.endpoint_id as "endpointId", d.attempts, e.url, e.secret, e.concurrency,
-            case when e.previous_until > now() then e.previous_secret end as "previousSecret",
+    `select d.job_id as "jobId", d.endpoint_id as "endpointId", d.attempts, e.url, e.concurrency,
+            coalesce(s.id, e.id) as "secretOf", coalesce(s.secret, e.secret) as secret,
+            case when coalesce(s.previous_until, e.previous_until) > now()
+                 then coalesce(s.previous_secret, e.previous_secret) end as "previousSecret",
             e.failing_since is not null as failing
        from longhaul.webhook_deliveries d join longhaul.webhook_endpoints e on e.id = d.endpoint_id
+       left join longhaul.callback_secrets s on e.is_callback and s.tenant_id = e.tenant_id
       where d.carrier_id = $1 and d.state = 'open' and d.due_at <= now() and ($2::uuid is null or d.endpoint_id > $2)
         and (e.open_until is null or e.open_until <= now()) and (e.rate_per_second is null or d.slot_at <= now())
         and e.state = 'enabled' and e.deleted_at is null
@@ -203,7 +208,8 @@ export async function recordHealth(
      ), now_so as (
        select e.id, s.well, s.pause_ms, case when s.well then 0 else e.failures + s.failed end as failures,
               case when s.well then null else coalesce(e.failing_since, now()) end as failing_since,
-              case when s.gone then 'gone'
+              case when e.is_callback then null
+                   when s.gone then 'gone'
                    when not s.well and e.failing_since < now() - interval '${FAILING_MAX_DAYS} days' then 'failing' end as disabled
          from longhaul.webhook_endpoints e join said s on s.id = e.id
         where e.state = 'enabled' and e.deleted_at is null order by e.id for update of e

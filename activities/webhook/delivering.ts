@@ -133,7 +133,7 @@ async function attempt(
     if (signal.aborted) return undefined;
     const at = new Date();
     const body = await payloads(jobId);
-    const keys = await webhooks.keys(job.tenantId, due);
+    const keys = await webhooks.keys(job.tenantId, { ...due, endpointId: due.secretOf });
     const message = { id: messageIdOf(jobId), timestampSeconds: Math.floor(at.getTime() / 1_000), body };
     const headers = { ...HEADERS, ...signedHeaders(message, keys) };
     const answer = await webhooks.client.deliver({ url, headers, body }, signal);

@@ -56,6 +56,10 @@ export interface SubmitOptions extends CallOptions {
   readonly key?: string | undefined;
   /** Starts a successor of a job that failed, was cancelled, or whose result has expired. */
   readonly onDuplicate?: 'restart' | undefined;
+  /** The job starts then (RFC 3339), and its deadline counts from there; at most 90 days ahead. */
+  readonly delayUntil?: string | undefined;
+  /** Is sent a signed event when the job has ended, however it did. */
+  readonly callback?: { readonly url: string } | undefined;
   /** Lets the server wait so long (at most 30) for the end before it answers. */
   readonly waitSeconds?: number | undefined;
 }
@@ -177,7 +181,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
   }
 
   const client: Client<Kinds> = {
-    async submit(kind, input, { idempotencyKey = randomUUID(), key, onDuplicate, waitSeconds, signal } = {}) {
+    async submit(kind, input, { idempotencyKey = randomUUID(), waitSeconds, signal, ...wishes } = {}) {
       const answer = await transport.call({
         method: 'POST',
         path: '/jobs',
@@ -185,7 +189,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
           'idempotency-key': idempotencyKey,
           ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` }),
         },
-        body: { kind, input, key, onDuplicate },
+        body: { kind, input, ...wishes },
         signal,
         extraMs: (waitSeconds ?? 0) * 1000,
       });

@@ -133,12 +133,12 @@ export async function cancelUnsent(connection: Connection, jobId: string): Promi
   return true;
 }
 
-/** How much waits, and for how long. */
+/** How much waits that should have been sent, and for how long. A delayed start counts from when it is due. */
 export async function measureOutbox(database: Database): Promise<OutboxMeasure> {
   const { rows } = await database.query<{ unsent: string; failing: string; age: number | null }>(
     `select count(*) as unsent, count(*) filter (where attempts > 0) as failing,
             (extract(epoch from clock_timestamp() - min(created_at)) * 1000)::float8 as age
-     from longhaul.outbox where dispatched_at is null`,
+     from longhaul.outbox where dispatched_at is null and created_at <= clock_timestamp()`,
   );
   const [row] = rows;
   return {

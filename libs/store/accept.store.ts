@@ -14,6 +14,18 @@ export interface AcceptedInput {
   readonly deadlineMs: number;
   readonly restart: boolean;
   readonly traceParent: string;
+  /** RFC 3339: not before then, and the deadline counts from there. */
+  readonly delayUntil?: string | undefined;
+  /** The job that is to tell of the end. */
+  readonly callback?: SealedCallback | undefined;
+}
+
+export interface SealedCallback {
+  readonly id: string;
+  /** Sealed. */
+  readonly input: Buffer;
+  readonly digest: Buffer;
+  readonly deadlineMs: number;
 }
 
 /** An item of a batch that was refused before; it keeps its place in the answer. */
@@ -61,11 +73,15 @@ const ACCEPT_TIMEOUT_MS = 10_000;
  * waited for 1 s at most, then PostgreSQL's error 55P03 is thrown.
  */
 export async function acceptJobs(database: Database, request: AcceptRequest): Promise<AcceptAnswer> {
-  const jobs = request.jobs.map((job) =>
-    'problem' in job
-      ? job
-      : { ...job, input: job.input.toString('base64'), digest: job.digest.toString('hex') },
-  );
+  const jobs = request.jobs.map((job) => {
+    if ('problem' in job) return job;
+    const { callback, ...rest } = job;
+    return {
+      ...rest,
+      ...inText(job),
+      ...(callback ? { callback: { ...callback, ...inText(callback) } } : {}),
+    };
+  });
   const { rows } = await queryWithin<{ answer: AcceptAnswer }>(database, ACCEPT_TIMEOUT_MS, {
     name: 'accept',
     text: 'select longhaul.accept($1::uuid, $2::text, $3::text, $4::bytea, $5::jsonb) as answer',
@@ -82,15 +98,32 @@ export async function acceptJobs(database: Database, request: AcceptRequest): Pr
   return row.answer;
 }
 
+function inText({ input, digest }: Pick<AcceptedInput, 'input' | 'digest'>): {
+  input: string;
+  digest: string;
+} {
+  return { input: input.toString('base64'), digest: digest.toString('hex') };
+}
+
 /** A request that makes one new job, or finds it there. */
 export interface SingleRequest extends AcceptRequest {
   readonly jobs: readonly [AcceptedInput];
 }
 
-/** Whether a request may go with others: it never restarts a job, which would wait for that job's lock. */
+/**
+ * Whether a request may go with others: it never restarts a job, which would wait for that job's lock, and has nothing
+ * that few jobs have.
+ */
 export function isSingle(request: AcceptRequest): request is SingleRequest {
   const [job] = request.jobs;
-  return request.jobs.length === 1 && job !== undefined && 'kind' in job && !job.restart;
+  return (
+    request.jobs.length === 1 &&
+    job !== undefined &&
+    'kind' in job &&
+    !job.restart &&
+    job.delayUntil === undefined &&
+    job.callback === undefined
+  );
 }
 
 interface ManyAnswers {

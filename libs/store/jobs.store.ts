@@ -105,6 +105,10 @@ export interface JobRecord {
   readonly park: ParkRecord | null;
   readonly artifact: ArtifactRecord | null;
   readonly kin: KinRecord;
+  /** It does not begin before. */
+  readonly delayUntil: Date | null;
+  /** The job that tells of the end, once there is one. */
+  readonly callback: string | null;
 }
 
 export interface JobFilter {
@@ -127,6 +131,7 @@ const COLUMNS = `id, tenant_id as "tenantId", kind, natural_key as "key", status
   created_at as "createdAt", started_at as "startedAt", committed_at as "committedAt",
   cancel_requested_at as "cancelRequestedAt", ended_at as "endedAt", deadline_at as "deadlineAt", compensated, skipped,
   leftovers, result, error, attempt_of as "attemptOf", view_hash as "viewHash", view, effects, park, artifact,
+  delay_until as "delayUntil", callback_id as callback,
   longhaul.kin_of(id, ${PARKED_CHILDREN_MAX}) as kin`;
 
 /** The jobs of these ids that belong to the tenant, in no order. */

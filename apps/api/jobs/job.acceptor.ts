@@ -8,8 +8,12 @@ import {
   type AcceptOutcome,
   type AcceptRequest,
   type RefusedInput,
+  type SealedCallback,
 } from '../../../libs/store/accept.store.js';
+import { inputAad } from '../../../libs/store/job-input.store.js';
 import { readTenantName } from '../../../libs/store/jobs.store.js';
+import { targetPolicy, type TargetPolicy } from '../../../libs/webhooks/target.js';
+import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
 import { acceptedJobs } from '../api.metrics.js';
 import { ApiResources } from '../api.resources.js';
 import type { JsonBody } from '../http/json-body.js';
@@ -51,10 +55,14 @@ const NO_FINGERPRINT = Buffer.alloc(0);
 export class JobAcceptor {
   private readonly tenantNames = new Map<string, string>();
 
+  private readonly targets: TargetPolicy;
+
   constructor(
     private readonly resources: ApiResources,
     private readonly reader: JobReader,
-  ) {}
+  ) {
+    this.targets = targetPolicy(resources.settings.webhooks.allowedNetworks);
+  }
 
   /** One job. Throws Problem for what is not accepted. */
   async acceptOne(
@@ -126,15 +134,33 @@ export class JobAcceptor {
     { tenantId, traceParent }: Submitter,
   ): Promise<AcceptedInput | RefusedInput> {
     if ('code' in item) return { problem: item };
-    const { cipher } = this.resources;
     const id = makeJobId();
-    const text = canonicalJson(item.input);
+    const { input, digest } = await this.sealInput(tenantId, id, item.input);
+    const { kind, deadlineMs } = item.definition;
+    const { key, restart, delayUntil } = item;
+    const callback = item.callback && (await this.sealCallback(tenantId, id, item.callback.url));
+    return { id, kind, key, input, digest, deadlineMs, restart, traceParent, delayUntil, callback };
+  }
+
+  /** The job that will tell of the end: only now is there somebody who can seal its input. */
+  private async sealCallback(tenantId: string, job: string, url: string): Promise<SealedCallback> {
+    const id = makeJobId();
+    const { deadlineMs } = webhookCallback;
+    return { id, deadlineMs, ...(await this.sealInput(tenantId, id, { job, url })) };
+  }
+
+  private async sealInput(
+    tenantId: string,
+    id: string,
+    value: unknown,
+  ): Promise<{ readonly input: Buffer; readonly digest: Buffer }> {
+    const { cipher } = this.resources;
+    const text = canonicalJson(value);
     const [input, digest] = await Promise.all([
-      cipher.encrypt(tenantId, Buffer.from(text), `${tenantId}/${id}/input`),
+      cipher.encrypt(tenantId, Buffer.from(text), inputAad({ id, tenantId })),
       cipher.digest(tenantId, text),
     ]);
-    const { kind, deadlineMs } = item.definition;
-    return { id, kind, key: item.key, input, digest, deadlineMs, restart: item.restart, traceParent };
+    return { input, digest };
   }
 
   /** Tries again where two transactions got into each other's way; a rival that takes over 1 s is answered with 409. */
@@ -187,7 +213,7 @@ export class JobAcceptor {
 
   private freshJob(
     item: Extract<AcceptOutcome, { outcome: 'accepted' }>,
-    { id, kind, key }: AcceptedInput,
+    { id, kind, key, delayUntil, callback }: AcceptedInput,
   ): Job {
     return this.reader.accepted({
       id,
@@ -196,12 +222,15 @@ export class JobAcceptor {
       createdAt: new Date(item.createdAt),
       deadlineAt: new Date(item.deadlineAt),
       attemptOf: item.attemptOf,
+      delayUntil: delayUntil === undefined ? null : new Date(delayUntil),
+      callback: callback?.id ?? null,
     });
   }
 
   private async contextFor(tenantId: string): Promise<SubmissionContext> {
     const { datasets, definitions } = this.resources;
-    return { tenantId, tenantName: await this.tenantNameOf(tenantId), datasets, definitions };
+    const tenantName = await this.tenantNameOf(tenantId);
+    return { tenantId, tenantName, datasets, definitions, targets: this.targets };
   }
 
   /** A tenant's name never changes. */

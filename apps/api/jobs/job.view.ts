@@ -50,7 +50,9 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     deadlineAt: record.deadlineAt.toISOString(),
     stale,
     asOf: asOf ?? (state && answered ? answered.at : context.now).toISOString(),
+    delayUntil: record.delayUntil?.toISOString() ?? null,
     attemptOf: record.attemptOf,
+    callback: record.callback,
     ...kinOf(record, context),
     compensated: record.compensated,
     skipped: [...record.skipped],
@@ -60,6 +62,7 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     links: {
       ...linksOf(record.id, context),
       ...(record.kin.children ? { children: childrenUrl(record.id, context) } : {}),
+      ...(ended && record.callback ? { callback: `${context.publicUrl}/jobs/${record.callback}` } : {}),
     },
   };
 }
@@ -86,6 +89,8 @@ export interface AcceptedJob {
   readonly createdAt: Date;
   readonly deadlineAt: Date;
   readonly attemptOf: string | null;
+  readonly delayUntil: Date | null;
+  readonly callback: string | null;
 }
 
 /** What a job just accepted looks like, without reading it back. Equal to {@link sightOf} of its row. */
@@ -120,16 +125,21 @@ export function sightOfAccepted(job: AcceptedJob, context: ViewContext): JobSigh
 
 /** Of {@link sightOfAccepted}, what tells one job of a kind from another. */
 export function ownOfAccepted(
-  { id, key, createdAt, deadlineAt, attemptOf }: AcceptedJob,
+  { id, key, createdAt, deadlineAt, attemptOf, delayUntil, callback }: AcceptedJob,
   context: ViewContext,
-): Pick<JobSight, 'id' | 'key' | 'createdAt' | 'deadlineAt' | 'asOf' | 'attemptOf' | 'links'> {
+): Pick<
+  JobSight,
+  'id' | 'key' | 'createdAt' | 'deadlineAt' | 'delayUntil' | 'asOf' | 'attemptOf' | 'callback' | 'links'
+> {
   return {
     id,
     key,
     createdAt: createdAt.toISOString(),
     deadlineAt: deadlineAt.toISOString(),
     asOf: context.now.toISOString(),
+    delayUntil: delayUntil?.toISOString() ?? null,
     attemptOf,
+    callback,
     links: linksOf(id, context),
   };
 }

@@ -216,6 +216,23 @@ const table = {
     },
     problems: ['webhook_endpoint_not_found', 'client_key_required'],
   },
+  getCallbackSecret: {
+    tag: 'Webhooks',
+    summary: 'Tell of the secret that callbacks are signed with',
+    description: 'When it was made; the secret itself is shown by the call that makes it alone.',
+    answers: { 200: { description: 'What there is.', content: { [JSON_TYPE]: 'CallbackSecret' } } },
+    problems: ['callback_secret_not_found', 'client_key_required'],
+  },
+  rotateCallbackSecret: {
+    tag: 'Webhooks',
+    summary: 'Make a new secret for callbacks',
+    description:
+      'The first, or another: the one before signs beside it for 24 hours. It is shown in this answer alone.',
+    answers: {
+      200: { description: 'The new secret.', content: { [JSON_TYPE]: 'CallbackSecretShown' } },
+    },
+    problems: ['client_key_required'],
+  },
   testWebhookEndpoint: {
     tag: 'Webhooks',
     summary: 'Send an endpoint an event of type longhaul.webhook_endpoint.test',

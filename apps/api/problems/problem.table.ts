@@ -73,6 +73,11 @@ const kinds = {
     title: 'No such webhook endpoint',
     advice: 'GET /webhook-endpoints lists yours.',
   },
+  callback_secret_not_found: {
+    status: 404,
+    title: 'There is no callback secret yet',
+    advice: 'POST /callback-secret/rotate makes one, and shows it once.',
+  },
   problem_not_found: {
     status: 404,
     title: 'No such error code',

@@ -186,6 +186,8 @@ describe('the document', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths).sort()).toEqual([
       '/artifacts/{path}',
+      '/callback-secret',
+      '/callback-secret/rotate',
       '/codec/decode',
       '/codec/encode',
       '/codec/ui/{token}/decode',

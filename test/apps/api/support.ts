@@ -21,6 +21,7 @@ import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
+import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
 import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../../workflows/webhook-resend.job.js';
 import { freePort } from '../../support/ports.js';
@@ -173,7 +174,7 @@ export async function startTestApi(
     createApiKey(owner, { tenantId: null, role, name: role, env: settings.env });
   const engine = new StubEngine();
   const api = await createApi(settings, {
-    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend],
+    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend, webhookCallback],
     datasets,
     engine,
     ...dependencies,
