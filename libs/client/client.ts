@@ -14,6 +14,7 @@ import {
   type KindSummary,
 } from './job.types.js';
 import { parseRetryAfter } from './problem.error.js';
+import { createSchedules, type Schedules } from './schedules.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
 import { createWebhooks, type Webhooks } from './webhooks.js';
@@ -134,6 +135,8 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   readonly deadLetters: DeadLetters;
   /** Endpoints that the tenant's events (`webhook.fanout`) go to. */
   readonly webhooks: Webhooks;
+  /** Jobs that are asked for again and again. */
+  readonly schedules: Schedules;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -258,6 +261,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
         return (await transport.call({ method: 'POST', path, body: decision, signal })).body as Job;
       },
     },
+
+    schedules: createSchedules(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
 
     webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
   };

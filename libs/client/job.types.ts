@@ -88,6 +88,9 @@ export interface Job<Result = unknown> {
   readonly attemptOf: string | null;
   /** The job that tells of the end, where that was asked for; there once this one has ended. */
   readonly callback: string | null;
+  /** The schedule that this is a run of, and for when. */
+  readonly schedule: string | null;
+  readonly scheduledAt: string | null;
   /** The job that started this one as a step of its own. */
   readonly parent: string | null;
   /** The jobs that this one started, where it did. */

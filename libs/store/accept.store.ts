@@ -16,8 +16,18 @@ export interface AcceptedInput {
   readonly traceParent: string;
   /** RFC 3339: not before then, and the deadline counts from there. */
   readonly delayUntil?: string | undefined;
+  /** The schedule it is a run of. */
+  readonly scheduled?: ScheduledFor | undefined;
   /** The job that is to tell of the end. */
   readonly callback?: SealedCallback | undefined;
+}
+
+export interface ScheduledFor {
+  readonly scheduleId: string;
+  /** RFC 3339. */
+  readonly scheduledAt: string;
+  /** The workflow that waits for the job's end. */
+  readonly scheduleRun?: string;
 }
 
 export interface SealedCallback {
@@ -75,9 +85,10 @@ const ACCEPT_TIMEOUT_MS = 10_000;
 export async function acceptJobs(database: Database, request: AcceptRequest): Promise<AcceptAnswer> {
   const jobs = request.jobs.map((job) => {
     if ('problem' in job) return job;
-    const { callback, ...rest } = job;
+    const { callback, scheduled, ...rest } = job;
     return {
       ...rest,
+      ...scheduled,
       ...inText(job),
       ...(callback ? { callback: { ...callback, ...inText(callback) } } : {}),
     };
@@ -122,6 +133,7 @@ export function isSingle(request: AcceptRequest): request is SingleRequest {
     'kind' in job &&
     !job.restart &&
     job.delayUntil === undefined &&
+    job.scheduled === undefined &&
     job.callback === undefined
   );
 }

@@ -11,6 +11,8 @@ export interface Engine {
   queryState(tenantId: string, jobId: string): Promise<unknown>;
   /** Whether a worker has polled the queue lately. Throws when the engine does not say in time. */
   isPolled(queue: TaskQueue): Promise<boolean>;
+  /** When a schedule's next runs are, RFC 3339. Throws where the engine does not say in time, or has no such schedule. */
+  nextRuns(scheduleId: string): Promise<string[]>;
   isUp(): Promise<boolean>;
 }
 
@@ -45,6 +47,12 @@ export function createEngine({ client, connection, namespace, tenants }: EngineC
       );
       const since = (Date.now() - POLLED_WITHIN_MS) / MS_PER_SECOND;
       return pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) >= since);
+    },
+    async nextRuns(scheduleId) {
+      const { info } = await connection.withDeadline(Date.now() + POLLS_DEADLINE_MS, () =>
+        client.schedule.getHandle(scheduleId).describe(),
+      );
+      return info.nextActionTimes.map((time) => time.toISOString());
     },
     isUp: () =>
       connection

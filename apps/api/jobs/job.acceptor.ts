@@ -33,6 +33,8 @@ export interface Submitter {
   readonly route: string;
   readonly idempotencyKey: string | undefined;
   readonly traceParent: string;
+  /** A run by hand. */
+  readonly scheduled?: { readonly scheduleId: string; readonly scheduledAt: Date };
 }
 
 export type Answer =
@@ -64,14 +66,15 @@ export class JobAcceptor {
     this.targets = targetPolicy(resources.settings.webhooks.allowedNetworks);
   }
 
-  /** One job. Throws Problem for what is not accepted. */
+  /** One job. Throws Problem for what is not accepted. `asked`: what a repeat of the request has in common with it. */
   async acceptOne(
     body: JsonBody,
     submitter: Submitter,
+    asked: unknown = body.value,
   ): Promise<{ answer: Answer & { job: Job }; replayed: boolean }> {
     const context = await this.contextFor(submitter.tenantId);
     const prepared = prepareSubmission(body.value, context, body.errors);
-    const { answers, replayed } = await this.accept([prepared], body.value, submitter);
+    const { answers, replayed } = await this.accept([prepared], asked, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
     if ('job' in answer) return { answer, replayed };
@@ -131,7 +134,7 @@ export class JobAcceptor {
 
   private async seal(
     item: Prepared | ProblemBody,
-    { tenantId, traceParent }: Submitter,
+    { tenantId, traceParent, scheduled }: Submitter,
   ): Promise<AcceptedInput | RefusedInput> {
     if ('code' in item) return { problem: item };
     const id = makeJobId();
@@ -139,7 +142,9 @@ export class JobAcceptor {
     const { kind, deadlineMs } = item.definition;
     const { key, restart, delayUntil } = item;
     const callback = item.callback && (await this.sealCallback(tenantId, id, item.callback.url));
-    return { id, kind, key, input, digest, deadlineMs, restart, traceParent, delayUntil, callback };
+    const run = scheduled && { ...scheduled, scheduledAt: scheduled.scheduledAt.toISOString() };
+    const sealed = { id, kind, key, input, digest, deadlineMs, restart, traceParent };
+    return { ...sealed, delayUntil, callback, scheduled: run };
   }
 
   /** The job that will tell of the end: only now is there somebody who can seal its input. */
@@ -213,7 +218,7 @@ export class JobAcceptor {
 
   private freshJob(
     item: Extract<AcceptOutcome, { outcome: 'accepted' }>,
-    { id, kind, key, delayUntil, callback }: AcceptedInput,
+    { id, kind, key, delayUntil, callback, scheduled }: AcceptedInput,
   ): Job {
     return this.reader.accepted({
       id,
@@ -224,10 +229,13 @@ export class JobAcceptor {
       attemptOf: item.attemptOf,
       delayUntil: delayUntil === undefined ? null : new Date(delayUntil),
       callback: callback?.id ?? null,
+      schedule: scheduled?.scheduleId ?? null,
+      scheduledAt: scheduled ? new Date(scheduled.scheduledAt) : null,
     });
   }
 
-  private async contextFor(tenantId: string): Promise<SubmissionContext> {
+  /** What submissions of a tenant are judged by. */
+  async contextFor(tenantId: string): Promise<SubmissionContext> {
     const { datasets, definitions } = this.resources;
     const tenantName = await this.tenantNameOf(tenantId);
     return { tenantId, tenantName, datasets, definitions, targets: this.targets };

@@ -96,6 +96,8 @@ export const Job = z.strictObject({
     .uuid()
     .nullable()
     .describe('The job that tells of the end, where that was asked for; there once this one has ended.'),
+  schedule: z.uuid().nullable().describe('The schedule that this is a run of …'),
+  scheduledAt: Time.nullable().describe('… and for when.'),
   parent: z.uuid().nullable().describe('The job that started this one as a step of its own.'),
   children: Children.optional().describe('The jobs that this one started, where it did.'),
   compensated: z.enum(['none', 'all', 'partial']).nullable(),

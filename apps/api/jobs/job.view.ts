@@ -53,6 +53,8 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     delayUntil: record.delayUntil?.toISOString() ?? null,
     attemptOf: record.attemptOf,
     callback: record.callback,
+    schedule: record.schedule,
+    scheduledAt: record.scheduledAt?.toISOString() ?? null,
     ...kinOf(record, context),
     compensated: record.compensated,
     skipped: [...record.skipped],
@@ -91,6 +93,8 @@ export interface AcceptedJob {
   readonly attemptOf: string | null;
   readonly delayUntil: Date | null;
   readonly callback: string | null;
+  readonly schedule: string | null;
+  readonly scheduledAt: Date | null;
 }
 
 /** What a job just accepted looks like, without reading it back. Equal to {@link sightOf} of its row. */
@@ -123,14 +127,13 @@ export function sightOfAccepted(job: AcceptedJob, context: ViewContext): JobSigh
   );
 }
 
+type OwnField =
+  | ('id' | 'key' | 'createdAt' | 'deadlineAt' | 'delayUntil' | 'asOf' | 'attemptOf' | 'callback')
+  | ('schedule' | 'scheduledAt' | 'links');
+
 /** Of {@link sightOfAccepted}, what tells one job of a kind from another. */
-export function ownOfAccepted(
-  { id, key, createdAt, deadlineAt, attemptOf, delayUntil, callback }: AcceptedJob,
-  context: ViewContext,
-): Pick<
-  JobSight,
-  'id' | 'key' | 'createdAt' | 'deadlineAt' | 'delayUntil' | 'asOf' | 'attemptOf' | 'callback' | 'links'
-> {
+export function ownOfAccepted(job: AcceptedJob, context: ViewContext): Pick<JobSight, OwnField> {
+  const { id, key, createdAt, deadlineAt, attemptOf, delayUntil, callback } = job;
   return {
     id,
     key,
@@ -140,6 +143,8 @@ export function ownOfAccepted(
     delayUntil: delayUntil?.toISOString() ?? null,
     attemptOf,
     callback,
+    schedule: job.schedule,
+    scheduledAt: job.scheduledAt?.toISOString() ?? null,
     links: linksOf(id, context),
   };
 }

@@ -15,6 +15,7 @@ import {
 } from '../jobs/job.schema.js';
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
+import { Schedule, ScheduleBody, ScheduleChange, SchedulePage } from '../schedules/schedule.schema.js';
 import {
   CallbackSecret,
   CallbackSecretShown,
@@ -38,7 +39,7 @@ const OWN = {
     WebhookEndpointPage: EndpointPage,
     WebhookEndpointWithSecret: EndpointWithSecret,
   },
-  ...{ CallbackSecret, CallbackSecretShown },
+  ...{ CallbackSecret, CallbackSecretShown, Schedule, SchedulePage },
   ...{ WebhookDelivery: Delivery, WebhookDeliveryPage: DeliveryPage },
 };
 const REF = '#/components/schemas/';
@@ -53,6 +54,8 @@ const REQUESTS = {
   WebhookEndpointBody: EndpointBody,
   WebhookEndpointChange: EndpointChange,
   WebhookResendRequest: ResendRequest,
+  ScheduleBody,
+  ScheduleChange,
 };
 
 /** `components.schemas` of the document. */

@@ -1,10 +1,16 @@
--- Jobs that begin later, and jobs whose end is told: to a URL that was given with the job, by a job of its own.
+-- Jobs that begin later, jobs that a schedule asked for (0019_schedules.sql), and jobs whose end is told: to a URL that was
+-- given with the job, by a job of its own.
 
 alter table longhaul.jobs
   -- Not before then; its start lies in the outbox until it is due.
   add column delay_until timestamptz,
   -- The job that tells of the end; it comes to be with that end.
-  add column callback_id uuid;
+  add column callback_id uuid,
+  -- The schedule it is a run of, for when, and the workflow that waits for its end; a run by hand has none.
+  add column schedule_id uuid,
+  add column scheduled_at timestamptz,
+  add column schedule_run text,
+  add constraint jobs_schedule_check check ((schedule_id is null) = (scheduled_at is null));
 
 -- Until the end: the job that will tell of it, sealed under its own id when the job was accepted, because nobody who
 -- records an end can seal. It goes once it is a job.
@@ -98,11 +104,11 @@ select j.id, j.tenant_id, j.kind, j.natural_key, j.status, j.phase, j.revision, 
       'contentType', a.content_type, 'bytes', a.bytes, 'rows', a.rows, 'sha256', a.sha256,
       'expiresAt', a.expires_at, 'expired', a.expires_at <= now() or a.deleted_at is not null)
     from longhaul.artifacts a where a.job_id = j.id) as artifact,
-  j.delay_until, j.callback_id
+  j.delay_until, j.callback_id, j.schedule_id, j.scheduled_at
 from longhaul.jobs j;
 
 -- As before, and: `delayUntil` holds the start back, and the deadline with it; `callback: {id, input (base64), digest (hex),
--- deadlineMs}` is kept for the end. The outbox row of a delayed start counts as written when it is due.
+-- deadlineMs}` is kept for the end; `scheduleId`, `scheduledAt` and `scheduleRun` are kept with the job. The outbox row of a delayed start counts as written when it is due.
 create or replace function longhaul.accept(tenant uuid, route text, idempotency_key text, fingerprint bytea, jobs jsonb)
   returns jsonb language plpgsql as $$
 #variable_conflict use_variable
@@ -145,10 +151,11 @@ begin
     end if;
     for tries in 1..tries_max loop
       insert into longhaul.jobs (id, tenant_id, kind, natural_key, input, input_digest, deadline_at, attempt_of, trace_parent,
-          delay_until, callback_id)
+          delay_until, callback_id, schedule_id, scheduled_at, schedule_run)
         values ((item ->> 'id')::uuid, tenant, item ->> 'kind', item ->> 'key', decode(item ->> 'input', 'base64'),
                 decode(item ->> 'digest', 'hex'), begins_at + (item ->> 'deadlineMs')::bigint * interval '1 millisecond',
-                predecessor, item ->> 'traceParent', (item ->> 'delayUntil')::timestamptz, (item -> 'callback' ->> 'id')::uuid)
+                predecessor, item ->> 'traceParent', (item ->> 'delayUntil')::timestamptz, (item -> 'callback' ->> 'id')::uuid,
+                (item ->> 'scheduleId')::uuid, (item ->> 'scheduledAt')::timestamptz, item ->> 'scheduleRun')
         on conflict (tenant_id, kind, natural_key) where natural_key is not null and superseded_by is null do nothing
         returning created_at, deadline_at into fresh;
       if found then

@@ -44,6 +44,8 @@ function record(change: Partial<JobRecord> = {}): JobRecord {
     kin: { parent: null, children: null },
     delayUntil: null,
     callback: null,
+    schedule: null,
+    scheduledAt: null,
     ...change,
   };
 }

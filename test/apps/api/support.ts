@@ -120,6 +120,13 @@ export class StubEngine implements Engine {
     return Promise.resolve(!this.unpolled.includes(name));
   }
 
+  /** A schedule's; undefined: it does not answer. */
+  nextRunsAt: string[] | undefined;
+
+  nextRuns(_scheduleId: string): Promise<string[]> {
+    return this.nextRunsAt ? Promise.resolve(this.nextRunsAt) : Promise.reject(new Error('unavailable'));
+  }
+
   isUp(): Promise<boolean> {
     return Promise.resolve(this.up);
   }

@@ -147,6 +147,8 @@ export function jobAt(revision: number, more: Partial<Job> = {}): Job {
     delayUntil: null,
     attemptOf: null,
     callback: null,
+    schedule: null,
+    scheduledAt: null,
     parent: null,
     compensated: null,
     skipped: [],
