@@ -3,6 +3,7 @@ import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
+import { reportDelivery } from './report-delivery/report-delivery.js';
 import { reportExport } from './report-export/report-export.js';
 import type { Resources } from './resources.js';
 import { webhookCallback } from './webhook/webhook-callback.js';
@@ -21,6 +22,7 @@ export function createActivities(
     ['payout.item', payoutItem(resources)],
     ['webhook.fanout', webhookFanout(resources)],
     ['webhook.resend', webhookResend(resources)],
+    ['report.delivery', reportDelivery(resources)],
     ['webhook.callback', webhookCallback(resources)],
   ]);
 }

@@ -9,6 +9,7 @@ import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
 import { createChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
+import { createJobStarter, type JobStarter } from '../libs/store/job-starter.js';
 import { createJobInputs } from '../libs/store/job-input.store.js';
 import { createSealSecret, type SealSecret } from '../libs/webhooks/callback-secrets.store.js';
 import { createDeliveryClient, type DeliveryClient } from '../libs/webhooks/delivery.client.js';
@@ -35,6 +36,8 @@ export interface PayoutResources {
   readonly payments: PaymentProvider | undefined;
   /** A batch of more than this, in minor units, waits for a person's approval. */
   readonly payoutApprovalOverMinor: number;
+  /** Jobs that a job starts and does not wait for: the events that tell of payouts. */
+  readonly jobs: JobStarter;
 }
 
 /** What webhooks need. */
@@ -80,6 +83,7 @@ export async function openResources(
     rowsPerPart: settings.exportPartRows,
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
+    jobs: createJobStarter(options.cipher),
     children: createChildJobs(options.database, options.cipher),
     webhooks,
     async close() {

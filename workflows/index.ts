@@ -2,6 +2,7 @@
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
+import { reportDelivery } from './report-delivery.job.js';
 import { reportExport } from './report-export.job.js';
 import { webhookCallback } from './webhook-callback.job.js';
 import { webhookFanout } from './webhook-fanout.job.js';
@@ -14,4 +15,5 @@ export const definitions: readonly AnyJobDefinition[] = [
   webhookFanout,
   webhookResend,
   webhookCallback,
+  reportDelivery,
 ];

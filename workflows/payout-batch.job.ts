@@ -1,7 +1,7 @@
 /**
  * `payout.batch`: many recipients are paid out of one account, each by a saga of its own; what is not spent comes back.
  * It has no pivot: it commits when `settle` starts. Taken back before, it stops the items that have not come to paying,
- * and what is paid stays paid.
+ * and what is paid stays paid. Webhooks are told of either end by an event, a job that it starts and does not wait for.
  */
 import { z } from 'zod';
 import { children } from '../libs/saga/children.js';
@@ -89,8 +89,16 @@ export const payoutBatch = defineJob({
       effect: 'own',
       output: Tally,
     }),
+    tell: retriable({
+      summary: 'Tell the tenant’s webhooks',
+      pool: 'io',
+      effect: 'own',
+      args: Tally,
+      output: z.void(),
+    }),
   },
-  async run({ steps, forEach }) {
+  async run({ steps, forEach, patched }) {
+    const tells = patched('tell-of-settlement');
     const { items, amountMinor, currency, needsApproval } = await steps.reserve();
     const screened = await forEach('screen', items, (item) => ({ item }), { concurrency: SCREENED_AT_ONCE });
     if (needsApproval) {
@@ -98,7 +106,9 @@ export const payoutBatch = defineJob({
       if (!approved) throw new Rejected('not_approved', 'Nobody approved the payout.');
     }
     await steps.pay({ refused: bitsOf(screened.map(({ allowed }) => !allowed)) });
-    return steps.settle();
+    const tally = await steps.settle();
+    if (tells) await steps.tell(tally);
+    return tally;
   },
 });
 

@@ -7,6 +7,9 @@ import { bindWorkflow } from '../libs/saga/temporal/workflow.js';
 export { scheduledRun } from './scheduled-run.js';
 
 export const reportExport = bindWorkflow(async () => (await import('./report-export.job.js')).reportExport);
+export const reportDelivery = bindWorkflow(
+  async () => (await import('./report-delivery.job.js')).reportDelivery,
+);
 export const payoutBatch = bindWorkflow(async () => (await import('./payout-batch.job.js')).payoutBatch);
 export const payoutItem = bindWorkflow(async () => (await import('./payout-item.job.js')).payoutItem);
 export const webhookFanout = bindWorkflow(

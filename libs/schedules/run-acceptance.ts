@@ -2,12 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { AnyJobDefinition } from '../saga/define.js';
-import { canonicalJson } from '../saga/digest.js';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import { acceptJobs, requestCancel, type SealedCallback } from '../store/accept.store.js';
 import { inTenant, type Database } from '../store/database.js';
-import { inputAad } from '../store/job-input.store.js';
 import { joinNaturalKey } from '../store/natural-key.js';
+import { sealInput } from '../store/sealed-input.js';
 import { createJobTenants } from '../temporal/job-tenants.store.js';
 import { fillPlaceholders } from './placeholders.js';
 import {
@@ -89,7 +88,7 @@ async function accept(
         id,
         kind: schedule.kind,
         key: joinNaturalKey(definition.naturalKey?.(input) ?? [schedule.id, run.scheduledAt]),
-        ...(await seal(cipher, tenantId, id, input)),
+        ...(await sealInput(cipher, { id, tenantId }, input)),
         deadlineMs: definition.deadlineMs,
         restart: false,
         traceParent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`,
@@ -138,19 +137,6 @@ export async function openTemplate(
   return JSON.parse(plain.toString('utf8')) as ScheduleTemplate;
 }
 
-async function seal(
-  cipher: TenantCipher,
-  tenantId: string,
-  id: string,
-  input: unknown,
-): Promise<{ readonly input: Buffer; readonly digest: Buffer }> {
-  const text = canonicalJson(input);
-  return {
-    input: await cipher.encrypt(tenantId, Buffer.from(text), inputAad({ id, tenantId })),
-    digest: await cipher.digest(tenantId, text),
-  };
-}
-
 async function sealCallback(
   { cipher, callbackDeadlineMs: deadlineMs }: RunAcceptanceParts,
   tenantId: string,
@@ -158,5 +144,5 @@ async function sealCallback(
   url: string,
 ): Promise<SealedCallback> {
   const id = uuidv7();
-  return { id, deadlineMs, ...(await seal(cipher, tenantId, id, { job, url })) };
+  return { id, deadlineMs, ...(await sealInput(cipher, { id, tenantId }, { job, url })) };
 }

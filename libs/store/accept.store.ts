@@ -1,4 +1,5 @@
 /** The door into the database: accepting jobs and asking for their cancellation, one round trip each. */
+import type { Transaction } from '../saga/implement.js';
 import type { Database } from './database.js';
 import { queryWithin } from './timed-query.js';
 
@@ -13,7 +14,7 @@ export interface AcceptedInput {
   readonly digest: Buffer;
   readonly deadlineMs: number;
   readonly restart: boolean;
-  readonly traceParent: string;
+  readonly traceParent: string | null;
   /** RFC 3339: not before then, and the deadline counts from there. */
   readonly delayUntil?: string | undefined;
   /** The schedule it is a run of. */
@@ -83,30 +84,40 @@ const ACCEPT_TIMEOUT_MS = 10_000;
  * waited for 1 s at most, then PostgreSQL's error 55P03 is thrown.
  */
 export async function acceptJobs(database: Database, request: AcceptRequest): Promise<AcceptAnswer> {
-  const jobs = request.jobs.map((job) => {
-    if ('problem' in job) return job;
-    const { callback, scheduled, ...rest } = job;
-    return {
-      ...rest,
-      ...scheduled,
-      ...inText(job),
-      ...(callback ? { callback: { ...callback, ...inText(callback) } } : {}),
-    };
-  });
   const { rows } = await queryWithin<{ answer: AcceptAnswer }>(database, ACCEPT_TIMEOUT_MS, {
     name: 'accept',
-    text: 'select longhaul.accept($1::uuid, $2::text, $3::text, $4::bytea, $5::jsonb) as answer',
-    values: [
-      request.tenantId,
-      request.route,
-      request.idempotencyKey ?? null,
-      request.fingerprint,
-      JSON.stringify(jobs),
-    ],
+    text: ACCEPT,
+    values: acceptValues(request),
   });
-  const [row] = rows;
+  return answerOf(rows);
+}
+
+/** {@link acceptJobs} inside a transaction that is under way: what is accepted is kept with it, or not at all. */
+export async function acceptWithin(tx: Transaction, request: AcceptRequest): Promise<AcceptAnswer> {
+  const { rows } = await tx.query<{ answer: AcceptAnswer }>(ACCEPT, acceptValues(request));
+  return answerOf(rows);
+}
+
+const ACCEPT = 'select longhaul.accept($1::uuid, $2::text, $3::text, $4::bytea, $5::jsonb) as answer';
+
+function acceptValues({ tenantId, route, idempotencyKey, fingerprint, jobs }: AcceptRequest): unknown[] {
+  return [tenantId, route, idempotencyKey ?? null, fingerprint, JSON.stringify(jobs.map(toItem))];
+}
+
+function answerOf([row]: readonly { readonly answer: AcceptAnswer }[]): AcceptAnswer {
   if (!row) throw new Error('longhaul.accept answered no row');
   return row.answer;
+}
+
+function toItem(job: AcceptedInput | RefusedInput): object {
+  if ('problem' in job) return job;
+  const { callback, scheduled, ...rest } = job;
+  return {
+    ...rest,
+    ...scheduled,
+    ...inText(job),
+    ...(callback ? { callback: { ...callback, ...inText(callback) } } : {}),
+  };
 }
 
 function inText({ input, digest }: Pick<AcceptedInput, 'input' | 'digest'>): {

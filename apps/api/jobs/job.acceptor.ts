@@ -10,7 +10,7 @@ import {
   type RefusedInput,
   type SealedCallback,
 } from '../../../libs/store/accept.store.js';
-import { inputAad } from '../../../libs/store/job-input.store.js';
+import { sealInput } from '../../../libs/store/sealed-input.js';
 import { readTenantName } from '../../../libs/store/jobs.store.js';
 import { targetPolicy, type TargetPolicy } from '../../../libs/webhooks/target.js';
 import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
@@ -138,7 +138,7 @@ export class JobAcceptor {
   ): Promise<AcceptedInput | RefusedInput> {
     if ('code' in item) return { problem: item };
     const id = makeJobId();
-    const { input, digest } = await this.sealInput(tenantId, id, item.input);
+    const { input, digest } = await sealInput(this.resources.cipher, { id, tenantId }, item.input);
     const { kind, deadlineMs } = item.definition;
     const { key, restart, delayUntil } = item;
     const callback = item.callback && (await this.sealCallback(tenantId, id, item.callback.url));
@@ -151,21 +151,7 @@ export class JobAcceptor {
   private async sealCallback(tenantId: string, job: string, url: string): Promise<SealedCallback> {
     const id = makeJobId();
     const { deadlineMs } = webhookCallback;
-    return { id, deadlineMs, ...(await this.sealInput(tenantId, id, { job, url })) };
-  }
-
-  private async sealInput(
-    tenantId: string,
-    id: string,
-    value: unknown,
-  ): Promise<{ readonly input: Buffer; readonly digest: Buffer }> {
-    const { cipher } = this.resources;
-    const text = canonicalJson(value);
-    const [input, digest] = await Promise.all([
-      cipher.encrypt(tenantId, Buffer.from(text), inputAad({ id, tenantId })),
-      cipher.digest(tenantId, text),
-    ]);
-    return { input, digest };
+    return { id, deadlineMs, ...(await sealInput(this.resources.cipher, { id, tenantId }, { job, url })) };
   }
 
   /** Tries again where two transactions got into each other's way; a rival that takes over 1 s is answered with 409. */
