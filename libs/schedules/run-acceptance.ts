@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { AnyJobDefinition } from '../saga/define.js';
+import { isKeyDestroyed } from '../security/cipher.error.js';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import { acceptJobs, requestCancel, type SealedCallback } from '../store/accept.store.js';
 import { inTenant, type Database } from '../store/database.js';
@@ -65,13 +66,14 @@ async function accept(
   run: ScheduledRun,
 ): Promise<string | null> {
   const { database, cipher } = parts;
-  const template = await openTemplate(cipher, tenantId, schedule);
   const time = { scheduledAt: new Date(run.scheduledAt), timeZone: schedule.timeZone };
   const refuse = async (code: string, detail: string): Promise<null> => {
     const error = { at: new Date().toISOString(), code, detail };
     await inTenant(database, tenantId, (tx) => noteRunError(tx, schedule.id, error));
     return null;
   };
+  const template = await openTemplate(cipher, tenantId, schedule);
+  if (!template) return refuse('key_destroyed', 'The tenant’s key was destroyed, and the input with it.');
   const definition = parts.definitions.find(({ kind }) => kind === schedule.kind);
   if (!definition) return refuse('kind_unknown', `This release knows no kind ${schedule.kind}.`);
   const checked = (definition.input as InputSchema).safeParse(fillPlaceholders(template.input, time));
@@ -127,14 +129,19 @@ interface InputSchema {
   ): { success: true; data: unknown } | { success: false; error: { readonly message: string } };
 }
 
-/** What is sealed of a schedule, opened. */
+/** What is sealed of a schedule, opened; undefined where the tenant's key was destroyed and nobody can. */
 export async function openTemplate(
   cipher: TenantCipher,
   tenantId: string,
   { id, template }: Pick<ScheduleRecord, 'id' | 'template'>,
-): Promise<ScheduleTemplate> {
-  const plain = await cipher.decrypt(tenantId, template, templateAad(tenantId, id));
-  return JSON.parse(plain.toString('utf8')) as ScheduleTemplate;
+): Promise<ScheduleTemplate | undefined> {
+  try {
+    const plain = await cipher.decrypt(tenantId, template, templateAad(tenantId, id));
+    return JSON.parse(plain.toString('utf8')) as ScheduleTemplate;
+  } catch (error) {
+    if (isKeyDestroyed(error)) return undefined;
+    throw error;
+  }
 }
 
 async function sealCallback(

@@ -22,6 +22,8 @@ const QUERY_DEADLINE_MS = 1_000;
 const HEALTH_DEADLINE_MS = 1_000;
 /** Readers wait for it. */
 const POLLS_DEADLINE_MS = 300;
+/** Of the engine's own query of its schedule; who reads it asked for it. */
+const SCHEDULE_DEADLINE_MS = 1_000;
 /** A poll lasts a minute at most, and the next one follows; the server remembers pollers for five. */
 const POLLED_WITHIN_MS = 90_000;
 
@@ -49,7 +51,7 @@ export function createEngine({ client, connection, namespace, tenants }: EngineC
       return pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) >= since);
     },
     async nextRuns(scheduleId) {
-      const { info } = await connection.withDeadline(Date.now() + POLLS_DEADLINE_MS, () =>
+      const { info } = await connection.withDeadline(Date.now() + SCHEDULE_DEADLINE_MS, () =>
         client.schedule.getHandle(scheduleId).describe(),
       );
       return info.nextActionTimes.map((time) => time.toISOString());

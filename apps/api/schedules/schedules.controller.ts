@@ -211,8 +211,9 @@ export class SchedulesController {
     return { ...rest, catchUpSeconds, template };
   }
 
-  private open(tenantId: string, record: ScheduleRecord): Promise<ScheduleTemplate> {
-    return openTemplate(this.resources.cipher, tenantId, record);
+  private async open(tenantId: string, record: ScheduleRecord): Promise<ScheduleTemplate> {
+    const template = await openTemplate(this.resources.cipher, tenantId, record);
+    return template ?? { input: null, callback: null };
   }
 
   private view(

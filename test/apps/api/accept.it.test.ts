@@ -509,6 +509,9 @@ describe('POST /exports', () => {
     expect(door.status).toBe(202);
     expect(plain.json).toMatchObject({ id: door.json.id, duplicate: true });
     expect((await post({ ...input, onDuplicate: 'restart' }, {}, '/exports')).status).toBe(200);
+    const beside = { delayUntil: '2020-01-01T00:00:00Z', callback: { url: 'https://example.com/done' } };
+    const told = await post({ ...input, version: 98, ...beside }, {}, '/exports');
+    expect(told.json.callback).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   test('names errors in the terms of its own body', async () => {

@@ -103,7 +103,7 @@ describe('routes', () => {
     ['GET', '/Jobs'],
     ['GET', '//jobs'],
     ['POST', '/uploads'],
-    ['GET', '/schedules'],
+    ['GET', '/timetables'],
   ])('%s %s is 404', async (method, path) => {
     const answer = await t.call(method, path);
     expect([answer.status, answer.json.code]).toEqual([404, 'route_not_found']);
