@@ -178,8 +178,7 @@ const theReportDelivery = recorded(
       shapes.compensated('tell'),
       shapes.cancelled('make'),
       shapes.underWay('tell'),
-      shapes.woken('tell'),
-      shapes.cancelledWithChildren('tell'),
+      shapes.cancelledWithChildren('make'),
     ],
   },
 );
