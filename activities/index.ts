@@ -1,6 +1,7 @@
 /** Every kind's implementation. Adding a kind is one line here; a worker refuses to boot where one is missing. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
+import { emailSend } from './email/email-send.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportDelivery } from './report-delivery/report-delivery.js';
@@ -24,5 +25,6 @@ export function createActivities(
     ['webhook.resend', webhookResend(resources)],
     ['report.delivery', reportDelivery(resources)],
     ['webhook.callback', webhookCallback(resources)],
+    ['email.send', emailSend(resources)],
   ]);
 }

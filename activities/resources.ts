@@ -4,6 +4,8 @@ import type { ArtifactStore } from '../libs/artifacts/artifact-store.js';
 import type { Settings } from '../libs/config/settings.js';
 import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
+import { createSmtpClient, type SmtpClient } from '../libs/emails/smtp.client.js';
+import { createSuppressions, type Suppressions } from '../libs/emails/suppressions.store.js';
 import type { ChildJobs } from '../libs/saga/child-jobs.js';
 import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
@@ -59,7 +61,25 @@ export interface WebhookResources {
   };
 }
 
-export interface Resources extends ExportResources, PayoutResources, WebhookResources {
+/** What e-mail needs. */
+export interface EmailResources {
+  readonly database: Database;
+  /** Files that messages link to. */
+  readonly artifacts: ArtifactStore;
+  readonly emails: {
+    /** Undefined where none is configured: jobs park. */
+    readonly smtp: SmtpClient | undefined;
+    /** Opens lists of recipients. */
+    readonly cipher: TenantCipher;
+    readonly suppressions: Suppressions;
+    readonly from: { readonly address: string; readonly name?: string } | undefined;
+    readonly rates: { readonly all: number | undefined; readonly tenant: number | undefined };
+    /** The wait after each attempt. */
+    readonly retryWaitsMs: readonly number[];
+  };
+}
+
+export interface Resources extends ExportResources, PayoutResources, WebhookResources, EmailResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }
@@ -75,6 +95,7 @@ export async function openResources(
   const datasets = loadDatasets(settings.datasetsFile);
   const sources = openSources(datasets, options.env);
   const webhooks = openWebhooks(settings, options);
+  const emails = openEmails(settings, options.cipher);
   return {
     database: options.database,
     artifacts: await openArtifactStore(settings),
@@ -86,10 +107,12 @@ export async function openResources(
     jobs: createJobStarter(options.cipher),
     children: createChildJobs(options.database, options.cipher),
     webhooks,
+    emails,
     async close() {
       await sources.close();
       await payments?.close();
       await webhooks.client.close();
+      emails.smtp?.close();
     },
   };
 }
@@ -108,4 +131,10 @@ function openWebhooks(
     sealSecret: createSealSecret(cipher),
     publicUrl,
   };
+}
+
+function openEmails({ emails }: Settings, cipher: TenantCipher): EmailResources['emails'] {
+  const { smtpUrl, connections, from, rates, retryWaitsMs } = emails;
+  const smtp = smtpUrl === undefined ? undefined : createSmtpClient({ url: smtpUrl, connections });
+  return { smtp, cipher, suppressions: createSuppressions(cipher), from, rates, retryWaitsMs };
 }

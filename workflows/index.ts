@@ -1,5 +1,6 @@
 /** Every kind of job there is. Adding one is one line here; the API, the relay and the workers read this list. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
+import { emailSend } from './email-send.job.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportDelivery } from './report-delivery.job.js';
@@ -16,4 +17,5 @@ export const definitions: readonly AnyJobDefinition[] = [
   webhookResend,
   webhookCallback,
   reportDelivery,
+  emailSend,
 ];

@@ -21,3 +21,4 @@ export const webhookCallback = bindWorkflow(
 export const webhookResend = bindWorkflow(
   async () => (await import('./webhook-resend.job.js')).webhookResend,
 );
+export const emailSend = bindWorkflow(async () => (await import('./email-send.job.js')).emailSend);

@@ -7,6 +7,7 @@ import type { AttemptRecord } from '../../libs/webhooks/delivery-log.store.js';
 import { signedHeaders } from '../../libs/webhooks/signature.js';
 import { verdictOn } from '../../libs/webhooks/verdict.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
+import { openBatchRecorder } from '../batch.recorder.js';
 import type { WebhookResources } from '../resources.js';
 import {
   dueDeliveries,
@@ -25,9 +26,7 @@ const AT_ONCE_MAX = 64;
 /** Of all jobs of a worker, to one host. */
 const AT_ONCE_PER_HOST_MAX = 64;
 const PAGE_MAX = 500;
-/** Outcomes written in one statement, or as many as there are after so long. */
-const RECORDED_AT_ONCE_MAX = 250;
-const RECORD_AFTER_MS = 250;
+const RECORD_LIMITS = { atOnceMax: 250, afterMs: 250 };
 /** A few within the step's heartbeat; each is a call to the engine. */
 const HEARTBEAT_EVERY_MS = 1_500;
 /** Nothing is begun after that, so that the last answers are in before the step's time box of 60 s is over. */
@@ -69,7 +68,10 @@ async function deliverDue(
 ): Promise<void> {
   const until = performance.now() + BEGIN_MS_MAX;
   const next = pagewise(resources, context.job);
-  const recorder = openRecorder(resources, context);
+  const recorder = openBatchRecorder<Outcome>(
+    (batch) => record(resources, context.job, batch),
+    RECORD_LIMITS,
+  );
   let failure: { readonly error: unknown } | undefined;
   const mayBegin = (): boolean =>
     !failure && !context.signal.aborted && !recorder.hasFailed() && performance.now() < until;
@@ -157,48 +159,6 @@ function recordOf(answer: Answer, at: Date): AttemptRecord {
   const base = { at: at.toISOString(), durationMs: answer.durationMs };
   if (answer.kind !== 'answered') return { ...base, code: answer.code, detail: answer.detail };
   return { ...base, status: answer.status, ...(answer.head ? { detail: answer.head } : {}) };
-}
-
-interface Recorder {
-  add(outcome: Outcome): void;
-  /** Outcomes could not be written down: nothing more may be begun. */
-  hasFailed(): boolean;
-  /** Writes the rest; throws what went wrong. */
-  close(): Promise<void>;
-}
-
-function openRecorder(resources: WebhookResources, { job }: DeliveringContext): Recorder {
-  let pending: Outcome[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let failure: { readonly error: unknown } | undefined;
-  let writing: Promise<void> = Promise.resolve();
-
-  function flush(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    const batch = pending;
-    pending = [];
-    if (batch.length === 0) return;
-    writing = writing
-      .then(() => record(resources, job, batch))
-      .catch((error: unknown) => {
-        failure ??= { error };
-      });
-  }
-
-  return {
-    add(outcome) {
-      pending.push(outcome);
-      if (pending.length >= RECORDED_AT_ONCE_MAX) flush();
-      else timer ??= setTimeout(flush, RECORD_AFTER_MS);
-    },
-    hasFailed: () => failure !== undefined,
-    async close() {
-      flush();
-      await writing;
-      if (failure) throw failure.error;
-    },
-  };
 }
 
 async function record(

@@ -5,6 +5,10 @@ import { ApiResources } from './api.resources.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
 import { Authenticator } from './auth/authenticator.js';
 import { CodecController } from './codec/codec.controller.js';
+import { EmailSuppressionsController } from './emails/email-suppressions.controller.js';
+import { EmailTemplatesController } from './emails/email-templates.controller.js';
+import { MessagesController } from './emails/messages.controller.js';
+import { RecipientListsController } from './emails/recipient-lists.controller.js';
 import { QueuePolls } from './engine/queue-polls.js';
 import { StateQueries } from './engine/state-queries.js';
 import { HealthController } from './health/health.controller.js';
@@ -42,6 +46,10 @@ export class ApiModule {
         DeliveriesController,
         CallbackSecretController,
         SchedulesController,
+        EmailTemplatesController,
+        RecipientListsController,
+        EmailSuppressionsController,
+        MessagesController,
         GuardedController,
       ],
       providers: [

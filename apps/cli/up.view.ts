@@ -45,6 +45,7 @@ export function openUpView(terminal: Terminal): UpView {
       link('API', run.api);
       link('Reference', `${run.api}/docs`);
       if (run.temporalUi !== null) link('Temporal UI', run.temporalUi);
+      if (run.mailbox !== null) link('Sent e-mail', `${run.mailbox}/messages`);
       link('Metrics', run.metrics);
       link('Logs', run.logs);
       link('Keys, all else', runFile);

@@ -11,6 +11,7 @@ import { reconcile, RECONCILE_LIMITS } from '../../libs/outbox/reconciler.js';
 import { LOOP_PACE, startRelayLoop } from '../../libs/outbox/relay.loop.js';
 import { createRelayMetrics, type RelayMetrics } from '../../libs/outbox/relay.metrics.js';
 import { onlyOne, startSchedule, type Round } from '../../libs/outbox/schedule.js';
+import { sweepLists } from '../../libs/emails/recipient-lists.store.js';
 import { sweepIdempotency, sweepOutbox } from '../../libs/outbox/sweeper.js';
 import { dispatchSchedules, reconcileSchedules } from '../../libs/schedules/schedule-sync.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
@@ -27,6 +28,8 @@ const SHUTDOWN_GRACE_MS = 20_000;
 /** Two batches, schedules, the reconciler and a sweep with their locks: what may need a connection at the same time. */
 const CONNECTIONS_MIN = 8;
 const QUERY_TIMEOUT_MS = 30_000;
+/** An upload of a list that is not done by then never will be. */
+const UPLOAD_KEPT_MS = 3_600_000;
 const SETUP_TIMEOUT_MS = 3_000;
 const MEASURE_EVERY_MS = 2_000;
 const RECONCILE_EVERY_MS = 30_000;
@@ -144,6 +147,7 @@ function rounds({ database, store, engine, metrics, logger }: Parts): Round[] {
         await onlyOne(database, 'sweep', async () => {
           metrics.swept.inc({ what: 'outbox' }, await sweepOutbox(database));
           metrics.swept.inc({ what: 'idempotency' }, await sweepIdempotency(database));
+          metrics.swept.inc({ what: 'recipient_lists' }, await sweepLists(database, UPLOAD_KEPT_MS));
           const artifacts = await sweepArtifacts({ database, store });
           for (const [what, count] of Object.entries({ ...artifacts })) metrics.swept.inc({ what }, count);
         });

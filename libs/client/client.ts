@@ -17,6 +17,7 @@ import { parseRetryAfter } from './problem.error.js';
 import { createSchedules, type Schedules } from './schedules.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
+import { createEmails, type Emails } from './emails.js';
 import { createWebhooks, type Webhooks } from './webhooks.js';
 
 /** What a client knows of a kind: what goes in and what comes out. */
@@ -137,6 +138,8 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   readonly webhooks: Webhooks;
   /** Jobs that are asked for again and again. */
   readonly schedules: Schedules;
+  /** Templates, recipients and messages of e-mail (`email.send`). */
+  readonly emails: Emails;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -265,6 +268,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
     schedules: createSchedules(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
 
     webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
+    emails: createEmails(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
   };
   return client;
 }

@@ -13,12 +13,18 @@ export interface TransportOptions {
   readonly timeoutMs: number;
 }
 
+/** What is sent as it is: text, bytes, or bytes that are still being read. */
+export type UploadBody = string | Uint8Array | AsyncIterable<Uint8Array>;
+
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path and query below the API's URL. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent instead; what is still being read cannot be sent again. */
+  readonly upload?: { readonly mediaType: string; readonly body: UploadBody };
   readonly signal?: AbortSignal | undefined;
   /** Added to the time-out, for calls that ask the server to wait. */
   readonly extraMs?: number;
@@ -59,10 +65,12 @@ export function createTransport(options: TransportOptions): Transport {
       headers: {
         accept: 'application/json',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.upload ? { 'content-type': call.upload.mediaType } : {}),
         ...identity,
         ...call.headers,
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.upload ? { body: call.upload.body as string, duplex: 'half' as const } : {}),
       redirect: 'manual',
       signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
     });

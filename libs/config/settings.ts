@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { toMs, type Duration } from '../saga/duration.js';
+import { parseAddress, parseMailbox } from '../emails/address.js';
 import { isNetwork } from '../webhooks/address.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
@@ -14,6 +15,9 @@ const list = (otherwise: string) =>
     .transform((text) => text.split(',').flatMap((word) => word.trim() || []));
 /** A fanout's history must hold a wait for each. */
 const WEBHOOK_RETRIES_MAX = 50;
+const RETRY = /^[1-9]\d{0,6}(ms|s|m|h)$/;
+const EMAIL_RETRIES_MAX = 50;
+const EMAIL_RETRIES = '1m,5m,15m,30m,1h,2h,4h,8h,12h';
 const WEBHOOK_RETRIES = '5s,5m,30m,2h,5h,10h,14h,20h,24h';
 
 const Variables = z.object({
@@ -84,9 +88,34 @@ const Variables = z.object({
   ),
   /** The waits between the attempts of a delivery. */
   LONGHAUL_WEBHOOK_RETRIES: list(WEBHOOK_RETRIES).pipe(
-    z
-      .array(z.string().regex(/^[1-9]\d{0,6}(ms|s|m|h)$/, 'must be times, e.g. 5s,5m'))
-      .max(WEBHOOK_RETRIES_MAX),
+    z.array(z.string().regex(RETRY, 'must be times, e.g. 5s,5m')).max(WEBHOOK_RETRIES_MAX),
+  ),
+  /** The server that e-mail goes to, `smtp://user:password@host:587` or `smtps://…`; without it there is none. */
+  LONGHAUL_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  /** Who e-mail is from, e.g. `Example <no-reply@example.com>`. */
+  LONGHAUL_EMAIL_FROM: z
+    .string()
+    .refine(
+      (text) => parseMailbox(text) !== undefined,
+      'must be an address, e.g. Example <no-reply@example.com>',
+    )
+    .optional(),
+  /** Domains, beside that one’s, that jobs may name senders of. */
+  LONGHAUL_EMAIL_FROM_DOMAINS: list('').pipe(
+    z.array(
+      z
+        .string()
+        .refine((domain) => parseAddress(`a@${domain}`).ok, 'must be domains, e.g. example.com,example.org'),
+    ),
+  ),
+  /** Messages a second: of all workers together, and of each tenant. */
+  LONGHAUL_EMAIL_RATE: z.coerce.number().positive().max(10_000).default(50),
+  LONGHAUL_EMAIL_TENANT_RATE: z.coerce.number().positive().max(10_000).optional(),
+  /** Connections of each worker process to the SMTP server. */
+  LONGHAUL_EMAIL_CONNECTIONS: z.coerce.number().int().min(1).max(100).default(5),
+  /** The waits between the attempts of a message. */
+  LONGHAUL_EMAIL_RETRIES: list(EMAIL_RETRIES).pipe(
+    z.array(z.string().regex(RETRY, 'must be times, e.g. 1m,5m')).max(EMAIL_RETRIES_MAX),
   ),
   /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
   LONGHAUL_CODEC_UI_TOKEN: z
@@ -121,6 +150,7 @@ const Environment = Variables.superRefine((e, check) => {
   needs('TEMPORAL_WORKER_BUILD_ID', 'TEMPORAL_DEPLOYMENT_NAME');
   needs('PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY');
   needs('PAYMENT_PROVIDER_KEY', 'PAYMENT_PROVIDER_URL');
+  needs('LONGHAUL_SMTP_URL', 'LONGHAUL_EMAIL_FROM');
 });
 
 /** Where the artifact store's bucket is, and how to get in. */
@@ -141,6 +171,20 @@ export interface S3Settings {
 export interface PaymentSettings {
   readonly providerUrl: string;
   readonly providerKey: string;
+}
+
+/** Through whom e-mail goes, from whom, and how fast. */
+export interface EmailSettings {
+  /** The workers' alone: the API knows by the sender that there is a server. */
+  readonly smtpUrl: string | undefined;
+  readonly connections: number;
+  /** Undefined: no e-mail is accepted. */
+  readonly from: { readonly address: string; readonly name?: string } | undefined;
+  /** That a job may name senders of, that of `from` included. */
+  readonly fromDomains: readonly string[];
+  /** Messages a second; `tenant` undefined: no more than all. */
+  readonly rates: { readonly all: number; readonly tenant: number | undefined };
+  readonly retryWaitsMs: readonly number[];
 }
 
 export interface Settings {
@@ -176,6 +220,7 @@ export interface Settings {
     readonly allowedNetworks: readonly string[];
     readonly retryWaitsMs: readonly number[];
   };
+  readonly emails: EmailSettings;
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
@@ -200,6 +245,25 @@ function s3Of(e: z.output<typeof Environment>): S3Settings | undefined {
     // Servers of one's own seldom have a name for each bucket; AWS does.
     forcePathStyle: e.S3_FORCE_PATH_STYLE ? e.S3_FORCE_PATH_STYLE === 'true' : e.S3_ENDPOINT !== undefined,
     prefix: e.S3_PREFIX === '' || e.S3_PREFIX.endsWith('/') ? e.S3_PREFIX : `${e.S3_PREFIX}/`,
+  };
+}
+
+function emailsOf(e: z.output<typeof Environment>): EmailSettings {
+  const from = e.LONGHAUL_EMAIL_FROM === undefined ? undefined : parseMailbox(e.LONGHAUL_EMAIL_FROM);
+  const domains = [
+    ...(from ? [from.address] : []),
+    ...e.LONGHAUL_EMAIL_FROM_DOMAINS.map((domain) => `a@${domain}`),
+  ];
+  return {
+    smtpUrl: e.LONGHAUL_SMTP_URL,
+    connections: e.LONGHAUL_EMAIL_CONNECTIONS,
+    from,
+    fromDomains: domains.flatMap((address) => {
+      const parsed = parseAddress(address);
+      return parsed.ok ? [parsed.domain] : [];
+    }),
+    rates: { all: e.LONGHAUL_EMAIL_RATE, tenant: e.LONGHAUL_EMAIL_TENANT_RATE },
+    retryWaitsMs: e.LONGHAUL_EMAIL_RETRIES.map((wait) => toMs(wait as Duration)),
   };
 }
 
@@ -253,6 +317,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       allowedNetworks: e.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS,
       retryWaitsMs: e.LONGHAUL_WEBHOOK_RETRIES.map((wait) => toMs(wait as Duration)),
     },
+    emails: emailsOf(e),
     workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,

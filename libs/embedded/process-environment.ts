@@ -11,6 +11,8 @@ import { findRunning, type RunFile } from './run-file.js';
 const MASTER_KEY_BYTES = 32;
 /** The sandbox's own default: it guards nothing. */
 const SANDBOX_KEY = 'sandbox';
+/** Of e-mail that only the sandbox mailbox gets. */
+const SANDBOX_FROM = 'Longhaul <no-reply@longhaul.example>';
 /** Dynamic: other stacks and programs must not collide on it. */
 const ANY_PORT = '0';
 /** Everything ends together, so nothing is gained by holding on: an export's holder would wait for nobody. */
@@ -35,6 +37,8 @@ export interface ProcessPlaces {
   readonly temporalUi: string | null;
   /** The sandbox's URL; null where PAYMENT_PROVIDER_URL was given. */
   readonly paymentProvider: string | null;
+  /** The sandbox mailbox's SMTP; null where LONGHAUL_SMTP_URL was given. */
+  readonly smtp: string | null;
   readonly api: string;
 }
 
@@ -65,6 +69,9 @@ export function processEnvironment(
           PAYMENT_PROVIDER_URL: places.paymentProvider,
           PAYMENT_PROVIDER_KEY: env.PAYMENT_PROVIDER_KEY || SANDBOX_KEY,
         }
+      : {}),
+    ...(places.smtp
+      ? { LONGHAUL_SMTP_URL: places.smtp, LONGHAUL_EMAIL_FROM: env.LONGHAUL_EMAIL_FROM || SANDBOX_FROM }
       : {}),
     LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: env.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS ?? LOOPBACK,
     LONGHAUL_WORKER_GRACE_MS: env.LONGHAUL_WORKER_GRACE_MS || WORKER_GRACE_MS,

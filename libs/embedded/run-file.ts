@@ -17,6 +17,10 @@ export interface RunFile {
   readonly temporalUi: string | null;
   /** The sandbox payment provider; null where PAYMENT_PROVIDER_URL was given. */
   readonly paymentProvider: string | null;
+  /** The sandbox mailbox, which shows the e-mail that was sent; null where LONGHAUL_SMTP_URL was given. */
+  readonly mailbox: string | null;
+  /** Where e-mail goes to, for the processes of a stack with the sandbox mailbox. */
+  readonly smtp: string | null;
   /** The login of the schema's owner. */
   readonly databaseUrl: string;
   readonly keys: SeededKeys;
@@ -28,6 +32,7 @@ export interface RunFile {
     readonly postgres: number | null;
     readonly temporal: number | null;
     readonly paymentProvider: number | null;
+    readonly mailbox: number | null;
     readonly supervisor: number;
     readonly guard: number | null;
   };

@@ -15,9 +15,12 @@ export interface StackPorts {
   readonly temporalUi: number;
   readonly metrics: number;
   readonly paymentProvider: number;
+  /** Where the sandbox mailbox shows its messages, and where it takes them. */
+  readonly mailbox: number;
+  readonly smtp: number;
 }
 
-type ServerPort = 'postgres' | 'temporal' | 'temporalUi' | 'metrics' | 'paymentProvider';
+type ServerPort = 'postgres' | 'temporal' | 'temporalUi' | 'metrics' | 'paymentProvider' | 'mailbox' | 'smtp';
 
 const API_PORT_DEFAULT = 3000;
 const LOOPBACK = '127.0.0.1';
@@ -30,6 +33,8 @@ const SERVERS: readonly { readonly name: ServerPort; readonly purpose: string }[
   { name: 'temporalUi', purpose: "Temporal's Web UI" },
   { name: 'metrics', purpose: 'the metrics' },
   { name: 'paymentProvider', purpose: 'the sandbox payment provider' },
+  { name: 'mailbox', purpose: 'the sandbox mailbox' },
+  { name: 'smtp', purpose: 'the sandbox mailbox’s SMTP' },
 ];
 
 /**
@@ -54,7 +59,7 @@ export async function choosePorts(
   });
   const chosen: Partial<Record<ServerPort, number>> = {};
   for (const [index, { name, purpose }] of SERVERS.entries()) {
-    // With DATABASE_URL, TEMPORAL_ADDRESS or PAYMENT_PROVIDER_URL nobody listens on some of them; which, does not matter here.
+    // With DATABASE_URL, TEMPORAL_ADDRESS, PAYMENT_PROVIDER_URL or LONGHAUL_SMTP_URL nobody listens on some of them; which, does not matter here.
     const port = await choosePort({
       purpose,
       host: LOOPBACK,

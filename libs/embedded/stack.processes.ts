@@ -13,6 +13,7 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['reports-cpu'],
   ['payments-io'],
   ['webhooks-io'],
+  ['emails-io'],
 ];
 
 /**
@@ -28,6 +29,14 @@ function withManyEvents(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /** Its process's name, and its command. */
 export const SANDBOX_PROVIDER = 'sandbox-provider';
 
+export const SANDBOX_MAILBOX = 'sandbox-mailbox';
+
+/** Of the servers that stand in for somebody else's; undefined: that one does not run here. */
+export interface SandboxPorts {
+  readonly provider: number | undefined;
+  readonly mailbox: { readonly http: number; readonly smtp: number } | undefined;
+}
+
 const START_TIMEOUT_MS = 90_000;
 
 /** The compiled command line, which each of our processes runs. */
@@ -35,12 +44,8 @@ export function commandLineProgram(): string {
   return join(packageRoot(), 'dist', 'apps', 'cli', 'main.js');
 }
 
-/** api, relay and the workers; the sandbox provider, too, where it is given a port. */
-export function appSpecs(
-  home: Home,
-  env: NodeJS.ProcessEnv,
-  providerPort: number | undefined,
-): ProcessSpec[] {
+/** api, relay and the workers; the sandboxes, too, where they are given ports. */
+export function appSpecs(home: Home, env: NodeJS.ProcessEnv, sandboxes: SandboxPorts): ProcessSpec[] {
   const workers = WORKER_QUEUES.map((queues, index) => {
     const twins = WORKER_QUEUES.filter((other) => other.join() === queues.join()).length;
     const number = WORKER_QUEUES.slice(0, index + 1).filter((other) => other.join() === queues.join()).length;
@@ -48,19 +53,23 @@ export function appSpecs(
     const spec = appSpec(name, ['worker', '--queues', queues.join(',')]);
     return queues.includes('webhooks-io') ? { ...spec, env: withManyEvents(env) } : spec;
   });
-  const provider =
-    providerPort === undefined
+  const { provider, mailbox } = sandboxes;
+  return [
+    appSpec('api', ['api']),
+    appSpec('relay', ['relay']),
+    ...workers,
+    ...(provider === undefined
       ? []
-      : [
-          appSpec(SANDBOX_PROVIDER, [
-            SANDBOX_PROVIDER,
-            '--port',
-            String(providerPort),
-            '--data',
-            home.providerFile,
-          ]),
-        ];
-  return [appSpec('api', ['api']), appSpec('relay', ['relay']), ...workers, ...provider];
+      : [sandbox(SANDBOX_PROVIDER, { port: provider, data: home.providerFile })]),
+    ...(mailbox ? [sandbox(SANDBOX_MAILBOX, { port: mailbox.http, 'smtp-port': mailbox.smtp })] : []),
+  ];
+
+  function sandbox(name: string, options: Readonly<Record<string, string | number>>): ProcessSpec {
+    return appSpec(name, [
+      name,
+      ...Object.entries(options).flatMap(([option, value]) => [`--${option}`, String(value)]),
+    ]);
+  }
 
   function appSpec(name: string, args: readonly string[]): ProcessSpec {
     return {

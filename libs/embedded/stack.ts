@@ -15,7 +15,7 @@ import { startDatabase, startEngine, type RunningDatabase, type RunningEngine } 
 import { StackError } from './stack-error.js';
 import { openPortClaims } from './port-claims.js';
 import { choosePorts } from './stack.ports.js';
-import { appSpecs, commandLineProgram, SANDBOX_PROVIDER } from './stack.processes.js';
+import { appSpecs, commandLineProgram, SANDBOX_MAILBOX, SANDBOX_PROVIDER } from './stack.processes.js';
 import { supervise, type ProcessEvent, type Supervised } from './supervisor.js';
 
 export type StackEvent =
@@ -123,6 +123,8 @@ class Stack implements RunningStack {
   #keys: SeededKeys | undefined;
   #api = '';
   #paymentProvider: string | null = null;
+  #mailbox: string | null = null;
+  #smtp: string | null = null;
   #ready = false;
   #homeCheck: NodeJS.Timeout | undefined;
   #starting: Promise<void> | undefined;
@@ -160,6 +162,9 @@ class Stack implements RunningStack {
     this.#api = `http://${ports.host}:${ports.api}`;
     const providerPort = env.PAYMENT_PROVIDER_URL ? undefined : ports.paymentProvider;
     this.#paymentProvider = providerPort === undefined ? null : `http://127.0.0.1:${providerPort}`;
+    const mailbox = env.LONGHAUL_SMTP_URL ? undefined : { http: ports.mailbox, smtp: ports.smtp };
+    this.#mailbox = mailbox ? `http://127.0.0.1:${mailbox.http}` : null;
+    this.#smtp = mailbox ? `smtp://127.0.0.1:${mailbox.smtp}` : null;
     this.#metrics = await serveMergedMetrics('127.0.0.1', ports.metrics, () => this.#metricsSources());
 
     const tools = { home, env, ports, registry, onEvent: this.#onEvent };
@@ -181,7 +186,10 @@ class Stack implements RunningStack {
     const processEnv = this.#processEnvironment();
     const allowed = processEnv.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS;
     if (allowed) this.#note(`Webhooks may also go to ${allowed} (LONGHAUL_WEBHOOK_ALLOWED_NETWORKS).`);
-    this.#apps = appSpecs(home, processEnv, providerPort).map((spec) =>
+    if (this.#mailbox)
+      this.#note(`E-mail is delivered to nobody but ${this.#mailbox}/messages (LONGHAUL_SMTP_URL).`);
+    const sandboxes = { provider: providerPort, mailbox };
+    this.#apps = appSpecs(home, processEnv, sandboxes).map((spec) =>
       supervise(spec, registry, this.#onEvent),
     );
     await Promise.all(this.#apps.map((app) => app.firstReady));
@@ -200,6 +208,8 @@ class Stack implements RunningStack {
       temporal: engine.address,
       temporalUi: engine.uiUrl,
       paymentProvider: this.#paymentProvider,
+      mailbox: this.#mailbox,
+      smtp: this.#smtp,
       databaseUrl: database.url,
       keys,
       pids: {
@@ -209,6 +219,7 @@ class Stack implements RunningStack {
         postgres: database.process?.pid() ?? null,
         temporal: engine.process?.pid() ?? null,
         paymentProvider: app(SANDBOX_PROVIDER),
+        mailbox: app(SANDBOX_MAILBOX),
         supervisor: process.pid,
         guard: this.#registry?.guardPid() ?? null,
       },
@@ -298,6 +309,7 @@ class Stack implements RunningStack {
       temporal: engine.address,
       temporalUi: engine.uiUrl,
       paymentProvider: this.#paymentProvider,
+      smtp: this.#smtp,
       api: this.#api,
     };
     return processEnvironment(this.home, places, this.env);

@@ -1,6 +1,6 @@
 /** How a process of the stack tells its supervisor that it is ready. */
 
-export type ProcessRole = 'api' | 'relay' | 'worker' | 'sandbox-provider';
+export type ProcessRole = 'api' | 'relay' | 'worker' | 'sandbox-provider' | 'sandbox-mailbox';
 
 export interface Ready {
   readonly role: ProcessRole;

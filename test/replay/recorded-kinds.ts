@@ -8,6 +8,7 @@ import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
 import { reportDelivery } from '../../workflows/report-delivery.job.js';
 import { webhookCallback } from '../../workflows/webhook-callback.job.js';
+import { emailSend } from '../../workflows/email-send.job.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
 import { errand, longOrder, order, snapshot } from '../conformance/kinds.js';
@@ -183,6 +184,26 @@ const theReportDelivery = recorded(
   },
 );
 
+const theEmailSend = recorded(
+  emailSend,
+  () => ({
+    enroll: () => ({ recipients: 3 }),
+    deliver: () => ({ sent: 1, suppressed: 1, refused: 1, dead: 0 }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.deferred('deliver'),
+      shapes.compensated('deliver'),
+      shapes.cancelled('enroll'),
+      shapes.cancelled('deliver'),
+      shapes.parked('deliver'),
+      shapes.underWay('deliver'),
+    ],
+  },
+);
+
 const orderOutputs = ({ count }: typeof order.example): Outputs<typeof order> => ({
   check: () => ({ count }),
   reserve: () => ({ id: 'reserved' }),
@@ -314,6 +335,7 @@ export const recordedKinds: readonly RecordedKind[] = [
   theWebhookResend,
   theWebhookCallback,
   theReportDelivery,
+  theEmailSend,
   theOrder,
   theLongOrder,
   theSnapshot,

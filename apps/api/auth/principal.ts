@@ -20,5 +20,7 @@ declare module 'fastify' {
     role?: RequiredRole;
     /** A door that only refuses; it does not count as a route. */
     hidden?: boolean;
+    /** Media types whose bodies it takes as they arrive. */
+    streams?: readonly string[];
   }
 }

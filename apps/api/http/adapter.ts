@@ -18,6 +18,8 @@ import { traceOf } from './trace.js';
 const TRACE_BYTES = 16;
 /** Routes that are not of our controllers: the pages of the documentation. */
 const UNMARKED_ROUTES = /^\/docs(?:\/|$)|^\/openapi\.json$/;
+/** Media types that some route takes as they arrive. */
+const STREAMED = ['text/csv', 'application/x-ndjson'];
 const MS_PER_SECOND = 1_000;
 
 /** The adapter, before Nest adds its routes. */
@@ -44,6 +46,7 @@ export function createAdapter(resources: ApiResources): FastifyAdapter {
   });
   trackRoutes(instance);
   installBodyParser(instance);
+  installStreams(instance);
   return adapter;
 }
 
@@ -130,6 +133,15 @@ function installBodyParser(instance: FastifyInstance): void {
       done(null, parsed);
     },
   );
+}
+
+/** Bodies of the other media types, for the routes that take them as they arrive; elsewhere they are refused as any other. */
+function installStreams(instance: FastifyInstance): void {
+  instance.addContentTypeParser(STREAMED, (request, stream, done) => {
+    const mediaType = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+    if (request.routeOptions.config.streams?.includes(mediaType)) return done(null, { mediaType, stream });
+    done(new Problem('unsupported_media_type', `Expected JSON, got ${mediaType}.`));
+  });
 }
 
 /** What never became a request is answered by hand. */

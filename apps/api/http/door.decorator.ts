@@ -2,7 +2,14 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { RequiredRole } from '../auth/principal.js';
 
-/** `hidden`: the route only refuses, and does not count as one. */
-export function Door(role: RequiredRole, options: { readonly hidden?: boolean } = {}): MethodDecorator {
+export interface DoorOptions {
+  /** The route only refuses, and does not count as one. */
+  readonly hidden?: boolean;
+  /** Media types whose bodies it takes as they arrive, instead of JSON. */
+  readonly streams?: readonly string[];
+}
+
+/** Marks a handler. */
+export function Door(role: RequiredRole, options: DoorOptions = {}): MethodDecorator {
   return RouteConfig({ role, ...options });
 }

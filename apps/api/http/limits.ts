@@ -1,6 +1,8 @@
 /** What a request may be at most. */
 
 export const BODY_BYTES_MAX = 1_048_576;
+/** An uploaded list of recipients. */
+export const RECIPIENT_LIST_BYTES_MAX = 33_554_432;
 export const JSON_DEPTH_MAX = 64;
 /** Path parameters and artifact locations; anything longer is nothing of ours. */
 export const PARAM_LENGTH_MAX = 1_024;

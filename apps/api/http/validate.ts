@@ -1,8 +1,8 @@
 /** zod's findings as field errors with JSON pointers, in words for whoever sent the value. */
 import type { z } from 'zod';
-import type { FieldError } from '../problems/problem.js';
+import { Problem, type FieldError } from '../problems/problem.js';
 import { FIELD_ERRORS_MAX } from './limits.js';
-import { escapePointer } from './json-body.js';
+import { escapePointer, type JsonBody } from './json-body.js';
 
 export type Checked<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly errors: readonly FieldError[] };
@@ -12,6 +12,14 @@ export function check<S extends z.ZodType>(schema: S, value: unknown, prefix = '
   const parsed = schema.safeParse(value, { reportInput: false, error: wordingOf });
   if (parsed.success) return { ok: true, value: parsed.data };
   return { ok: false, errors: parsed.error.issues.flatMap((issue) => toFieldErrors(issue, prefix)) };
+}
+
+/** A body's value; throws Problem `validation_failed` with `detail` and every error, those of its inspection too. */
+export function checkBody<S extends z.ZodType>(schema: S, body: JsonBody, detail: string): z.output<S> {
+  const checked = check(schema, body.value);
+  const errors = [...body.errors, ...(checked.ok ? [] : checked.errors)];
+  if (checked.ok && errors.length === 0) return checked.value;
+  throw new Problem('validation_failed', detail, { errors: distinct(errors) });
 }
 
 /** Where zod's own words would mislead: of what is missing, of whole numbers, of alternatives. Undefined leaves them. */

@@ -20,6 +20,7 @@ import type { JsonBody } from '../http/json-body.js';
 import { check, distinct } from '../http/validate.js';
 import { isDatabaseBusy } from '../problems/database-errors.js';
 import { Problem, type FieldError, type ProblemBody } from '../problems/problem.js';
+import { openCompletion } from './completion.js';
 import { Batch } from './job-requests.schema.js';
 import { makeJobId } from './job-id.js';
 import { JobReader } from './job.reader.js';
@@ -73,7 +74,8 @@ export class JobAcceptor {
     asked: unknown = body.value,
   ): Promise<{ answer: Answer & { job: Job }; replayed: boolean }> {
     const context = await this.contextFor(submitter.tenantId);
-    const prepared = prepareSubmission(body.value, context, body.errors);
+    const complete = openCompletion(this.resources, submitter.tenantId);
+    const prepared = await complete(prepareSubmission(body.value, context, body.errors));
     const { answers, replayed } = await this.accept([prepared], asked, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
@@ -92,16 +94,19 @@ export class JobAcceptor {
       });
     }
     const context = await this.contextFor(submitter.tenantId);
-    const items = batch.value.jobs.map((job, index) => {
-      const prefix = `/jobs/${index}`;
-      const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
-      try {
-        return prepareSubmission(job, context, found);
-      } catch (error) {
-        if (error instanceof Problem) return error.toBody();
-        throw error;
-      }
-    });
+    const complete = openCompletion(this.resources, submitter.tenantId);
+    const items = await Promise.all(
+      batch.value.jobs.map(async (job, index) => {
+        const prefix = `/jobs/${index}`;
+        const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
+        try {
+          return await complete(prepareSubmission(job, context, found));
+        } catch (error) {
+          if (error instanceof Problem) return error.toBody();
+          throw error;
+        }
+      }),
+    );
     return this.accept(items, body.value, submitter);
   }
 
@@ -138,7 +143,12 @@ export class JobAcceptor {
   ): Promise<AcceptedInput | RefusedInput> {
     if ('code' in item) return { problem: item };
     const id = makeJobId();
-    const { input, digest } = await sealInput(this.resources.cipher, { id, tenantId }, item.input);
+    const { input, digest } = await sealInput(
+      this.resources.cipher,
+      { id, tenantId },
+      item.input,
+      item.stored ?? item.input,
+    );
     const { kind, deadlineMs } = item.definition;
     const { key, restart, delayUntil } = item;
     const callback = item.callback && (await this.sealCallback(tenantId, id, item.callback.url));

@@ -70,6 +70,16 @@ export class JobsController {
     return this.submitTyped('webhook.fanout', '/webhook-events', request, reply);
   }
 
+  @Post('emails')
+  @Door('client')
+  @Operation('submitEmail')
+  async submitEmail(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Job> {
+    return this.submitTyped('email.send', '/emails', request, reply);
+  }
+
   @Post('jobs/batch')
   @Door('client')
   @Operation('submitBatch')

@@ -12,6 +12,8 @@ export interface Prepared {
   readonly definition: AnyJobDefinition;
   /** As the kind's schema gave it back, defaults filled in. */
   readonly input: unknown;
+  /** What the job keeps instead, where that says more: two inputs are the same by `input`. */
+  readonly stored?: unknown;
   readonly key: string | null;
   readonly restart: boolean;
   /** RFC 3339, in UTC. */

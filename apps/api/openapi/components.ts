@@ -13,6 +13,21 @@ import {
   Progress,
   StepView,
 } from '../jobs/job.schema.js';
+import {
+  Message,
+  MessagePage,
+  Preview,
+  PreviewRequest,
+  RecipientList,
+  RecipientListPage,
+  Suppression,
+  SuppressionBody,
+  SuppressionPage,
+  Template,
+  TemplateBody,
+  TemplatePage,
+  UploadedList,
+} from '../emails/email.schema.js';
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
 import { Schedule, ScheduleBody, ScheduleChange, SchedulePage } from '../schedules/schedule.schema.js';
@@ -41,12 +56,17 @@ const OWN = {
   },
   ...{ CallbackSecret, CallbackSecretShown, Schedule, SchedulePage },
   ...{ WebhookDelivery: Delivery, WebhookDeliveryPage: DeliveryPage },
+  ...{ EmailTemplate: Template, EmailTemplatePage: TemplatePage, EmailPreview: Preview },
+  ...{ RecipientList, RecipientListPage, UploadedRecipientList: UploadedList },
+  ...{ EmailSuppression: Suppression, EmailSuppressionPage: SuppressionPage },
+  ...{ EmailMessage: Message, EmailMessagePage: MessagePage },
 };
 const REF = '#/components/schemas/';
 /** Kinds with a door of their own: the component that says what it takes. */
 const TYPED_DOORS: Readonly<Record<string, string>> = {
   'report.export': 'ExportSubmission',
   'webhook.fanout': 'WebhookEvent',
+  'email.send': 'EmailRequest',
 };
 /** Bodies of requests. */
 const REQUESTS = {
@@ -56,6 +76,9 @@ const REQUESTS = {
   WebhookResendRequest: ResendRequest,
   ScheduleBody,
   ScheduleChange,
+  EmailTemplateBody: TemplateBody,
+  EmailPreviewRequest: PreviewRequest,
+  EmailSuppressionBody: SuppressionBody,
 };
 
 /** `components.schemas` of the document. */

@@ -2,6 +2,7 @@
 import { applyDecorators } from '@nestjs/common';
 import {
   ApiBody,
+  ApiConsumes,
   ApiHeader,
   ApiOperation,
   ApiParam,
@@ -39,9 +40,7 @@ export function Operation(id: OperationId): MethodDecorator {
       const { description, ...rules } = typeof header === 'string' ? { description: header } : header;
       return ApiHeader({ name, description, required: false, schema: { type: 'string', ...rules } });
     }),
-    ...(spec.body
-      ? [ApiBody({ required: spec.body.required, schema: { $ref: refTo(spec.body.schema) } as never })]
-      : []),
+    ...(spec.body ? bodyOf(spec.body) : []),
     ...Object.entries(spec.answers).map(([status, answer]) =>
       ApiResponse({
         status: Number(status),
@@ -80,6 +79,15 @@ function problemsOf(spec: OperationSpec): MethodDecorator[] {
       content: { [PROBLEM_MEDIA_TYPE]: { schema: { $ref: refTo('Problem') } } },
     }),
   );
+}
+
+function bodyOf({
+  required,
+  schema,
+  mediaTypes = [],
+}: NonNullable<OperationSpec['body']>): MethodDecorator[] {
+  if (schema !== undefined) return [ApiBody({ required, schema: { $ref: refTo(schema) } as never })];
+  return [ApiConsumes(...mediaTypes), ApiBody({ required, schema: { type: 'string' } })];
 }
 
 function queryOf(schema: z.ZodType): MethodDecorator[] {

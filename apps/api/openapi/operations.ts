@@ -4,6 +4,13 @@ import { COMPRESSIONS } from '../../../libs/datasets/compressions.js';
 import { FORMATS } from '../../../libs/datasets/formats.js';
 import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
+import {
+  MessageQuery,
+  PageQuery,
+  SuppressionQuery,
+  TemplateQuery,
+  UploadQuery,
+} from '../emails/email.schema.js';
 import { DeadLetterQuery } from '../operators/dead-letter.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
 import { ScheduleQuery } from '../schedules/schedule.schema.js';
@@ -31,7 +38,13 @@ export interface OperationSpec {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: z.ZodType;
   readonly headers?: Readonly<Record<string, string | HeaderSpec>>;
-  readonly body?: { readonly schema: string; readonly required: boolean };
+  readonly body?: {
+    /** Of JSON; undefined where the body is something else. */
+    readonly schema?: string;
+    readonly required: boolean;
+    /** Of a body that is not. */
+    readonly mediaTypes?: readonly string[];
+  };
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   readonly problems: readonly ProblemCode[];
 }
@@ -40,6 +53,9 @@ const JSON_TYPE = 'application/json';
 const deadLetterId = { id: 'The dead letter’s id, a UUIDv7.' };
 const jobId = { id: 'The job’s id, a UUIDv7.' };
 const scheduleId = { id: 'The schedule’s id, a UUIDv7.' };
+const templateName = { name: 'The template’s name.' };
+const listId = { id: 'The list’s id, a UUIDv7.' };
+const suppressionId = { id: 'The suppression’s id, a UUIDv7.' };
 const endpointId = { id: 'The endpoint’s id, a UUIDv7.' };
 
 const bodyProblems = [
@@ -331,6 +347,145 @@ const table = {
     params: jobId,
     query: DeliveryQuery,
     answers: { 200: pageOf('WebhookDeliveryPage') },
+    problems: ['job_not_found', 'validation_failed', 'client_key_required'],
+  },
+  submitEmail: {
+    tag: 'E-mail',
+    summary: 'Send a message from a template to one recipient or to a list',
+    description: '`POST /jobs` of kind `email.send` with the input as the body.',
+    headers: submissionHeaders,
+    body: { schema: 'EmailRequest', required: true },
+    answers: submissionAnswers,
+    problems: [...submissionProblems, 'email_not_configured'],
+  },
+  listEmailTemplates: {
+    tag: 'E-mail',
+    summary: 'List templates in their newest versions, the one changed last first',
+    query: PageQuery,
+    answers: { 200: pageOf('EmailTemplatePage') },
+    problems: ['validation_failed', 'client_key_required'],
+  },
+  putEmailTemplate: {
+    tag: 'E-mail',
+    summary: 'Write a template, or a new version of it',
+    description:
+      'In Mustache’s language: `{{name}}`, `{{#name}}…{{/name}}` where it has a value, `{{^name}}…{{/name}}` where it has none. What says the same as the newest version makes none.',
+    params: templateName,
+    body: { schema: 'EmailTemplateBody', required: true },
+    answers: {
+      200: { description: 'The newest version says the same.', content: { [JSON_TYPE]: 'EmailTemplate' } },
+      201: {
+        description: 'A new version.',
+        headers: { Location: 'The version.' },
+        content: { [JSON_TYPE]: 'EmailTemplate' },
+      },
+    },
+    problems: [...bodyProblems, 'client_key_required'],
+  },
+  getEmailTemplate: {
+    tag: 'E-mail',
+    summary: 'Read a template',
+    params: templateName,
+    query: TemplateQuery,
+    answers: { 200: { description: 'The template.', content: { [JSON_TYPE]: 'EmailTemplate' } } },
+    problems: ['email_template_not_found', 'validation_failed', 'client_key_required'],
+  },
+  deleteEmailTemplate: {
+    tag: 'E-mail',
+    summary: 'Delete a template',
+    description: 'Jobs that were accepted with it are sent.',
+    params: templateName,
+    answers: { 204: { description: 'It is gone.' } },
+    problems: ['email_template_not_found', 'client_key_required'],
+  },
+  previewEmailTemplate: {
+    tag: 'E-mail',
+    summary: 'Write a template with values, and send nothing',
+    params: templateName,
+    query: TemplateQuery,
+    body: { schema: 'EmailPreviewRequest', required: false },
+    answers: { 200: { description: 'What a message would say.', content: { [JSON_TYPE]: 'EmailPreview' } } },
+    problems: [...bodyProblems, 'email_template_not_found', 'client_key_required'],
+  },
+  uploadRecipientList: {
+    tag: 'E-mail',
+    summary: 'Upload a list of recipients as CSV or NDJSON',
+    description:
+      'Up to 100,000 of them, in at most 32 MiB of UTF-8: CSV whose first line names the columns, or an object a line. `address` is needed, `name` may be there; all else is for templates’ variables. An address that comes again is left out.',
+    query: UploadQuery,
+    body: { required: true, mediaTypes: ['text/csv', 'application/x-ndjson'] },
+    answers: {
+      201: {
+        description: 'Stored, sealed.',
+        headers: { Location: 'The list.' },
+        content: { [JSON_TYPE]: 'UploadedRecipientList' },
+      },
+    },
+    problems: [...bodyProblems, 'recipient_list_invalid', 'client_key_required'],
+  },
+  listRecipientLists: {
+    tag: 'E-mail',
+    summary: 'List lists of recipients, newest first',
+    query: PageQuery,
+    answers: { 200: pageOf('RecipientListPage') },
+    problems: ['validation_failed', 'client_key_required'],
+  },
+  getRecipientList: {
+    tag: 'E-mail',
+    summary: 'Read what is known of a list; never its addresses',
+    params: listId,
+    answers: { 200: { description: 'The list.', content: { [JSON_TYPE]: 'RecipientList' } } },
+    problems: ['recipient_list_not_found', 'validation_failed', 'client_key_required'],
+  },
+  deleteRecipientList: {
+    tag: 'E-mail',
+    summary: 'Delete a list and its addresses',
+    description: 'Messages of open jobs that are not sent yet are given up.',
+    params: listId,
+    answers: { 204: { description: 'It is gone.' } },
+    problems: ['recipient_list_not_found', 'client_key_required'],
+  },
+  addEmailSuppression: {
+    tag: 'E-mail',
+    summary: 'Send nothing more to an address',
+    body: { schema: 'EmailSuppressionBody', required: true },
+    answers: {
+      200: { description: 'It was there.', content: { [JSON_TYPE]: 'EmailSuppression' } },
+      201: {
+        description: 'Added.',
+        headers: { Location: 'The suppression.' },
+        content: { [JSON_TYPE]: 'EmailSuppression' },
+      },
+    },
+    problems: [...bodyProblems, 'client_key_required'],
+  },
+  listEmailSuppressions: {
+    tag: 'E-mail',
+    summary: 'List to whom nothing is sent, newest first',
+    query: SuppressionQuery,
+    answers: { 200: pageOf('EmailSuppressionPage') },
+    problems: ['validation_failed', 'client_key_required'],
+  },
+  getEmailSuppression: {
+    tag: 'E-mail',
+    summary: 'Read a suppression',
+    params: suppressionId,
+    answers: { 200: { description: 'The suppression.', content: { [JSON_TYPE]: 'EmailSuppression' } } },
+    problems: ['email_suppression_not_found', 'validation_failed', 'client_key_required'],
+  },
+  removeEmailSuppression: {
+    tag: 'E-mail',
+    summary: 'Send to an address again',
+    params: suppressionId,
+    answers: { 204: { description: 'It is gone.' } },
+    problems: ['email_suppression_not_found', 'client_key_required'],
+  },
+  listJobMessages: {
+    tag: 'E-mail',
+    summary: 'List a job’s messages, in the list’s order',
+    params: jobId,
+    query: MessageQuery,
+    answers: { 200: pageOf('EmailMessagePage') },
     problems: ['job_not_found', 'validation_failed', 'client_key_required'],
   },
   submitBatch: {

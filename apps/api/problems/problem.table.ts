@@ -83,6 +83,21 @@ const kinds = {
     title: 'There is no callback secret yet',
     advice: 'POST /callback-secret/rotate makes one, and shows it once.',
   },
+  email_template_not_found: {
+    status: 404,
+    title: 'No such e-mail template',
+    advice: 'GET /email-templates lists yours; each has its newest version.',
+  },
+  recipient_list_not_found: {
+    status: 404,
+    title: 'No such list of recipients',
+    advice: 'GET /recipient-lists lists yours. A list is deleted when its time is over.',
+  },
+  email_suppression_not_found: {
+    status: 404,
+    title: 'No such suppression',
+    advice: 'GET /email-suppressions lists yours.',
+  },
   problem_not_found: {
     status: 404,
     title: 'No such error code',
@@ -177,6 +192,16 @@ const kinds = {
     status: 416,
     title: 'The range lies outside the file',
     advice: 'Content-Range says how long it is.',
+  },
+  recipient_list_invalid: {
+    status: 422,
+    title: 'The list of recipients cannot be used as it is',
+    advice: '`errors` has a row’s line as its pointer. Mend those rows, or upload with onBadRows=skip.',
+  },
+  email_not_configured: {
+    status: 422,
+    title: 'There is no mail server',
+    advice: 'The operator sets LONGHAUL_SMTP_URL and LONGHAUL_EMAIL_FROM.',
   },
   validation_failed: {
     status: 422,

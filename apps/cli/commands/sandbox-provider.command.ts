@@ -16,7 +16,7 @@ export function register(program: Command): void {
     );
 }
 
-function parsePort(value: string): number {
+export function parsePort(value: string): number {
   const port = Number(value);
   if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) {
     throw new InvalidArgumentError(`Expected a port, 0 to ${PORT_MAX}.`);

@@ -21,6 +21,7 @@ import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
+import { emailSend } from '../../../workflows/email-send.job.js';
 import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
 import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../../workflows/webhook-resend.job.js';
@@ -181,7 +182,10 @@ export async function startTestApi(
     createApiKey(owner, { tenantId: null, role, name: role, env: settings.env });
   const engine = new StubEngine();
   const api = await createApi(settings, {
-    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend, webhookCallback],
+    definitions: [
+      ...[reportExport, notes, plainNote, emailSend],
+      ...[webhookFanout, webhookResend, webhookCallback],
+    ],
     datasets,
     engine,
     ...dependencies,

@@ -74,8 +74,8 @@ describe('choosePorts', () => {
     await claims.release();
     const env = { LONGHAUL_EMBEDDED_PORT_BASE: String(base) };
     const ports = await choosePorts(home, env, claims);
-    const { postgres, temporal, temporalUi, metrics, paymentProvider } = ports;
-    const inOrder = [postgres, temporal, temporalUi, metrics, paymentProvider];
+    const { postgres, temporal, temporalUi, metrics, paymentProvider, mailbox, smtp } = ports;
+    const inOrder = [postgres, temporal, temporalUi, metrics, paymentProvider, mailbox, smtp];
     expect(inOrder).toEqual([base, base + 1, base + 2, base + 3, base + 4]);
   });
 

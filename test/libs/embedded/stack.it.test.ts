@@ -93,6 +93,7 @@ describe('longhaul up', () => {
       run.temporal,
       run.temporalUi,
       run.paymentProvider,
+      run.mailbox,
       run.databaseUrl,
     ]);
     expect(new Set(places).size).toBe(12);
@@ -112,10 +113,11 @@ describe('longhaul up', () => {
       admin: expect.stringMatching(/^lh_local_/) as string,
     });
     expect((await fetch(`${run.paymentProvider}/healthz`)).status).toBe(200);
-    const { api, relay, workers, postgres, temporal, paymentProvider } = run.pids;
-    const named = [api, relay, postgres, temporal, paymentProvider, ...workers];
+    expect((await fetch(`${run.mailbox}/healthz`)).status).toBe(200);
+    const { api, relay, workers, postgres, temporal, paymentProvider, mailbox } = run.pids;
+    const named = [api, relay, postgres, temporal, paymentProvider, mailbox, ...workers];
     expect(workers).toHaveLength(WORKER_QUEUES.length);
-    expect(new Set(named).size).toBe(5 + WORKER_QUEUES.length);
+    expect(new Set(named).size).toBe(6 + WORKER_QUEUES.length);
     expect(pids).toEqual(expect.arrayContaining(named));
     // The database's owner is no superuser: row-level security holds for it too.
     expect(await query(run, 'select rolsuper from pg_roles where rolname = current_user')).toEqual([
@@ -156,8 +158,8 @@ describe('longhaul up', () => {
       'all of them back',
       async () => {
         const now = JSON.parse(await readFile(join(first.home, 'run.json'), 'utf8')) as RunFile;
-        const { api, relay, workers, postgres, temporal, paymentProvider, guard } = now.pids;
-        const all = [api, relay, postgres, temporal, paymentProvider, guard, ...workers];
+        const { api, relay, workers, postgres, temporal, paymentProvider, mailbox, guard } = now.pids;
+        const all = [api, relay, postgres, temporal, paymentProvider, mailbox, guard, ...workers];
         const isBack =
           all.length === killed.length && all.every((pid) => pid !== null && !killed.includes(pid));
         return isBack && (await fetch(`${now.api}/readyz`)).ok ? now : undefined;

@@ -1,0 +1,159 @@
+/** /recipient-lists: to whom messages go, uploaded once and stored sealed. */
+import { Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
+import { validate as isUuid } from 'uuid';
+import { deleteList, findList, listLists } from '../../../libs/emails/recipient-lists.store.js';
+import { UnreadableList, type RowFormat } from '../../../libs/emails/recipient-rows.js';
+import { RECIPIENTS_MAX, storeUpload, type Upload } from '../../../libs/emails/recipient-upload.js';
+import { VARIABLES_MAX } from '../../../libs/emails/variables.js';
+import { inTenant } from '../../../libs/store/database.js';
+import { ApiResources } from '../api.resources.js';
+import { Door } from '../http/door.decorator.js';
+import { RECIPIENT_LIST_BYTES_MAX } from '../http/limits.js';
+import { streamOf, tenantOf } from '../http/request.js';
+import { ZodPipe } from '../http/zod.pipe.js';
+import { LIST_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
+import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { Operation } from '../openapi/operation.decorator.js';
+import { Problem } from '../problems/problem.js';
+import {
+  PageQuery,
+  TTL_DAYS_DEFAULT,
+  UploadQuery,
+  type PageParameters,
+  type RecipientList,
+  type UploadedList,
+  type UploadParameters,
+} from './email.schema.js';
+import { listView } from './email.view.js';
+
+const FORMATS: Readonly<Record<string, RowFormat>> = { 'text/csv': 'csv', 'application/x-ndjson': 'ndjson' };
+
+@Controller('recipient-lists')
+export class RecipientListsController {
+  constructor(private readonly resources: ApiResources) {}
+
+  @Post()
+  @Door('client', { streams: Object.keys(FORMATS) })
+  @Operation('uploadRecipientList')
+  async upload(
+    @Req() request: FastifyRequest,
+    @Query(new ZodPipe(UploadQuery)) { name, ttlDays = TTL_DAYS_DEFAULT, onBadRows }: UploadParameters,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UploadedList> {
+    const { mediaType, stream } = streamOf(request);
+    const { database, cipher, settings } = this.resources;
+    const upload = await readable(stream, () =>
+      storeUpload({ database, cipher }, stream, {
+        tenantId: tenantOf(request),
+        name,
+        ttlDays,
+        format: FORMATS[mediaType] ?? 'csv',
+        skipsBadRows: onBadRows === 'skip',
+        bytesMax: RECIPIENT_LIST_BYTES_MAX,
+      }),
+    );
+    if (upload.kind !== 'stored') throw refusalOf(upload);
+    const view = listView(upload.list, settings.publicUrl);
+    reply.code(201).header('location', view.links.self).header('cache-control', 'no-store');
+    return { ...view, badRows: upload.bad.map(({ line, problem }) => ({ line, detail: problem })) };
+  }
+
+  @Get()
+  @Door('client')
+  @Operation('listRecipientLists')
+  async list(
+    @Req() request: FastifyRequest,
+    @Query(new ZodPipe(PageQuery)) query: PageParameters,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ items: RecipientList[] }> {
+    const { cursor, limit = LIMIT_DEFAULT } = query;
+    const before = cursor === undefined ? undefined : readCursor(cursor, LIST_CURSOR);
+    const found = await inTenant(this.resources.database, tenantOf(request), (tx) =>
+      listLists(tx, { before, limit: limit + 1 }),
+    );
+    const { publicUrl } = this.resources.settings;
+    const page = pageOf(reply, found, { url: `${publicUrl}/recipient-lists`, query, limit }, LIST_CURSOR);
+    reply.header('cache-control', 'no-store');
+    return { items: page.map((record) => listView(record, publicUrl)) };
+  }
+
+  @Get(':id')
+  @Door('client')
+  @Operation('getRecipientList')
+  async read(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Query(new ZodPipe(NoQuery)) _query: object,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecipientList> {
+    const record = isUuid(id)
+      ? await inTenant(this.resources.database, tenantOf(request), (tx) => findList(tx, id))
+      : undefined;
+    if (!record) throw listNotFound();
+    reply.header('cache-control', 'no-store');
+    return listView(record, this.resources.settings.publicUrl);
+  }
+
+  @Delete(':id')
+  @Door('client')
+  @Operation('deleteRecipientList')
+  async remove(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const gone =
+      isUuid(id) && (await inTenant(this.resources.database, tenantOf(request), (tx) => deleteList(tx, id)));
+    if (!gone) throw listNotFound();
+    reply.code(204);
+  }
+}
+
+/** What is no list at all says where; what the client still sends is read away, so that it hears the answer. */
+async function readable(stream: Readable, work: () => Promise<Upload>): Promise<Upload> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UnreadableList)) throw error;
+    throw new Problem('recipient_list_invalid', error.message, {
+      errors: [{ pointer: `/${error.line}`, detail: error.message }],
+    });
+  } finally {
+    stream.resume();
+  }
+}
+
+function refusalOf(upload: Exclude<Upload, { kind: 'stored' }>): Problem {
+  switch (upload.kind) {
+    case 'refused': {
+      const more = upload.badCount - upload.bad.length;
+      return new Problem(
+        'recipient_list_invalid',
+        `${upload.badCount} rows are not usable; nothing was stored.`,
+        {
+          errors: [
+            ...upload.bad.map(({ line, problem }) => ({
+              pointer: `/${line}`,
+              detail: `Line ${line}: ${problem}`,
+            })),
+            ...(more > 0 ? [{ pointer: '', detail: `and ${more} more` }] : []),
+          ],
+        },
+      );
+    }
+    case 'empty':
+      return new Problem('recipient_list_invalid', 'The list has no recipient.');
+    case 'too_long':
+      return new Problem('recipient_list_invalid', `The list has more than ${RECIPIENTS_MAX} recipients.`);
+    case 'too_wide':
+      return new Problem('recipient_list_invalid', `The list has more than ${VARIABLES_MAX} columns.`);
+    case 'too_large':
+      return new Problem('body_too_large', `The list is over ${RECIPIENT_LIST_BYTES_MAX} bytes.`);
+  }
+}
+
+function listNotFound(): Problem {
+  return new Problem('recipient_list_not_found', 'There is no such list, or it is over its time.');
+}
