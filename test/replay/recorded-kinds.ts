@@ -170,6 +170,7 @@ const theReportDelivery = recorded(
         expiresAt: '2026-01-02T00:00:00.000Z',
       },
     }),
+    mail: () => ({ total: 1, succeeded: 1, failed: 0, cancelled: 0 }),
     tell: () => ({ jobId: REPORT_ID, status: 'SUCCEEDED' as const, result: delivered() }),
   }),
   {

@@ -17,16 +17,25 @@ const file = {
 };
 const made: ChildFate = { end: { status: 'SUCCEEDED', result: file } };
 const told: ChildFate = { end: { status: 'SUCCEEDED', result: { delivered: 2, dead: 1 } } };
+const mailed: ChildFate = {
+  end: { status: 'SUCCEEDED', result: { sent: 1, suppressed: 0, refused: 0, dead: 0 } },
+};
+const isMail = (input: unknown): boolean => Object.hasOwn(input as object, 'template');
 const isReport = (input: unknown): boolean => Object.hasOwn(input as object, 'dataset');
 
 function run(
-  fates: { readonly report?: ChildFate; readonly event?: ChildFate },
+  fates: { readonly report?: ChildFate; readonly mail?: ChildFate; readonly event?: ChildFate },
   options: Partial<MemoryRunOptions<typeof reportDelivery>> = {},
 ) {
   const statements: unknown[] = [];
   return runInMemory(reportDelivery, implement({ webhooks }), {
     input: reportDelivery.example,
-    childFate: (input) => (isReport(input) ? (fates.report ?? made) : (fates.event ?? told)),
+    childFate: (input) =>
+      isReport(input)
+        ? (fates.report ?? made)
+        : isMail(input)
+          ? (fates.mail ?? mailed)
+          : (fates.event ?? told),
     openTransaction: () => ({
       tx: {
         query: async (_text, values) => {
@@ -60,6 +69,25 @@ describe('a delivery of a report', () => {
         links: { result: `https://api.example.com/jobs/${reportId}/result` },
       },
     });
+  });
+
+  test('sends the link by e-mail between the two, signed when it is sent', async () => {
+    const email = { template: 'report', to: { address: 'ada@example.com' }, variables: { month: 'May' } };
+    const input = { ...reportDelivery.example, email };
+    const { end, children } = await run({}, { input });
+    expect(children.map(({ kind }) => kind)).toEqual(['report.export', 'email.send', 'webhook.fanout']);
+    const { report } = (end as { result: { report: string } }).result;
+    expect(children[1]?.input).toMatchObject({
+      template: 'report',
+      to: { address: 'ada@example.com' },
+      variables: { month: 'May', report },
+    });
+    const refused = await run(
+      { mail: { end: { status: 'FAILED', code: 'email_template_not_found' } } },
+      { input },
+    );
+    expect(refused.end).toMatchObject({ status: 'FAILED', error: { code: 'not_mailed' } });
+    expect(refused.statements).toHaveLength(1);
   });
 
   test('whose export fails tells nobody and leaves nothing', async () => {

@@ -52,6 +52,7 @@ test(
         input: reportDelivery.example,
         outputs: {
           make: () => ({ jobId, status: 'SUCCEEDED' as const, result }),
+          mail: () => ({ total: 1, succeeded: 1, failed: 0, cancelled: 0 }),
           tell: () => ({ jobId, status: 'SUCCEEDED' as const, result: deliver() }),
         },
       },

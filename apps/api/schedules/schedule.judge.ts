@@ -1,6 +1,7 @@
 /** Whether a schedule's runs would be accepted: judged as jobs are, at two times far apart. */
 import { joinNaturalKey } from '../../../libs/store/natural-key.js';
 import { fillPlaceholders, PLACEHOLDERS, unknownPlaceholders } from '../../../libs/schedules/placeholders.js';
+import type { Completion } from '../jobs/completion.js';
 import { Problem, type FieldError } from '../problems/problem.js';
 import { prepareSubmission, type Prepared, type SubmissionContext } from '../jobs/submission.js';
 import type { ScheduleBody } from './schedule.schema.js';
@@ -9,7 +10,11 @@ import type { ScheduleBody } from './schedule.schema.js';
 const TIMES = [new Date('2031-02-03T04:05:06Z'), new Date('2042-11-22T17:38:49Z')] as const;
 
 /** The wish, its callback's URL as it will be used. Throws Problem `validation_failed` with every error. */
-export function judgeSchedule(wish: ScheduleBody, context: SubmissionContext): ScheduleBody {
+export async function judgeSchedule(
+  wish: ScheduleBody,
+  context: SubmissionContext,
+  complete: Completion,
+): Promise<ScheduleBody> {
   const unknown = unknownPlaceholders(wish.input, '/input').map(({ pointer, name }): FieldError => ({
     pointer,
     detail: `there is no placeholder {{${name}}}; there are: ${PLACEHOLDERS.join(', ')}`,
@@ -28,6 +33,8 @@ export function judgeSchedule(wish: ScheduleBody, context: SubmissionContext): S
       ],
     });
   }
+  // What only the database can say; each run takes what there is then.
+  await complete(first);
   return { ...wish, callback: first.callback ?? null };
 }
 

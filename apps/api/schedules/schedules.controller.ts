@@ -21,6 +21,7 @@ import { Door } from '../http/door.decorator.js';
 import { bodyOf, tenantOf } from '../http/request.js';
 import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
+import { openCompletion } from '../jobs/completion.js';
 import { pageOf, readCursor, SCHEDULE_CURSOR } from '../jobs/cursor.js';
 import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
 import { JobAcceptor } from '../jobs/job.acceptor.js';
@@ -54,7 +55,7 @@ export class SchedulesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Schedule> {
     const tenantId = tenantOf(request);
-    const wish = judgeSchedule(valid(request, ScheduleBody), await this.acceptor.contextFor(tenantId));
+    const wish = await this.judge(tenantId, valid(request, ScheduleBody));
     const id = uuidv7();
     const sealed = await this.seal(tenantId, id, wish);
     const record = await inTenant(this.resources.database, tenantId, (tx) =>
@@ -111,14 +112,13 @@ export class SchedulesController {
   async change(@Req() request: FastifyRequest, @Param('id') id: string): Promise<Schedule> {
     const tenantId = tenantOf(request);
     const change = valid(request, ScheduleChange);
-    const context = await this.acceptor.contextFor(tenantId);
     if (!isUuid(id)) throw scheduleNotFound();
     const changed = await inTenant(this.resources.database, tenantId, async (tx) => {
       const there = await readSchedule(tx, id, { lock: true });
       if (!there) throw scheduleNotFound();
       const { catchUpSeconds: catchUpWindowSeconds } = there;
       const before = { ...there, ...(await this.open(tenantId, there)), catchUpWindowSeconds };
-      const wish = judgeSchedule({ ...pick(before), ...defined(change) }, context);
+      const wish = await this.judge(tenantId, { ...pick(before), ...defined(change) });
       return { record: await updateSchedule(tx, id, await this.seal(tenantId, id, wish)), wish };
     });
     this.resources.poke.poke();
@@ -186,6 +186,11 @@ export class SchedulesController {
     reply.header('cache-control', 'no-store');
     const url = `${this.resources.settings.publicUrl}/schedules/${id}/jobs`;
     return { items: pageOf(reply, items, { url, query, limit }) };
+  }
+
+  private async judge(tenantId: string, wish: ScheduleBody): Promise<ScheduleBody> {
+    const context = await this.acceptor.contextFor(tenantId);
+    return judgeSchedule(wish, context, openCompletion(this.resources, tenantId));
   }
 
   /** The schedule, or 404: unknown ids, foreign ones, and what is no id at all answer the same. */
