@@ -20,6 +20,7 @@ import { createTenantCipher, type TenantCipher } from '../../../libs/security/te
 import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
+import { reportDelivery } from '../../../workflows/report-delivery.job.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
 import { emailSend } from '../../../workflows/email-send.job.js';
 import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
@@ -183,7 +184,7 @@ export async function startTestApi(
   const engine = new StubEngine();
   const api = await createApi(settings, {
     definitions: [
-      ...[reportExport, notes, plainNote, emailSend],
+      ...[reportExport, notes, plainNote, emailSend, reportDelivery],
       ...[webhookFanout, webhookResend, webhookCallback],
     ],
     datasets,
