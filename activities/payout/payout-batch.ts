@@ -1,28 +1,12 @@
 /** The side effects of `payout.batch`. */
-import type { z } from 'zod';
-import type { Implementation, JobRef } from '../../libs/saga/implement.js';
-import {
-  isSet,
-  type payoutBatch as definition,
-  type PayoutBatchInput,
-} from '../../workflows/payout-batch.job.js';
-import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
+import type { Implementation } from '../../libs/saga/implement.js';
+import { isSet, type payoutBatch as definition } from '../../workflows/payout-batch.job.js';
 import type { PayoutResources } from '../resources.js';
 import { openBatch, releaseFunds, settleBatch } from './payout-batches.store.js';
 import { batchTotals } from './payout-books.store.js';
 import { refuseItem } from './payout-items.store.js';
 import { providerOf } from './payout-item.js';
-
-/** What endpoints are told: which batch, and counts; nobody's name. */
-function eventOf(
-  type: string,
-  { id }: JobRef,
-  input: z.output<typeof PayoutBatchInput>,
-  counts: object,
-): object {
-  const { batch, currency, items } = input;
-  return { event: `payout/${id}`, type, data: { job: id, batch, currency, items: items.length, ...counts } };
-}
+import { tellOfBatch } from './payout-telling.js';
 
 export function payoutBatch(resources: PayoutResources): Implementation<typeof definition> {
   const { payoutApprovalOverMinor, jobs } = resources;
@@ -56,19 +40,14 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
           paidMinor: paid.amountMinor,
         };
       },
-      async tell(tally, { tx, input, job }) {
-        await jobs.start(tx, job, webhookFanout, eventOf('payout.settled', job, input, tally));
-      },
+      tell: (_, { tx, input, job }) => tellOfBatch(tx, jobs, job, 'settled', input),
     },
     undos: {
       async release(_, { tx, input, job }) {
         const outcome = await releaseFunds(tx, job.id);
-        const { paid } = await batchTotals(tx, job.id);
         // In the transaction that gives the money back, which is once.
-        const counts = { paid: paid.items, paidMinor: paid.amountMinor };
-        if (outcome === 'undone') {
-          await jobs.start(tx, job, webhookFanout, eventOf('payout.failed', job, input, counts));
-        }
+        if (outcome === 'undone') await tellOfBatch(tx, jobs, job, 'failed', input);
+        const { paid } = await batchTotals(tx, job.id);
         if (paid.items === 0) return outcome;
         const { items, currency } = input;
         return {

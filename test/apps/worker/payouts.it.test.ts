@@ -32,7 +32,7 @@ interface Payout extends TestJob {
 
 beforeAll(async () => {
   home = await newHome();
-  stack = await startTestStack(home, {}, 'none');
+  stack = await startTestStack(home, {}, 'shared');
   const run = (await stack.run()) as Awaited<ReturnType<TestStack['run']>> & { paymentProvider: string };
   owner = new pg.Client({ connectionString: run.databaseUrl });
   await owner.connect();
@@ -228,9 +228,31 @@ test('webhooks hear of the settlement, a callback of the end, and a schedule’s
     };
     await post('/webhook-endpoints', { url: receivers.url('events'), eventTypes: ['payout.*'] });
     const items = [{ recipient: 'acct_1', amountMinor: AMOUNT_MINOR, reference: 'told' }];
+    const template = await stack.call('/email-templates/paid', {
+      method: 'PUT',
+      body: JSON.stringify({
+        subject: 'Paid',
+        text: '{{paid}} of {{batch}}',
+        variables: {
+          properties: { paid: { type: 'integer' }, batch: { type: 'string' } },
+          required: ['paid', 'batch'],
+        },
+      }),
+    });
+    expect(template.status).toBe(201);
+    const notify = { email: { template: 'paid', to: { address: 'ada@example.com' } } };
+    const nobody = { email: { ...notify.email, template: 'nobody-knows' } };
+    const input = { batch: 'untold', account: 'main', currency: 'EUR', items, notify: nobody };
+    const refused = await stack.call('/jobs', {
+      method: 'POST',
+      body: JSON.stringify({ kind: 'payout.batch', input }),
+    });
+    expect(await refused.json()).toMatchObject({
+      errors: [{ pointer: '/input/notify/email/template' }],
+    });
     const schedule = await post('/schedules', {
       kind: 'payout.batch',
-      input: { batch: 'nightly {{scheduledAt}}', account: 'main', currency: 'EUR', items },
+      input: { batch: 'nightly {{scheduledAt}}', account: 'main', currency: 'EUR', items, notify },
       cron: '0 3 1 1 *',
       callback: { url: receivers.url('ends') },
     });
@@ -246,12 +268,42 @@ test('webhooks hear of the settlement, a callback of the end, and a schedule’s
     });
     const { id } = run as TestJob;
     expect((await ended(id)).result).toMatchObject({ paid: 1, paidMinor: AMOUNT_MINOR });
+    await eventually('the e-mail', async () => {
+      const { items: mails } = (await (await stack.call('/jobs?kind=email.send')).json()) as {
+        items: (TestJob & { key: string; result: { sent: number } | null })[];
+      };
+      return mails.some(({ key, result }) => key === `payout%2f${id}` && result?.sent === 1);
+    });
     await eventually('both to be told', () =>
       ['events', 'ends'].every((name) => receivers.got(name).length > 0),
     );
     const told = (name: string): unknown => JSON.parse(receivers.got(name)[0]!.body.toString());
     expect(told('events')).toMatchObject({ type: 'payout.settled', data: { job: id, paid: 1, items: 1 } });
     expect(told('ends')).toMatchObject({ type: 'job.succeeded', data: { id, kind: 'payout.batch' } });
+  } finally {
+    await receivers.close();
+  }
+});
+
+test('a report is exported, and the event that tells of it leads to the file', async () => {
+  const receivers = await startReceivers();
+  try {
+    const post = (path: string, body: object): Promise<Response> =>
+      stack.call(path, { method: 'POST', body: JSON.stringify(body) });
+    await post('/webhook-endpoints', { url: receivers.url('reports'), eventTypes: ['report.*'] });
+    const report = { dataset: 'birdstrikes', version: 4_711, format: 'csv' };
+    const answer = await post('/jobs', { kind: 'report.delivery', input: { delivery: 'may', report } });
+    const { id } = (await answer.json()) as TestJob;
+    const job = (await stack.ended(id, END_TIMEOUT_MS)) as TestJob & {
+      result: { report: string; rows: number };
+    };
+    expect(job).toMatchObject({ status: 'SUCCEEDED', result: { mailed: false, webhooks: { delivered: 1 } } });
+    const { data } = JSON.parse(receivers.got('reports')[0]!.body.toString()) as {
+      data: { delivery: string; links: { result: string } };
+    };
+    expect(data).toMatchObject({ delivery: 'may', report: job.result.report });
+    const file = await stack.call(new URL(data.links.result).pathname);
+    expect((await file.text()).trimEnd().split('\n')).toHaveLength(job.result.rows + 1);
   } finally {
     await receivers.close();
   }
