@@ -10,7 +10,7 @@ export class PlainScope extends CancellationScope {
     try {
       return work();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }

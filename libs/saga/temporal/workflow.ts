@@ -43,7 +43,9 @@ export function bindWorkflow(
     const definition = typeof kind === 'function' ? await kind() : kind;
     const root = CancellationScope.current();
     // Nothing cancels the engine: compensation and the terminal record are shielded (S4).
-    const end = await new PlainScope({ cancellable: false }).run(() => runSaga(definition, start, root, options));
+    const end = await new PlainScope({ cancellable: false }).run(() =>
+      runSaga(definition, start, root, options),
+    );
     // Every handler ends in the turn it begins in: none is under way here.
     if (end.status === 'CONTINUED') return continueAsNew(end.start);
     if (end.status === 'SUCCEEDED') return end.result;
