@@ -4,17 +4,19 @@ import type { ArtifactStore } from '../libs/artifacts/artifact-store.js';
 import type { Settings } from '../libs/config/settings.js';
 import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
-import type { ChildJobs } from '../libs/saga/child-jobs.js';
 import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
 import { createChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
 import { createJobInputs } from '../libs/store/job-input.store.js';
 import { createDeliveryClient, type DeliveryClient } from '../libs/webhooks/delivery.client.js';
+import { createDestinations, type Destinations } from '../libs/webhooks/destination.js';
 import { createGate, type Gate } from '../libs/webhooks/gate.js';
+import { createPaces, type Paces } from '../libs/webhooks/paces.js';
 import { createSigningKeys, type SigningKeys } from '../libs/webhooks/signing-keys.js';
 import { targetPolicy } from '../libs/webhooks/target.js';
 import { WebhookEvent } from '../workflows/webhook-event.js';
+import { createOutcomeRecorder, type OutcomeRecorder } from './webhook/outcome-recorder.js';
 import { createPaymentProvider, type PaymentProvider } from './payout/provider.client.js';
 
 /** What exports need. */
@@ -39,12 +41,13 @@ export interface PayoutResources {
 /** What webhooks need. */
 export interface WebhookResources {
   readonly database: Database;
-  /** Jobs that a job starts: the events that tell owners of their endpoints. */
-  readonly children: ChildJobs;
   readonly webhooks: {
     readonly client: DeliveryClient;
     readonly keys: SigningKeys;
+    readonly destinations: Destinations;
     readonly gate: Gate;
+    readonly paces: Paces;
+    readonly recorder: OutcomeRecorder;
     /** The wait after each attempt. */
     readonly retryWaitsMs: readonly number[];
     /** The input of a `webhook.fanout`. */
@@ -76,7 +79,6 @@ export async function openResources(
     rowsPerPart: settings.exportPartRows,
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
-    children: createChildJobs(options.database, options.cipher),
     webhooks,
     async close() {
       await sources.close();
@@ -94,7 +96,11 @@ function openWebhooks(
   return {
     client: createDeliveryClient({ policy: targetPolicy(webhooks.allowedNetworks) }),
     keys: createSigningKeys(cipher),
+    destinations: createDestinations(),
     gate: createGate(),
+    paces: createPaces(),
+    // Among them jobs of its own: the events that tell owners of their endpoints.
+    recorder: createOutcomeRecorder(database, createChildJobs(database, cipher)),
     retryWaitsMs: webhooks.retryWaitsMs,
     loadEvent: async (job) => (await loadInput(job)) as WebhookEvent,
   };

@@ -1,13 +1,13 @@
 /** `fanout`: events to many endpoints through the whole system, beside a bare undici loop and a BullMQ worker. */
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient, type Client } from '../libs/client/client.js';
 import { EVENT, type Task } from './fanout/deliveries.js';
+import { registerEndpoints, startReceivers } from './fanout/receivers.js';
 import type { BenchTools } from './support/bench.js';
-import { firstLine, startRedis, stopChild } from './support/bullmq.js';
+import { startRedis } from './support/bullmq.js';
 import { processesOf, watchMemory } from './support/memory.js';
 import { runToEnd } from './support/one-process.js';
 import { processorSeconds } from './support/processor-time.js';
@@ -24,7 +24,6 @@ export interface FanoutOptions {
 const BASELINE = 'undici';
 /** What a worker of ours sends to one host at a time, and so everybody. */
 const AT_ONCE = 64;
-const REGISTERED_AT_ONCE = 16;
 const MS_PER_SECOND = 1_000;
 const programOf = (name: string): string =>
   fileURLToPath(new URL(`./fanout/${name}.main.js`, import.meta.url));
@@ -35,11 +34,9 @@ export async function benchFanout(options: FanoutOptions, tools: BenchTools): Pr
   const measured = await withStack({ ...tools, home: undefined, loadDatasets: false }, async (stack) => {
     const redis = await startRedis(stack.scratch);
     hasBull = redis !== undefined;
-    const receivers = spawn(process.execPath, [programOf('receivers')], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const receivers = await startReceivers();
     try {
-      const bench = await prepare(stack, await firstLine(receivers), options, tools);
+      const bench = await prepare(stack, receivers.url, options, tools);
       const contenders: Contender[] = [
         { name: 'Longhaul', run: () => bench.ours() },
         { name: BASELINE, run: () => bench.program('loop', {}) },
@@ -49,7 +46,7 @@ export async function benchFanout(options: FanoutOptions, tools: BenchTools): Pr
       ];
       return await alternate(contenders, options.rounds, tools.onSample);
     } finally {
-      await stopChild(receivers);
+      await receivers.stop();
       await redis?.stop();
     }
   });
@@ -83,7 +80,11 @@ async function prepare(
   const client = createClient({ url: api, key: keys.client });
   const total = count * events;
   say(`Registering ${count} endpoints`);
-  const task: Task = { endpoints: await register(client, receiversUrl, count), events, atOnce: AT_ONCE };
+  const task: Task = {
+    endpoints: await registerEndpoints(client, receiversUrl, count),
+    events,
+    atOnce: AT_ONCE,
+  };
   const file = join(stack.scratch, 'fanout.json');
   writeFileSync(file, JSON.stringify(task));
 
@@ -127,20 +128,6 @@ async function prepare(
         return Number(await runToEnd(process.execPath, [programOf(name), file], options));
       }),
   };
-}
-
-async function register(client: Client, receiversUrl: string, count: number): Promise<Task['endpoints']> {
-  const endpoints: { url: string; secret: string }[] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < count) {
-      const wish = { url: `${receiversUrl}/${next++}`, eventTypes: ['order.*'] };
-      const { url, secret } = await client.webhooks.create(wish);
-      endpoints.push({ url, secret });
-    }
-  };
-  await Promise.all(Array.from({ length: REGISTERED_AT_ONCE }, lane));
-  return endpoints;
 }
 
 async function submit(client: Client): Promise<string> {

@@ -33,6 +33,10 @@ const ENGINE_IN_FLIGHT = 20;
 const FANOUT_ROUNDS = 5;
 const FANOUT_ENDPOINTS = 1_000;
 const FANOUT_EVENTS = 20;
+const ISOLATION_ROUNDS = 5;
+const ISOLATION_ENDPOINTS = 200;
+const ISOLATION_FLOOD = 20;
+const ISOLATION_PROBES = 5;
 const ACCEPT_ROUNDS = 3;
 const ACCEPT_RATE = 500;
 const ACCEPT_CONNECTIONS = 50;
@@ -91,6 +95,22 @@ bench('fanout', 'events to many endpoints; a bare undici loop; a BullMQ worker',
       const { benchFanout } = await import('./fanout.bench.js');
       const { endpoints, events, rounds } = flags;
       return benchFanout({ endpoints, events, rounds }, tools);
+    }),
+  );
+
+bench(
+  'isolation',
+  'the time until a job starts while other kinds are flooded; the same while nothing else runs',
+  ISOLATION_ROUNDS,
+)
+  .option('--endpoints <count>', 'that get each event of the flood', parseCount, ISOLATION_ENDPOINTS)
+  .option('--flood <count>', 'jobs of each flooded kind open at any time', parseCount, ISOLATION_FLOOD)
+  .option('--probes <count>', 'jobs of each watched kind a round', parseCount, ISOLATION_PROBES)
+  .action(
+    measuring<{ endpoints: number; flood: number; probes: number }>(async (flags, tools) => {
+      const { benchIsolation } = await import('./isolation.bench.js');
+      const { endpoints, flood, probes, rounds } = flags;
+      return benchIsolation({ endpoints, flood, probes, rounds }, tools);
     }),
   );
 

@@ -7,6 +7,9 @@ const Count = z.int().nonnegative();
 /** Deliveries by what became of them. */
 export const DeliveryTally = z.strictObject({ delivered: Count, dead: Count });
 
+/** A database or a worker that is away for a minute is no reason to ask a person. */
+export const DELIVERY_RETRY = { attempts: 20 };
+
 /**
  * While deliveries wait for their next attempt it is put off: that costs no attempt, and no worker waits. Receivers know
  * a repeat by its `webhook-id`: to them the effect is keyed.
@@ -17,6 +20,5 @@ export const deliverStep = retriable({
   effect: 'keyed',
   output: DeliveryTally,
   heartbeat: '5s',
-  // A database or a worker that is away for a minute is no reason to ask a person.
-  retry: { attempts: 20 },
+  retry: DELIVERY_RETRY,
 });

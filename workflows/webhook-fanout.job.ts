@@ -1,11 +1,11 @@
 /**
  * `webhook.fanout`: an event goes to every endpoint that subscribes to its type, signed, and to each at least once. One job
- * an event: deliveries are rows, sent many at a time by one step, not workflows. It ends well once each is delivered or
- * given up; it can be taken back until the first is begun.
+ * an event: deliveries are rows, made and sent many at a time by one step, not workflows. It ends well once each is delivered
+ * or given up; it can be taken back until the first is begun.
  */
 import { z } from 'zod';
-import { compensable, defineJob } from '../libs/saga/define.js';
-import { deliverStep, DeliveryTally } from './webhook-delivery.js';
+import { compensable, defineJob, pivot } from '../libs/saga/define.js';
+import { DELIVERY_RETRY, deliverStep, DeliveryTally } from './webhook-delivery.js';
 import { WebhookEvent } from './webhook-event.js';
 
 export const webhookFanout = defineJob({
@@ -19,6 +19,19 @@ export const webhookFanout = defineJob({
   deadline: '168h',
   example: { event: 'evt_4711', type: 'invoice.paid', data: { invoice: 'inv_7', amountMinor: 1250 } },
   steps: {
+    send: pivot({
+      summary: 'Deliver to the endpoints that subscribe',
+      pool: 'io',
+      // Receivers know a repeat by its `webhook-id`.
+      effect: 'keyed',
+      probe: 'findSent',
+      output: DeliveryTally.extend({ open: z.int().nonnegative() }),
+      heartbeat: '5s',
+      // As `deliver`, which goes on with what is still open.
+      retry: DELIVERY_RETRY,
+    }),
+    deliver: deliverStep,
+    // Of jobs that began when the list was a step of its own.
     enroll: compensable({
       summary: 'List the endpoints that subscribe',
       pool: 'io',
@@ -26,10 +39,13 @@ export const webhookFanout = defineJob({
       output: z.strictObject({ endpoints: z.int().nonnegative() }),
       undo: 'withdraw',
     }),
-    deliver: deliverStep,
   },
-  async run({ steps }) {
-    await steps.enroll();
-    return steps.deliver();
+  async run({ steps, patched }) {
+    if (!patched('send-at-once')) {
+      await steps.enroll();
+      return steps.deliver();
+    }
+    const { open, ...settled } = await steps.send();
+    return open === 0 ? settled : steps.deliver();
   },
 });

@@ -1,228 +1,177 @@
-/** The step `deliver`: what is due is sent, many at a time; what is to be sent later puts the step off until then. */
+/** The steps `send` and `deliver`: what is due is sent, many at a time; what is to be sent later puts `deliver` off until then. */
 import { Deferred, Transient } from '../../libs/saga/failure.js';
-import type { CallContext, JobRef, StepProgress } from '../../libs/saga/implement.js';
+import type { CallContext, StepProgress } from '../../libs/saga/implement.js';
 import { inTenant } from '../../libs/store/database.js';
-import type { Answer } from '../../libs/webhooks/delivery.client.js';
-import type { AttemptRecord } from '../../libs/webhooks/delivery-log.store.js';
-import { signedHeaders } from '../../libs/webhooks/signature.js';
-import { verdictOn } from '../../libs/webhooks/verdict.js';
-import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
+import { cutterOf } from '../../libs/webhooks/cutter.js';
 import type { WebhookResources } from '../resources.js';
+import { attempt, type Payloads } from './attempt.js';
 import {
   dueDeliveries,
+  enrollAndPage,
   prepareRound,
-  recordHealth,
-  recordOutcomes,
   standingOf,
-  type DisabledEndpoint,
+  type Audience,
+  type Carrier,
   type DueDelivery,
-  type Outcome,
   type Standing,
 } from './deliveries.store.js';
 
 /** Of one job, so that a large event leaves the worker's other jobs their share. */
 const AT_ONCE_MAX = 64;
-/** Of all jobs of a worker, to one host. */
-const AT_ONCE_PER_HOST_MAX = 64;
-const PAGE_MAX = 500;
-/** Outcomes written in one statement, or as many as there are after so long. */
-const RECORDED_AT_ONCE_MAX = 250;
-const RECORD_AFTER_MS = 250;
-/** A few within the step's heartbeat; each is a call to the engine. */
-const HEARTBEAT_EVERY_MS = 1_500;
+const PAGE_MAX = 1_000;
 /** Nothing is begun after that, so that the last answers are in before the step's time box of 60 s is over. */
 const BEGIN_MS_MAX = 40_000;
 /** Those whose time comes within so long after the next are sent with it. */
 const GATHERED_MS = 500;
+/** What found no place at its endpoint or host, which is slow, comes again after that: each round costs the engine a step. */
+const CROWDED_MS = 5_000;
 
-/** The bytes of an event. */
-export type Payloads = (jobId: string) => Promise<Uint8Array>;
-
-export interface DeliveringContext extends Pick<CallContext<unknown>, 'job' | 'signal' | 'heartbeat'> {
+export interface DeliveringContext extends Pick<CallContext<unknown>, 'job' | 'signal'> {
   readonly progress: (progress: StepProgress) => void;
+}
+
+/** What is delivered, and by which step. */
+export interface Carrying {
+  readonly step: 'send' | 'deliver';
+  readonly carries: Carrier['carries'];
+  readonly payloads: Payloads;
+  /** Whether owners are told of endpoints that it disables. */
+  readonly tellsOwners: boolean;
+}
+
+export interface Tally {
+  readonly delivered: number;
+  readonly dead: number;
+}
+
+/** Makes an event's deliveries, unless they are there, and sends what is due at once. */
+export async function sendFirst(
+  resources: WebhookResources,
+  context: DeliveringContext,
+  carrying: Carrying,
+  audience: Audience,
+): Promise<Tally & { readonly open: number }> {
+  const { database } = resources;
+  const { job } = context;
+  const { endpoints, page } = await inTenant(database, job.tenantId, (tx) =>
+    enrollAndPage(tx, job.id, audience, PAGE_MAX),
+  );
+  if (endpoints === 0) return sendRound(resources, context, carrying);
+  const tally = await deliverDue(resources, context, carrying, page);
+  const settled = tally.delivered + tally.dead;
+  if (settled < endpoints) return standing(resources, context, carrying);
+  context.progress({ done: settled, total: settled, unit: 'deliveries' });
+  return { open: 0, delivered: tally.delivered, dead: tally.dead };
 }
 
 /** Sends until nothing is open; throws `Deferred` while something is, for as long as nothing is due. */
 export async function deliverAll(
   resources: WebhookResources,
   context: DeliveringContext,
-  payloads: Payloads,
-): Promise<{ delivered: number; dead: number }> {
-  const { job, progress } = context;
-  await inTenant(resources.database, job.tenantId, (tx) => prepareRound(tx, job.id));
-  await deliverDue(resources, context, payloads);
-  const standing = await inTenant(resources.database, job.tenantId, (tx) => standingOf(tx, job.id));
-  const { open, delivered, dead } = standing;
-  progress({ done: delivered + dead, total: open + delivered + dead, unit: 'deliveries' });
+  carrying: Carrying,
+): Promise<Tally> {
+  const { open, delivered, dead, nextInMs, isCrowded } = await sendRound(resources, context, carrying);
   if (open === 0) return { delivered, dead };
-  throw new Deferred(napMsOf(standing), `${open} deliveries wait for their next attempt`);
+  const dueInMs = Math.max(0, Math.ceil(nextInMs ?? 0)) + GATHERED_MS;
+  throw new Deferred(
+    isCrowded ? Math.max(dueInMs, CROWDED_MS) : dueInMs,
+    `${open} deliveries wait for their next attempt`,
+  );
 }
 
-function napMsOf({ nextInMs }: Standing): number {
-  return Math.max(0, Math.ceil(nextInMs ?? 0)) + GATHERED_MS;
+async function sendRound(
+  resources: WebhookResources,
+  context: DeliveringContext,
+  carrying: Carrying,
+): Promise<Standing & { readonly isCrowded: boolean }> {
+  const { job } = context;
+  await inTenant(resources.database, job.tenantId, (tx) =>
+    prepareRound(tx, { id: job.id, carries: carrying.carries }),
+  );
+  const { isCrowded } = await deliverDue(resources, context, carrying);
+  return { ...(await standing(resources, context, carrying)), isCrowded };
 }
 
+async function standing(
+  { database }: WebhookResources,
+  { job, progress }: DeliveringContext,
+  { carries }: Carrying,
+): Promise<Standing> {
+  const now = await inTenant(database, job.tenantId, (tx) => standingOf(tx, { id: job.id, carries }));
+  const settled = now.delivered + now.dead;
+  progress({ done: settled, total: now.open + settled, unit: 'deliveries' });
+  return now;
+}
+
+/** Sends what is due, beginning with the page where it is read already. */
 async function deliverDue(
   resources: WebhookResources,
   context: DeliveringContext,
-  payloads: Payloads,
-): Promise<void> {
+  { step, carries, payloads, tellsOwners }: Carrying,
+  page?: readonly DueDelivery[],
+): Promise<Tally & { readonly isCrowded: boolean }> {
   const until = performance.now() + BEGIN_MS_MAX;
-  const next = pagewise(resources, context.job);
-  const recorder = openRecorder(resources, context);
+  const { job, signal } = context;
+  const next = pagewise(resources, context, { id: job.id, carries }, page);
+  const recording = resources.webhooks.recorder.open({ job, step, tellsOwners });
+  const round = { job, signal, cutter: cutterOf(signal), payloads, crowded: new Set<string>() };
+  const tally = { delivered: 0, dead: 0, open: 0 };
   let failure: { readonly error: unknown } | undefined;
   const mayBegin = (): boolean =>
-    !failure && !context.signal.aborted && !recorder.hasFailed() && performance.now() < until;
+    !failure && !signal.aborted && !recording.hasFailed() && performance.now() < until;
   const lane = async (): Promise<void> => {
     while (mayBegin()) {
-      const due = await next();
+      const due = next() ?? (await next.more());
       if (!due) return;
-      const outcome = await attempt(resources, context, due, payloads);
-      if (outcome) recorder.add(outcome);
+      const outcome = await attempt(resources, round, due);
+      if (!outcome) continue;
+      tally[outcome.verdict.state] += 1;
+      const isFull = recording.add(outcome);
+      if (isFull) await isFull;
     }
   };
-  const beating = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
-  try {
-    // Where one goes wrong the others end what they have begun, and what came of it is written down.
-    const fail = (error: unknown): void => void (failure ??= { error });
-    await Promise.all(Array.from({ length: AT_ONCE_MAX }, () => lane().catch(fail)));
-    await recorder.close();
-  } finally {
-    clearInterval(beating);
-  }
+  // Where one goes wrong the others end what they have begun, and what came of it is written down.
+  const fail = (error: unknown): void => void (failure ??= { error });
+  await Promise.all(Array.from({ length: AT_ONCE_MAX }, () => lane().catch(fail)));
+  await recording.close();
   if (failure) throw failure.error;
-  if (context.signal.aborted)
-    throw new Transient('aborted', 'The deliveries were told to end', { certainty: 'no' });
+  if (signal.aborted) throw new Transient('aborted', 'The deliveries were told to end', { certainty: 'no' });
+  return { delivered: tally.delivered, dead: tally.dead, isCrowded: round.crowded.size > 0 };
 }
 
-/** One delivery after the other, fetched by the page; undefined once there is none. */
-function pagewise({ database }: WebhookResources, job: JobRef): () => Promise<DueDelivery | undefined> {
-  let page: DueDelivery[] = [];
+interface Pages {
+  /** The next delivery of the page that is there. */
+  (): DueDelivery | undefined;
+  /** The first of the next page; undefined once there is none. */
+  more(): Promise<DueDelivery | undefined>;
+}
+
+/** One delivery after the other, fetched by the page. */
+function pagewise(
+  { database }: WebhookResources,
+  { job }: DeliveringContext,
+  carrier: Carrier,
+  first: readonly DueDelivery[] | undefined,
+): Pages {
+  let page = first ?? [];
   let at = 0;
-  let after: string | undefined;
   let fetching: Promise<void> | undefined;
-  let isOver = false;
+  let isOver = first !== undefined && first.length < PAGE_MAX;
 
   async function fetchPage(): Promise<void> {
+    const after = page.at(-1)?.endpointId;
     page = await inTenant(database, job.tenantId, (tx) =>
-      dueDeliveries(tx, job.id, { after, limit: PAGE_MAX }),
+      dueDeliveries(tx, carrier, { after, limit: PAGE_MAX }),
     );
     at = 0;
-    after = page.at(-1)?.endpointId;
-    isOver = page.length === 0;
+    isOver = page.length < PAGE_MAX;
     fetching = undefined;
   }
 
-  return async () => {
-    while (at >= page.length && !isOver) await (fetching ??= fetchPage());
-    return page[at++];
-  };
-}
-
-/** Undefined where it was cut short by us: then nothing is known, and it is sent again. */
-async function attempt(
-  { webhooks }: WebhookResources,
-  { job, signal }: DeliveringContext,
-  due: DueDelivery,
-  payloads: Payloads,
-): Promise<Outcome | undefined> {
-  const { url, endpointId, concurrency, jobId } = due;
-  const leave = await webhooks.gate.enter(endpointId, concurrency, signal);
-  const leaveHost = await webhooks.gate.enter(new URL(url).host, AT_ONCE_PER_HOST_MAX, signal);
-  try {
-    if (signal.aborted) return undefined;
-    const at = new Date();
-    const body = await payloads(jobId);
-    const keys = await webhooks.keys(job.tenantId, due);
-    const message = { id: messageIdOf(jobId), timestampSeconds: Math.floor(at.getTime() / 1_000), body };
-    const headers = { ...HEADERS, ...signedHeaders(message, keys) };
-    const answer = await webhooks.client.deliver({ url, headers, body }, signal);
-    if (signal.aborted && answer.kind === 'unanswered') return undefined;
-    const trial = { attempt: due.attempts + 1, waitsMs: webhooks.retryWaitsMs, random: Math.random() };
-    return { delivery: due, verdict: verdictOn(answer, trial), attempt: recordOf(answer, at) };
-  } finally {
-    leaveHost();
-    leave();
-  }
-}
-
-const HEADERS = { 'content-type': 'application/json', 'user-agent': 'Longhaul-Webhooks' };
-
-/** The `webhook-id`: the event's, so that a receiver knows a repeat whoever carries it. */
-function messageIdOf(jobId: string): string {
-  return `msg_${jobId}`;
-}
-
-function recordOf(answer: Answer, at: Date): AttemptRecord {
-  const base = { at: at.toISOString(), durationMs: answer.durationMs };
-  if (answer.kind !== 'answered') return { ...base, code: answer.code, detail: answer.detail };
-  return { ...base, status: answer.status, ...(answer.head ? { detail: answer.head } : {}) };
-}
-
-interface Recorder {
-  add(outcome: Outcome): void;
-  /** Outcomes could not be written down: nothing more may be begun. */
-  hasFailed(): boolean;
-  /** Writes the rest; throws what went wrong. */
-  close(): Promise<void>;
-}
-
-function openRecorder(resources: WebhookResources, { job }: DeliveringContext): Recorder {
-  let pending: Outcome[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let failure: { readonly error: unknown } | undefined;
-  let writing: Promise<void> = Promise.resolve();
-
-  function flush(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    const batch = pending;
-    pending = [];
-    if (batch.length === 0) return;
-    writing = writing
-      .then(() => record(resources, job, batch))
-      .catch((error: unknown) => {
-        failure ??= { error };
-      });
-  }
-
-  return {
-    add(outcome) {
-      pending.push(outcome);
-      if (pending.length >= RECORDED_AT_ONCE_MAX) flush();
-      else timer ??= setTimeout(flush, RECORD_AFTER_MS);
+  return Object.assign((): DueDelivery | undefined => page[at++], {
+    async more() {
+      while (at >= page.length && !isOver) await (fetching ??= fetchPage());
+      return page[at++];
     },
-    hasFailed: () => failure !== undefined,
-    async close() {
-      flush();
-      await writing;
-      if (failure) throw failure.error;
-    },
-  };
-}
-
-async function record(
-  { database, children }: WebhookResources,
-  job: JobRef,
-  outcomes: readonly Outcome[],
-): Promise<void> {
-  const news = await inTenant(database, job.tenantId, async (tx) => {
-    const disabled = await recordHealth(tx, outcomes);
-    const effect = { job, step: 'deliver', generation: 0 };
-    if (disabled.length > 0) await children.start(tx, effect, webhookFanout, disabled.map(disabledEvent));
-    return recordOutcomes(tx, job.id, outcomes);
   });
-  // Another attempt of this job has sent them meanwhile: two must not go on side by side.
-  if (news < outcomes.length) {
-    throw new Transient('superseded', 'Another attempt records these deliveries', { certainty: 'no' });
-  }
-}
-
-/** The operational event by which an endpoint's owner is told. */
-function disabledEvent({ id, url, reason }: DisabledEndpoint): object {
-  return {
-    event: `endpoint-disabled/${id}/${Date.now()}`,
-    type: 'longhaul.webhook_endpoint.disabled',
-    data: { endpoint: id, url, reason },
-  };
 }

@@ -14,12 +14,17 @@ export function webhookResend(resources: WebhookResources): Implementation<typeo
         return { deliveries: await collect(tx, job.id, input) };
       },
       deliver: (_, context) =>
-        deliverAll(resources, context, async (jobId) => {
-          const { tenantId } = context.job;
-          return payloadBytes(
-            jobId,
-            await webhooks.loadEvent({ id: jobId, tenantId, kind: 'webhook.fanout' }),
-          );
+        deliverAll(resources, context, {
+          step: 'deliver',
+          carries: 'other events',
+          tellsOwners: true,
+          async payloads(jobId) {
+            const { tenantId } = context.job;
+            return payloadBytes(
+              jobId,
+              await webhooks.loadEvent({ id: jobId, tenantId, kind: 'webhook.fanout' }),
+            );
+          },
         }),
     },
     undos: { giveBack: (_, { tx, job }) => giveBack(tx, job.id) },

@@ -1,14 +1,19 @@
-/** The demo's course: export the flights, follow them live, download, verify, and say what was proved. */
+/**
+ * The demo's course: export the flights, follow them live, download, verify, and say what was proved; then what else there is:
+ * an event to many endpoints, and a payout of which a part fails and is undone.
+ */
 import { createReadStream } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { createClient, type Client, type KindOf } from '../../libs/client/client.js';
+import { createClient, type Client } from '../../libs/client/client.js';
 import type { Downloaded } from '../../libs/client/download.js';
 import type { Job } from '../../libs/client/job.types.js';
-import type { reportExport } from '../../workflows/report-export.job.js';
 import { CommandError } from './command.error.js';
 import { createCsvRowCounter } from './csv-row.counter.js';
 import { waitForDataset } from './demo-dataset.store.js';
+import { runFanout } from './demo-fanout.run.js';
+import type { DemoContext, DemoKinds, DemoStack } from './demo.part.js';
+import { runPayout } from './demo-payout.run.js';
 import { proveDemo, renderClaims, type DemoFacts } from './demo-proof.view.js';
 import { formatBytes, formatCount, formatDuration } from './figures.view.js';
 import { followJob } from './job-follower.js';
@@ -17,17 +22,6 @@ import { openStatusLine, type Terminal } from './terminal.js';
 
 export const FLIGHTS_ROWS = 3_000_000;
 
-/** What the demo needs to know of the stack; part of its run.json. */
-export interface DemoStack {
-  readonly api: string;
-  readonly temporalUi: string | null;
-  readonly databaseUrl: string;
-  readonly keys: { readonly client: string };
-  readonly home: string;
-}
-
-type DemoKinds = { readonly 'report.export': KindOf<typeof reportExport> };
-
 export interface DemoOptions {
   /** All of them when undefined. */
   readonly rows: number | undefined;
@@ -35,12 +29,16 @@ export interface DemoOptions {
   readonly lasts: boolean;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
+  /** Nothing is shown after the export. */
+  readonly exportOnly: boolean;
   readonly onSubmitted: (job: Job) => void;
+  /** The export has ended, and its file was looked at. */
+  readonly onExported: () => void;
 }
 
 /** Returns whether everything held. Ends by the signal's reason when it aborts. */
 export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<boolean> {
-  const { rows, lasts, terminal, signal, onSubmitted } = options;
+  const { rows, lasts, exportOnly, terminal, signal, onSubmitted, onExported } = options;
   const client = createClient<DemoKinds>({ url: stack.api, key: stack.keys.client });
   await showLoading(stack, terminal, signal);
 
@@ -86,9 +84,23 @@ export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<b
   const { claims, holds } = proveDemo(facts);
   terminal.print(`\n${terminal.paint('bold', 'The proof')}`);
   renderClaims(claims, terminal.paint).forEach((line) => terminal.print(line));
+  onExported();
+  const name = `demo-${accepted.id.slice(-12)}`;
+  const others = exportOnly || (await runParts({ stack, client, terminal, signal, name, about: job }));
   const look = terminal.paint('bold', 'Look around');
   terminal.print(`\n${look}${lasts ? '' : ' (with `npm start`; `--keep` leaves the stack running)'}`);
   links(stack, job).forEach((line) => terminal.print(line));
+  return holds && others;
+}
+
+async function runParts(context: DemoContext): Promise<boolean> {
+  const { terminal } = context;
+  let holds = true;
+  for (const part of [runFanout, runPayout]) {
+    const claims = await part(context);
+    if (claims.length > 0) renderClaims(claims, terminal.paint).forEach((line) => terminal.print(line));
+    holds &&= claims.every((claim) => claim.holds !== false);
+  }
   return holds;
 }
 

@@ -47,10 +47,8 @@ export async function inTenant<R>(
   tenantId: string,
   work: (connection: Connection) => Promise<R>,
 ): Promise<R> {
-  return inTransaction(database, async (connection) => {
-    await connection.query(`select set_config('longhaul.tenant', $1, true)`, [tenantId]);
-    return work(connection);
-  });
+  const tenant = pg.escapeLiteral(tenantId);
+  return inTransaction(database, work, `begin; select set_config('longhaul.tenant', ${tenant}, true)`);
 }
 
 /**

@@ -34,7 +34,7 @@ export interface DeliveryFilter {
 }
 
 const COLUMNS = `job_id as "jobId", endpoint_id as "endpointId", carrier_id as "carrierId", state, attempts,
-  due_at as "dueAt", reason, tries, created_at as "createdAt", settled_at as "settledAt"`;
+  due_at as "dueAt", reason, longhaul.webhook_tries(d) as tries, created_at as "createdAt", settled_at as "settledAt"`;
 
 /** A page of one event's deliveries. */
 export function listOfJob(tx: Transaction, jobId: string, filter: DeliveryFilter): Promise<DeliveryRecord[]> {
@@ -60,7 +60,7 @@ async function list(
   { state, before, limit }: DeliveryFilter,
 ): Promise<DeliveryRecord[]> {
   const { rows } = await tx.query<DeliveryRecord>(
-    `select ${COLUMNS} from longhaul.webhook_deliveries
+    `select ${COLUMNS} from longhaul.webhook_deliveries d
       where ${of} = $1 and ($2::text is null or state = $2) and ($3::uuid is null or ${by} < $3)
       order by ${by} desc limit $4`,
     [id, state ?? null, before ?? null, limit],

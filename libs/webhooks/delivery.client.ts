@@ -3,8 +3,9 @@ import { Agent } from 'undici';
 import { networkFailure } from '../http/network-failure.js';
 import { retryAfterMsOf } from '../http/retry-after.js';
 import { Transient } from '../saga/failure.js';
+import type { Cutter } from './cutter.js';
 import { guardedConnector, type ConnectorOptions } from './guarded-connector.js';
-import { post } from './post.js';
+import { post, type Post } from './post.js';
 import { redactedHead } from './redact.js';
 import { TargetRefused } from './target.js';
 
@@ -13,12 +14,6 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 const CONNECTIONS_PER_HOST_MAX = 64;
 const KEEP_ALIVE_MS = 10_000;
 const DETAIL_LENGTH_MAX = 200;
-
-export interface Delivery {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
-}
 
 /** What came of it. */
 export type Answer =
@@ -40,8 +35,8 @@ export type Answer =
     };
 
 export interface DeliveryClient {
-  /** Posts. Redirects are not followed; an aborted `signal` ends it as `unanswered`. Throws for a mistake of ours alone. */
-  deliver(delivery: Delivery, signal: AbortSignal): Promise<Answer>;
+  /** Posts. Redirects are not followed; what is cut ends as `unanswered`. Throws for a mistake of ours alone. */
+  deliver(delivery: Post, cutter: Cutter): Promise<Answer>;
   /** Cuts what is under way. */
   close(): Promise<void>;
 }
@@ -60,24 +55,26 @@ export function createDeliveryClient({
     connect: guardedConnector(options),
     connections: CONNECTIONS_PER_HOST_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: deliveryMsMax,
-    bodyTimeout: deliveryMsMax,
+    // One time limit holds for all of it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
   });
 
   const limits = { msMax: deliveryMsMax, answerBytesMax: ANSWER_BYTES_MAX };
 
   return {
-    async deliver({ url, headers, body }, signal) {
+    async deliver(delivery, cutter) {
       const startedAt = performance.now();
       const took = (): number => Math.round(performance.now() - startedAt);
       try {
-        const answer = await post(agent, { url: new URL(url), headers, body }, limits, signal);
-        const retryAfter = answer.headers['retry-after'];
+        const answer = await post(agent, delivery, limits, cutter);
+        const { status } = answer;
+        if (isSuccess(status)) return { ...SUCCESS, status, durationMs: took() };
         return {
           kind: 'answered',
-          status: answer.status,
-          retryAfterMs: retryAfterMsOf(retryAfter, Date.now()),
-          head: isSuccess(answer.status) ? undefined : redactedHead(answer.head?.toString('utf8') ?? ''),
+          status,
+          retryAfterMs: retryAfterMsOf(answer.headers['retry-after'], Date.now()),
+          head: redactedHead(answer.head?.toString('utf8') ?? ''),
           durationMs: took(),
         };
       } catch (error) {
@@ -87,6 +84,9 @@ export function createDeliveryClient({
     close: () => agent.destroy(),
   };
 }
+
+/** Nothing else of it counts. */
+const SUCCESS = { kind: 'answered', retryAfterMs: undefined, head: undefined } as const;
 
 export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;

@@ -1,59 +1,68 @@
 /** Lets so many in at a time under each name, the others in the order they came; for one process. */
 export interface Gate {
-  /** Resolves once there is room under `name`, or `signal` fires, with what gives the place back. */
-  enter(name: string, max: number, signal: AbortSignal): Promise<() => void>;
+  /** Takes a place under `name` where one is free and nobody waits for it. Whoever is in must {@link leave}. */
+  tryEnter(name: string, max: number): boolean;
+  /** Waits for a place; false where `signal` fired, or `patienceMs` were over, before there was one. */
+  enter(
+    name: string,
+    max: number,
+    wait: { readonly signal: AbortSignal; readonly patienceMs: number },
+  ): Promise<boolean>;
+  leave(name: string): void;
 }
 
 interface Room {
   inside: number;
-  readonly waiting: (() => void)[];
+  /** Each takes the place that became free, in its order. */
+  readonly waiting: Set<() => void>;
 }
 
 export function createGate(): Gate {
   const rooms = new Map<string, Room>();
 
-  function leave(name: string, room: Room): void {
-    const next = room.waiting.shift();
-    if (next) {
-      next();
-      return;
-    }
-    room.inside -= 1;
-    if (room.inside === 0) rooms.delete(name);
+  function tryEnter(name: string, max: number): boolean {
+    const room = rooms.get(name);
+    if (!room) rooms.set(name, { inside: 1, waiting: new Set() });
+    else if (room.inside < max && room.waiting.size === 0) room.inside += 1;
+    else return false;
+    return true;
   }
 
   return {
-    async enter(name, max, signal) {
-      const room = rooms.get(name) ?? { inside: 0, waiting: [] };
-      rooms.set(name, room);
-      if (room.inside < max) room.inside += 1;
-      // Whoever leaves hands the place on: it stays taken.
-      else if (!(await handedOn(room, signal))) return () => undefined;
-      let isInside = true;
-      return () => {
-        if (isInside) leave(name, room);
-        isInside = false;
-      };
+    tryEnter,
+    async enter(name, max, { signal, patienceMs }) {
+      if (signal.aborted) return false;
+      return tryEnter(name, max) || handedOn((rooms.get(name) as Room).waiting, signal, patienceMs);
+    },
+    leave(name) {
+      const room = rooms.get(name) as Room;
+      const [next] = room.waiting;
+      if (next) {
+        // Whoever leaves hands the place on: it stays taken.
+        room.waiting.delete(next);
+        next();
+        return;
+      }
+      room.inside -= 1;
+      if (room.inside === 0) rooms.delete(name);
     },
   };
 }
 
-/** False where `signal` fired first. */
-function handedOn({ waiting }: Room, signal: AbortSignal): Promise<boolean> {
+function handedOn(waiting: Set<() => void>, signal: AbortSignal, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const enter = (): void => {
+    const end = (isIn: boolean): void => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', giveUp);
-      resolve(true);
+      resolve(isIn);
     };
+    const enter = (): void => end(true);
     const giveUp = (): void => {
-      waiting.splice(waiting.indexOf(enter), 1);
-      resolve(false);
+      waiting.delete(enter);
+      end(false);
     };
-    if (signal.aborted) {
-      resolve(false);
-      return;
-    }
-    waiting.push(enter);
+    const timer = setTimeout(giveUp, patienceMs);
     signal.addEventListener('abort', giveUp, { once: true });
+    waiting.add(enter);
   });
 }

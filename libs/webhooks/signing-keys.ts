@@ -12,21 +12,32 @@ export interface SealedSecrets {
   readonly previousSecret: Buffer | null;
 }
 
-/** The newest first. */
-export type SigningKeys = (tenantId: string, sealed: SealedSecrets) => Promise<readonly KeyObject[]>;
+/** The newest first; at once where they are known. */
+export type SigningKeys = (
+  tenantId: string,
+  sealed: SealedSecrets,
+) => readonly KeyObject[] | Promise<readonly KeyObject[]>;
 
 export function createSigningKeys(cipher: TenantCipher): SigningKeys {
   const kept = new Map<string, { readonly sealed: Buffer; readonly keys: readonly KeyObject[] }>();
 
-  return async (tenantId, { endpointId, secret, previousSecret }) => {
-    const sealed = previousSecret ? Buffer.concat([secret, previousSecret]) : secret;
-    const known = kept.get(endpointId);
-    if (known?.sealed.equals(sealed)) return known.keys;
-    const open = async (bytes: Buffer): Promise<KeyObject> =>
+  async function open(
+    tenantId: string,
+    { endpointId, secret, previousSecret }: SealedSecrets,
+    sealed: Buffer,
+  ) {
+    const opened = async (bytes: Buffer): Promise<KeyObject> =>
       keyOfSecret((await cipher.decrypt(tenantId, bytes, secretAad(tenantId, endpointId))).toString('utf8'));
-    const keys = await Promise.all([secret, ...(previousSecret ? [previousSecret] : [])].map(open));
+    const keys = await Promise.all([secret, ...(previousSecret ? [previousSecret] : [])].map(opened));
     if (kept.size >= KEPT_MAX) kept.clear();
     kept.set(endpointId, { sealed, keys });
     return keys;
+  }
+
+  return (tenantId, secrets) => {
+    const { endpointId, secret, previousSecret } = secrets;
+    const sealed = previousSecret ? Buffer.concat([secret, previousSecret]) : secret;
+    const known = kept.get(endpointId);
+    return known?.sealed.equals(sealed) ? known.keys : open(tenantId, secrets, sealed);
   };
 }

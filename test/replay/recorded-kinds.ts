@@ -128,6 +128,8 @@ const thePayoutBatch = recorded(
   },
 );
 
+/** An event that all endpoints take at once. */
+const AT_ONCE = 'evt_at_once';
 const delivered = () => ({ delivered: 2, dead: 1 });
 const deliveryShapes = [
   shapes.straight,
@@ -138,8 +140,27 @@ const deliveryShapes = [
 
 const theWebhookFanout = recorded(
   webhookFanout,
-  () => ({ enroll: () => ({ endpoints: 3 }), deliver: delivered }),
-  { isSealed: true, shapes: [...deliveryShapes, shapes.cancelled('enroll')] },
+  ({ event }) => ({
+    send: () => (event === AT_ONCE ? { ...delivered(), open: 0 } : { delivered: 0, dead: 0, open: 3 }),
+    deliver: delivered,
+    // Of jobs that began when it was a step of its own: those of 0.1.0-alpha.
+    enroll: () => ({ endpoints: 3 }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      ...deliveryShapes,
+      shapes.counted('at-once', 'Nothing is open after the first round.', {
+        ...webhookFanout.example,
+        event: AT_ONCE,
+      }),
+      shapes.retried('send'),
+      shapes.cancelLatched('send'),
+      shapes.calledOff('send'),
+      shapes.settledDone('send'),
+      shapes.parkedInDoubt('send', 'findSent'),
+    ],
+  },
 );
 
 const theWebhookResend = recorded(

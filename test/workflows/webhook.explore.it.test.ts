@@ -10,7 +10,12 @@ const deliver = () => ({ delivered: 2, dead: 1 });
 test(
   'a fan-out keeps every rule in every schedule',
   async () => {
-    const outputs = { enroll: () => ({ endpoints: 3 }), deliver };
+    const outputs = {
+      send: () => ({ delivered: 1, dead: 0, open: 2 }),
+      deliver,
+      // Of jobs that began before `send` was; asked here, `patched` says yes.
+      enroll: () => ({ endpoints: 3 }),
+    };
     const explored = await explore(
       webhookFanout,
       { input: webhookFanout.example, outputs },

@@ -12,6 +12,7 @@ import { openStatusLine, openTerminal, type StatusLine, type Terminal } from '..
 interface DemoFlags {
   readonly rows?: string;
   readonly keep?: true;
+  readonly exportOnly?: true;
 }
 
 const EXIT_INTERRUPTED = 130;
@@ -19,8 +20,11 @@ const EXIT_INTERRUPTED = 130;
 export function register(program: Command): void {
   program
     .command('demo')
-    .description('export three million real flights, follow it live, download and verify the file')
+    .description(
+      'export three million real flights and verify the file; tell 200 endpoints; undo a part of a payout',
+    )
     .option('--rows <count>', 'only so many of the flights')
+    .option('--export-only', 'end after the export')
     .option('--keep', 'leave the stack running afterwards')
     .action(action(demo));
 }
@@ -32,6 +36,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   const keep = flags.keep === true;
   let stack: StackUnderDemo | undefined;
   let jobId: string | undefined;
+  let isExported = false;
   try {
     stack = await openStack(keep, terminal, interrupt.signal);
     interrupt.signal.throwIfAborted();
@@ -40,7 +45,9 @@ async function demo(flags: DemoFlags): Promise<void> {
       lasts: keep || stack.joined,
       terminal,
       signal: interrupt.signal,
+      exportOnly: flags.exportOnly === true,
       onSubmitted: (job) => (jobId = job.id),
+      onExported: () => (isExported = true),
     });
     if (keep && !stack.joined) {
       terminal.print(
@@ -51,7 +58,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     terminal.print('\nInterrupted.');
-    throw new CommandError(afterInterrupt(stack, jobId), EXIT_INTERRUPTED);
+    throw new CommandError(afterInterrupt(stack, jobId, isExported), EXIT_INTERRUPTED);
   } finally {
     if (!keep || interrupt.signal.aborted) await stopStack(stack, terminal);
     interrupt.stopListening();
@@ -95,8 +102,13 @@ async function stopStack(stack: StackUnderDemo | undefined, terminal: Terminal):
   line.end('The stack has stopped; what it did is kept.');
 }
 
-function afterInterrupt(stack: StackUnderDemo | undefined, jobId: string | undefined): string {
+function afterInterrupt(
+  stack: StackUnderDemo | undefined,
+  jobId: string | undefined,
+  isExported: boolean,
+): string {
   if (jobId === undefined) return 'Nothing had been asked for yet.';
+  if (isExported) return 'The export had ended, and its file is kept.';
   if (stack?.joined) return `The export goes on: ./longhaul watch ${jobId}`;
   return `The export is not lost: it goes on at the next \`npm start\`. Then: ./longhaul watch ${jobId}`;
 }

@@ -33,8 +33,17 @@ export function bindActivities<D extends AnyJobDefinition>(
 ): BoundActivities {
   const kind = joinKind(definition, implementation);
   const names = namesIn(definition, pool).map((name) => activityNameOf(definition, name));
-  const run = (request: Request) => hostAttempt((host) => attempt(kind, request, host, world));
+  const run = (request: Request) =>
+    hostAttempt((host) => attempt(kind, request, host, world), {
+      // Once its attempt has begun, a pivot waits for its outcome; behind it nothing is cancelled (S7).
+      hearsCancel: request.role !== 'step' || !isDeaf(definition, request.step),
+    });
   return Object.fromEntries(names.map((name) => [name, run]));
+}
+
+function isDeaf({ steps }: AnyJobDefinition, name: string): boolean {
+  const { kind } = (steps as Readonly<Record<string, AnyStep>>)[name] as AnyStep;
+  return kind === 'pivot' || kind === 'retriable';
 }
 
 function namesIn(definition: AnyJobDefinition, pool: Pool | undefined): string[] {
@@ -72,7 +81,7 @@ export function engineActivities(definitions: readonly AnyJobDefinition[], world
     },
     async [SETTLE_ACTIVITY](request) {
       const kind = kindOf(request.job.kind);
-      return hostAttempt((host) => attempt(kind, request, host, world));
+      return hostAttempt((host) => attempt(kind, request, host, world), { hearsCancel: true });
     },
   };
 }

@@ -7,12 +7,23 @@ import { READY_SIGNAL, type Verdict } from '../protocol.js';
 
 /** The engine heartbeats by itself this often at least, so that a cancel is heard soon; the time box finds hangs. */
 const HEARTBEAT_INTERVAL_MAX_MS = 500;
+/** Where no cancel can come any more, it only tells that the worker lives: each is a call and a write of the server's. */
+const HEARTBEATS_A_TIMEOUT = 3;
 
-/** Runs `work` as an attempt of the present activity and reports its verdict as Temporal wants it. */
-export async function hostAttempt(work: (host: Host) => Promise<Verdict>): Promise<unknown> {
+/**
+ * Runs `work` as an attempt of the present activity and reports its verdict as Temporal wants it. `hearsCancel`: a cancel
+ * may come, and is to be heard soon.
+ */
+export async function hostAttempt(
+  work: (host: Host) => Promise<Verdict>,
+  { hearsCancel }: { readonly hearsCancel: boolean },
+): Promise<unknown> {
   const context = Context.current();
   const { heartbeatTimeoutMs, attempt, workflowExecution } = context.info;
-  const everyMs = Math.min(HEARTBEAT_INTERVAL_MAX_MS, (heartbeatTimeoutMs ?? Infinity) / 3);
+  const everyMs = Math.min(
+    hearsCancel ? HEARTBEAT_INTERVAL_MAX_MS : Infinity,
+    (heartbeatTimeoutMs ?? Infinity) / HEARTBEATS_A_TIMEOUT,
+  );
   const beat = setInterval(() => context.heartbeat(), everyMs);
   try {
     const verdict = await work({

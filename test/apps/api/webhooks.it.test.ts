@@ -1,8 +1,10 @@
 /** Webhooks from the API to endpoints on this machine: the steps run as a worker would run them, on its role. */
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { WebhookResources } from '../../../activities/resources.js';
+import { createOutcomeRecorder } from '../../../activities/webhook/outcome-recorder.js';
 import { webhookFanout as implementFanout } from '../../../activities/webhook/webhook-fanout.js';
 import { webhookResend as implementResend } from '../../../activities/webhook/webhook-resend.js';
 import type { Delivery, EndpointWithSecret } from '../../../apps/api/webhooks/webhook.schema.js';
@@ -11,7 +13,9 @@ import { createChildJobs } from '../../../libs/store/child-jobs.store.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { createJobInputs } from '../../../libs/store/job-input.store.js';
 import { createDeliveryClient } from '../../../libs/webhooks/delivery.client.js';
+import { createDestinations } from '../../../libs/webhooks/destination.js';
 import { createGate } from '../../../libs/webhooks/gate.js';
+import { createPaces } from '../../../libs/webhooks/paces.js';
 import { createSigningKeys } from '../../../libs/webhooks/signing-keys.js';
 import { targetPolicy } from '../../../libs/webhooks/target.js';
 import { WebhookEvent } from '../../../workflows/webhook-event.js';
@@ -31,11 +35,13 @@ beforeAll(async () => {
   const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
   resources = {
     database: t.worker,
-    children: createChildJobs(t.worker, t.cipher),
     webhooks: {
       client: createDeliveryClient({ policy: targetPolicy(LOOPBACK), deliveryMsMax: 300 }),
       keys: createSigningKeys(t.cipher),
+      destinations: createDestinations(),
       gate: createGate(),
+      paces: createPaces(),
+      recorder: createOutcomeRecorder(t.worker, createChildJobs(t.worker, t.cipher)),
       retryWaitsMs: RETRY_WAITS_MS,
       loadEvent: async (job) => WebhookEvent.parse(await loadInput(job)),
     },
@@ -85,7 +91,7 @@ async function runStep(
     steps: Record<string, (args: undefined, context: object) => Promise<unknown>>;
   };
   const step = steps[name]!;
-  if (name === 'deliver') return step(undefined, context);
+  if (name === 'send' || name === 'deliver') return step(undefined, context);
   return inTenant(t.worker, t.acme.id, (tx) => step(undefined, { ...context, tx }));
 }
 
@@ -101,8 +107,13 @@ const deliver = (
 
 async function send(type: string, data?: object): Promise<{ jobId: string; came: unknown }> {
   const jobId = await submit(type, data);
-  await runStep('webhook.fanout', 'enroll', jobId);
-  return { jobId, came: await deliver(jobId) };
+  return { jobId, came: await begin(jobId) };
+}
+
+/** Its first round and, where something is open then, what becomes of it at once. */
+async function begin(jobId: string): Promise<unknown> {
+  const { open, ...settled } = (await runStep('webhook.fanout', 'send', jobId)) as { open: number };
+  return open === 0 ? settled : deliver(jobId);
 }
 
 async function deliveriesOf(jobId: string): Promise<Delivery[]> {
@@ -273,19 +284,66 @@ describe('an event', () => {
       status: 'disabled',
       disabledReason: 'gone',
     });
-    expect(await runStep('webhook.fanout', 'enroll', await submit(type))).toEqual({ endpoints: 0 });
+    expect(await begin(await submit(type))).toEqual({ delivered: 0, dead: 0 });
     const { rows } = await t.owner.query<{ id: string }>(
       'select id from longhaul.jobs where parent_id = $1',
       [jobId],
     );
-    await runStep('webhook.fanout', 'enroll', rows[0]!.id);
-    await deliver(rows[0]!.id);
+    await begin(rows[0]!.id);
     const [told] = receivers.got(nameOf(watching));
     expect(JSON.parse(told!.body.toString())).toMatchObject({
       type: 'longhaul.webhook_endpoint.disabled',
       data: { endpoint: endpoint.id, url: endpoint.url, reason: 'gone' },
     });
     await t.call('DELETE', `/webhook-endpoints/${watching.id}`);
+  });
+
+  test('that tells of a disabled endpoint makes no further one of those it disables itself', async () => {
+    const type = newType();
+    const [endpoint, watching] = [await register(type), await register('longhaul.*')];
+    for (const { url } of [endpoint, watching])
+      receivers.answer(nameOf({ url }), (response) => response.writeHead(410).end());
+    const children = async (jobId: string): Promise<string[]> => {
+      const { rows } = await t.owner.query<{ id: string }>(
+        'select id from longhaul.jobs where parent_id = $1',
+        [jobId],
+      );
+      return rows.map(({ id }) => id);
+    };
+    const told = await children((await send(type)).jobId);
+    expect(told).toHaveLength(1);
+    expect(await begin(told[0]!)).toEqual({ delivered: 0, dead: 1 });
+    expect((await t.call('GET', `/webhook-endpoints/${watching.id}`)).json).toMatchObject({
+      status: 'disabled',
+      disabledReason: 'gone',
+    });
+    expect(await children(told[0]!)).toEqual([]);
+  });
+
+  test('gets no more than four at a time to an endpoint that is slow, and the others after them', async () => {
+    const type = newType();
+    const endpoint = await register(type);
+    const held: ServerResponse[] = [];
+    let isHolding = true;
+    receivers.answer(nameOf(endpoint), (response) => {
+      if (isHolding) held.push(response);
+      else response.writeHead(204).end();
+    });
+    const jobIds = await Promise.all(Array.from({ length: 6 }, () => submit(type)));
+    resources.webhooks.paces.took(endpoint.id, true);
+    const sent = jobIds.map((jobId) => begin(jobId));
+    await vi.waitFor(async () => {
+      const { rows } = await t.owner.query(
+        'select 1 from longhaul.webhook_deliveries where endpoint_id = $1',
+        [endpoint.id],
+      );
+      expect(rows).toHaveLength(6);
+      expect(held).toHaveLength(4);
+    });
+    isHolding = false;
+    held.forEach((response) => response.writeHead(204).end());
+    expect(await Promise.all(sent)).toEqual(Array.from({ length: 6 }, () => ({ delivered: 1, dead: 0 })));
+    expect(held).toHaveLength(4);
   });
 
   test('for an endpoint that has failed everything for five days is given up', async () => {
@@ -361,13 +419,12 @@ describe('an event', () => {
     const endpoint = await register(type);
     receivers.answer(nameOf(endpoint), (response) => setTimeout(() => response.writeHead(204).end(), 50));
     const jobId = await submit(type);
-    await runStep('webhook.fanout', 'enroll', jobId);
-    const both = await Promise.allSettled([deliver(jobId), deliver(jobId)]);
+    const both = await Promise.allSettled([begin(jobId), begin(jobId)]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await deliveriesOf(jobId)).toMatchObject([{ status: 'delivered', attempts: 1 }]);
   });
 
-  test('can be taken back before it is sent', async () => {
+  test('listed by a job that began when that was a step of its own, can be taken back', async () => {
     const type = newType();
     const endpoint = await register(type);
     const jobId = await submit(type);
@@ -394,8 +451,7 @@ describe('on demand', () => {
       headers: { 'idempotency-key': endpoint.id },
     });
     expect(again.json.id).toBe(answer.json.id);
-    await runStep('webhook.fanout', 'enroll', answer.json.id);
-    expect(await deliver(answer.json.id)).toEqual({ delivered: 1, dead: 0 });
+    expect(await begin(answer.json.id)).toEqual({ delivered: 1, dead: 0 });
     expect(receivers.got(nameOf(endpoint))).toHaveLength(1);
   });
 

@@ -50,7 +50,7 @@ const readRunFile = async (home: string): Promise<RunFile> =>
   JSON.parse(await readFile(join(home, 'run.json'), 'utf8')) as RunFile;
 
 it(
-  'exports, downloads, verifies, exits 0 and leaves nothing running',
+  'exports, downloads and verifies, tells endpoints, undoes a payment, exits 0 and leaves nothing running',
   async () => {
     const home = await ownHome();
     const demo = await runDemo(home, '--rows', '20000');
@@ -59,6 +59,11 @@ it(
 
     expect(demo.output()).toMatch(
       /✓ rows +20,000 counted in the download; announced 20,000, asked for 20,000/,
+    );
+    expect(demo.output()).toMatch(/✓ delivered +199 of 200: 189 at once, 10 at their second attempt/);
+    expect(demo.output()).toMatch(/✓ undone +acct_grace/);
+    expect(demo.output()).toMatch(
+      /✓ the books +365\.50 EUR spent by ours, 365\.50 EUR paid by the provider’s/,
     );
     const file = await readFile(join(home, 'demo', 'flights.csv'));
     const sha256 = createHash('sha256').update(file).digest('hex');
@@ -96,7 +101,7 @@ it(
   'leaves the stack running with --keep, and joins the one that runs',
   async () => {
     const home = await ownHome();
-    const first = await runDemo(home, '--rows', '1000', '--keep');
+    const first = await runDemo(home, '--rows', '1000', '--export-only', '--keep');
     expect(await first.ended, first.output()).toBe(0);
     const { pids } = await readRunFile(home);
     onTestFinished(async () => {
@@ -105,7 +110,7 @@ it(
     });
     expect(first.output()).toContain(`Stop it: kill -INT ${pids.supervisor}`);
 
-    const second = await runDemo(home, '--rows', '1000');
+    const second = await runDemo(home, '--rows', '1000', '--export-only');
     expect(await second.ended, second.output()).toBe(0);
     expect(second.output()).toContain('was running already');
     expect(isAlive(pids.supervisor)).toBe(true);

@@ -13,10 +13,15 @@ it('takes an engine that does not hear a holder’s word for a reason to try aga
   const environment = new MockActivityEnvironment({}, { client });
   const word = { token: 'keep/0/0', output: { snapshot: '1' } };
   const attempt = environment.run(() =>
-    hostAttempt(async (host) => {
-      const failure = await host.ready(word).then(undefined, (error: unknown) => toFailure(error, 'unknown'));
-      return { kind: 'done', output: failure };
-    }),
+    hostAttempt(
+      async (host) => {
+        const failure = await host
+          .ready(word)
+          .then(undefined, (error: unknown) => toFailure(error, 'unknown'));
+        return { kind: 'done', output: failure };
+      },
+      { hearsCancel: true },
+    ),
   );
   await expect(attempt).resolves.toMatchObject({ class: 'transient', certainty: 'no', code: 'engine_away' });
 });

@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { cutterOf } from '../../../libs/webhooks/cutter.js';
 import { createDeliveryClient, type DeliveryClientOptions } from '../../../libs/webhooks/delivery.client.js';
+import { destinationOf } from '../../../libs/webhooks/destination.js';
 import { refusalOfUrl, targetPolicy, type TargetPolicy } from '../../../libs/webhooks/target.js';
 import { CERTIFICATE, KEY } from '../http/self-signed.js';
 import { REFUSED_AT_ONCE, REFUSED_WHEN_DIALLED } from './hostile-urls.js';
@@ -30,7 +32,10 @@ function openClient(options: DeliveryClientOptions) {
   const client = createDeliveryClient(options);
   closers.push(() => client.close());
   return (url: string, signal = new AbortController().signal) =>
-    client.deliver({ url, headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') }, signal);
+    client.deliver(
+      { to: destinationOf(url), headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') },
+      cutterOf(signal),
+    );
 }
 
 async function listen(server: Server): Promise<number> {
