@@ -1,6 +1,7 @@
 /** Every kind's implementation. Adding a kind is one line here; a worker refuses to boot where one is missing. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
+import { documentPdf } from './document/document-pdf.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportExport } from './report-export/report-export.js';
@@ -16,6 +17,7 @@ export function createActivities(
 ): ReadonlyMap<string, Implementation<AnyJobDefinition>> {
   return new Map<string, Implementation<AnyJobDefinition>>([
     ['report.export', reportExport(resources)],
+    ['document.pdf', documentPdf(resources)],
     ['payout.batch', payoutBatch(resources)],
     ['payout.item', payoutItem(resources)],
     ['webhook.fanout', webhookFanout(resources)],

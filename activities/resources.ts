@@ -4,6 +4,8 @@ import type { ArtifactStore } from '../libs/artifacts/artifact-store.js';
 import type { Settings } from '../libs/config/settings.js';
 import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
+import { loadDocumentTemplates, type DocumentTemplates } from '../libs/documents/document-templates.js';
+import { openLayout, type Layout } from '../libs/documents/layout.js';
 import type { ChildJobs } from '../libs/saga/child-jobs.js';
 import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
@@ -26,6 +28,14 @@ export interface ExportResources {
   readonly sources: Sources;
   /** Of an export: about how many. */
   readonly rowsPerPart: number;
+}
+
+/** What documents need, beside what exports do. */
+export interface DocumentResources extends Pick<ExportResources, 'database' | 'artifacts' | 'sources'> {
+  readonly documents: DocumentTemplates;
+  readonly layout: Layout;
+  /** Lines of a document. */
+  readonly documentRowsMax: number;
 }
 
 /** What payouts need. */
@@ -52,7 +62,7 @@ export interface WebhookResources {
   };
 }
 
-export interface Resources extends ExportResources, PayoutResources, WebhookResources {
+export interface Resources extends ExportResources, DocumentResources, PayoutResources, WebhookResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }
@@ -67,6 +77,8 @@ export async function openResources(
     createPaymentProvider({ url: settings.payments.providerUrl, key: settings.payments.providerKey });
   const datasets = loadDatasets(settings.datasetsFile);
   const sources = openSources(datasets, options.env);
+  const documents = loadDocumentTemplates(settings.datasetsFile, datasets);
+  const layout = openLayout(settings.documents.fontFolder);
   const webhooks = openWebhooks(settings, options);
   return {
     database: options.database,
@@ -74,11 +86,15 @@ export async function openResources(
     datasets,
     sources,
     rowsPerPart: settings.exportPartRows,
+    documents,
+    layout,
+    documentRowsMax: settings.documents.rowsMax,
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
     children: createChildJobs(options.database, options.cipher),
     webhooks,
     async close() {
+      await layout.close();
       await sources.close();
       await payments?.close();
       await webhooks.client.close();

@@ -1,5 +1,6 @@
 /** Every kind of job there is. Adding one is one line here; the API, the relay and the workers read this list. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
+import { documentPdf } from './document-pdf.job.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportExport } from './report-export.job.js';
@@ -8,6 +9,7 @@ import { webhookResend } from './webhook-resend.job.js';
 
 export const definitions: readonly AnyJobDefinition[] = [
   reportExport,
+  documentPdf,
   payoutBatch,
   payoutItem,
   webhookFanout,

@@ -5,6 +5,7 @@
 import { bindWorkflow } from '../libs/saga/temporal/workflow.js';
 
 export const reportExport = bindWorkflow(async () => (await import('./report-export.job.js')).reportExport);
+export const documentPdf = bindWorkflow(async () => (await import('./document-pdf.job.js')).documentPdf);
 export const payoutBatch = bindWorkflow(async () => (await import('./payout-batch.job.js')).payoutBatch);
 export const payoutItem = bindWorkflow(async () => (await import('./payout-item.job.js')).payoutItem);
 export const webhookFanout = bindWorkflow(

@@ -5,6 +5,7 @@ import { ApiResources } from './api.resources.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
 import { Authenticator } from './auth/authenticator.js';
 import { CodecController } from './codec/codec.controller.js';
+import { DocumentsController } from './documents/documents.controller.js';
 import { QueuePolls } from './engine/queue-polls.js';
 import { StateQueries } from './engine/state-queries.js';
 import { HealthController } from './health/health.controller.js';
@@ -38,6 +39,7 @@ export class ApiModule {
         DeadLettersController,
         WebhookEndpointsController,
         DeliveriesController,
+        DocumentsController,
         GuardedController,
       ],
       providers: [

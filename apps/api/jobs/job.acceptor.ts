@@ -200,8 +200,8 @@ export class JobAcceptor {
   }
 
   private async contextFor(tenantId: string): Promise<SubmissionContext> {
-    const { datasets, definitions } = this.resources;
-    return { tenantId, tenantName: await this.tenantNameOf(tenantId), datasets, definitions };
+    const { datasets, documents, definitions } = this.resources;
+    return { tenantId, tenantName: await this.tenantNameOf(tenantId), datasets, documents, definitions };
   }
 
   /** A tenant's name never changes. */
