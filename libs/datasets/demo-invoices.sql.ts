@@ -44,11 +44,11 @@ export const DEMO_INVOICES_SQL = `${COLUMNS}
       insert into invoices select number, 1, issued_on, issued_on + 30, currency, 'C-' || 2000 + customer, name, address,
           'PO ' || 700 + place from numbered on conflict do nothing returning number)
   insert into invoice_lines
-    select n.number, 1, line, s.description, quantity, s.unit, price, quantity * price, tax
+    select n.number, 1, line, s.description, quantity, s.unit, priced.each, priced.quantity * priced.each, tax
       from numbered n
       join invoiced using (number)
       cross join lateral generate_series(1, n.lines) line
       join services s on s.service = (line * 5 + n.customer + n.month) % 8
-      cross join lateral (select 1 + (line * 3 + n.place) % 6 as quantity,
-        case n.currency when 'JPY' then round(s.price * 1.6) else s.price end::bigint as price) priced
+      cross join lateral (select 1 + (line * line + line / 8 + n.place) % 9 as quantity,
+        case n.currency when 'JPY' then round(s.price * 1.6) else s.price end::bigint as each) priced
   on conflict do nothing;`;

@@ -13,6 +13,8 @@ interface Font {
  */
 const FONTS: readonly Font[] = [
   font('Noto Sans', 'noto-sans', 'NotoSans'),
+  // Its letters are whole, so that a reader can copy and search them; what it lacks, Noto has.
+  font('Almarai', 'almarai', 'Almarai'),
   font('Noto Sans Arabic', 'noto-sans-arabic', 'NotoSansArabic'),
   font('Noto Sans Hebrew', 'noto-sans-hebrew', 'NotoSansHebrew'),
   font('BIZ UDGothic', 'biz-udgothic', 'BIZUDGothic'),

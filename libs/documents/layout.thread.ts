@@ -37,26 +37,36 @@ export default function layOut({ view, files, fontFolder }: LayoutTask): LayoutO
 
 function compiled(typst: NodeCompiler): LayoutOutcome {
   const { result, ...failed } = resultOf(typst);
-  if (!result) throw new Error(`The template does not compile: ${JSON.stringify(failed.diagnostics)}`);
+  if (!result) throw new Error(`The template does not compile: ${failed.problems.join('; ')}`);
   try {
     const pdf = typst.pdf(result, { pdfStandard: STANDARD });
     return { pdf: new Uint8Array(pdf), pages: result.numOfPages };
   } catch (error) {
-    const letters = /the text "((?:[^"\\]|\\.)*)" could not be displayed/.exec(String(error))?.[1];
+    // Written as Rust writes a text within a text.
+    const letters = /the text \\?"(.*?)\\?" could not be displayed/.exec(String(error))?.[1];
     if (letters === undefined) throw error;
     return { refused: { code: 'letters_missing', message: missing(letters) } };
   }
 }
 
+interface Diagnostic {
+  readonly message: string;
+  readonly range?: { readonly start: { readonly line: number } };
+}
+
 function resultOf(typst: NodeCompiler) {
   const run = typst.compile({ mainFilePath: TEMPLATE });
   const error = run.takeError();
-  return { result: run.result, diagnostics: error ? typst.fetchDiagnostics(error) : [] };
+  const problems = error ? (typst.fetchDiagnostics(error) as Diagnostic[]) : [];
+  return {
+    result: run.result,
+    problems: problems.map(({ message, range }) => `letter.typ:${(range?.start.line ?? 0) + 1}: ${message}`),
+  };
 }
 
 /** By their numbers: what a row says is for its owner's eyes, and a failure is read by others, too. */
 function missing(escaped: string): string {
-  const text = escaped.replace(/\\u\{([0-9a-f]+)\}/gi, (_, code: string) =>
+  const text = escaped.replace(/\\+u\{([0-9a-f]+)\}/gi, (_, code: string) =>
     String.fromCodePoint(parseInt(code, 16)),
   );
   const codes = [...text].map(

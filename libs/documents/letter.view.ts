@@ -76,7 +76,7 @@ export function letterOf(
     rows: lines.map((line) => ({ ...line, cells: line.cells.map(breakable) })),
     recipient: content.recipient.map(breakable),
     facts: content.facts.map(([label, value]) => [label, breakable(value)]),
-    figure: chart?.view ?? null,
+    figure: chart ? { ...chart.view, first: entry.layout === 'statement' } : null,
   };
   return { view, files: [...(logo ? [logo] : []), ...(chart ? [chart.file] : [])] };
 }
