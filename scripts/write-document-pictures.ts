@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '../libs/client/client.js';
 import { packageRoot } from '../libs/embedded/cache-folder.js';
-import { openHome } from '../libs/embedded/home.js';
-import { readRunFile } from '../libs/embedded/run-file.js';
+import { locateHome } from '../libs/embedded/home.js';
+import { findRunning } from '../libs/embedded/run-file.js';
 
 const DOTS_PER_INCH = '80';
 const PICTURES = [
@@ -17,7 +17,7 @@ const PICTURES = [
   { name: 'statement', template: 'airport-statement', object: 'ABQ-2001-02', pages: '1' },
 ];
 
-const run = readRunFile(openHome(process.env['LONGHAUL_HOME'] ?? '.longhaul').runFile);
+const run = findRunning(locateHome());
 if (!run) throw new Error('Nothing runs here: start the stack first, with npm start.');
 const client = createClient({ url: run.api, key: run.keys.client });
 const folder = await mkdtemp(join(tmpdir(), 'longhaul-pictures-'));
