@@ -73,8 +73,7 @@ export const documentPdf = defineJob({
       // Aborting the upload burns its key: a lost worker can write no more, so nothing is waited for.
       undoFence: 'key',
       timeout: '5m',
-      longerBecause:
-        'Ten thousand lines are three hundred pages: seconds on a quiet machine, more on a busy one.',
+      longerBecause: 'Twenty thousand lines, the most there can be, are five hundred pages.',
       retry: RETRY,
       undoRetry: RETRY,
     }),

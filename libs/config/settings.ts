@@ -100,7 +100,7 @@ const Variables = z.object({
   /** Rows of a part of an export, which a killed worker repeats. */
   LONGHAUL_EXPORT_PART_ROWS: z.coerce.number().int().min(1_000).max(100_000_000).default(500000),
   /** Lines of a document: thirty make a page, and each costs 0.2 MB while it is laid out. */
-  LONGHAUL_DOCUMENT_ROWS_MAX: z.coerce.number().int().min(1).max(20_000).default(10000),
+  LONGHAUL_DOCUMENT_ROWS_MAX: z.coerce.number().int().min(1).max(20_000).default(5000),
   /** A folder of fonts (.ttf, .otf) for letters that the built-in ones lack. */
   LONGHAUL_DOCUMENT_FONTS: z.string().min(1).optional(),
   /** After SIGTERM a worker's running activities may go on this long before they are told to end. */

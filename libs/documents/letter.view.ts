@@ -6,6 +6,10 @@ import { chartOf } from './bar-chart.js';
 import { familiesWith } from './fonts.js';
 import { dayOf, type Formats } from './value.format.js';
 
+const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}]/u;
+/** UAX #9: a text takes the direction of its first letter, whatever stands around it. */
+const [FIRST_STRONG_ISOLATE, POP_ISOLATE] = ['\u2068', '\u2069'];
+
 export interface Column {
   readonly label: string;
   readonly align: 'start' | 'end';
@@ -73,9 +77,9 @@ export function letterOf(
     notes,
     page: labels.page,
     carriedLabel: labels.carried,
-    rows: lines.map((line) => ({ ...line, cells: line.cells.map(breakable) })),
-    recipient: content.recipient.map(breakable),
-    facts: content.facts.map(([label, value]) => [label, breakable(value)]),
+    rows: lines.map((line) => ({ ...line, cells: line.cells.map(placed) })),
+    recipient: content.recipient.map(placed),
+    facts: content.facts.map(([label, value]) => [label, placed(value)]),
     figure: chart ? { ...chart.view, first: entry.layout === 'statement' } : null,
   };
   return { view, files: [...(logo ? [logo] : []), ...(chart ? [chart.file] : [])] };
@@ -89,6 +93,13 @@ export function linesOf(row: Row, column: string): string[] {
 /** A day the document cannot do without. */
 export function issuedOnOf(row: Row): Date {
   return dayOf(row['issued_on'] ?? '', 'issued_on');
+}
+
+/** As it is placed: long words broken, and what is written from right to left in its own order. */
+function placed(text: string): string {
+  return RIGHT_TO_LEFT.test(text)
+    ? `${FIRST_STRONG_ISOLATE}${breakable(text)}${POP_ISOLATE}`
+    : breakable(text);
 }
 
 /** A word that no line would hold may be broken anywhere: after every so many letters, unseen. */
