@@ -16,7 +16,6 @@ const PATH = `/documents/invoice/${encodeURIComponent(OBJECT)}`;
 let t: TestApi;
 beforeAll(async () => {
   t = await startTestApi({
-    definitions: [documentPdf],
     datasets: DATASETS,
     documents: parseDocumentTemplates({ invoice: INVOICE }, DATASETS),
   });

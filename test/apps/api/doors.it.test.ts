@@ -192,6 +192,8 @@ describe('the document', () => {
       '/dead-letters',
       '/dead-letters/{id}',
       '/dead-letters/{id}/decisions',
+      '/documents',
+      '/documents/{template}/{object}',
       '/exports',
       '/healthz',
       '/jobs',
