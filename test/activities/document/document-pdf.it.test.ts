@@ -187,6 +187,33 @@ describe('what cannot be a document is refused, and leaves nothing', () => {
   });
 });
 
+test('a cancel while it is laid out ends it without a file', async () => {
+  const { layout } = resources;
+  const cancelling = Promise.withResolvers<void>();
+  const { end } = await run(
+    'INV-1',
+    1,
+    {
+      layout: {
+        ...layout,
+        layOut: async (letter, signal) => {
+          cancelling.resolve();
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          return layout.layOut(letter, signal);
+        },
+      },
+    },
+    {
+      onEvent: ({ step, what }, control) => {
+        if (step === 'render' && what === 'begin') void cancelling.promise.then(() => control.cancel());
+      },
+    },
+  );
+  expect(end).toMatchObject({ status: 'CANCELLED' });
+  expect(await bench.leftovers('uploads')).toEqual([]);
+  expect(await known('INV-1')).toBeUndefined();
+});
+
 test('rows that are still being loaded are waited for', async () => {
   await bench.source.query(`update readiness set ready = false, message = 'Still loading.'`);
   const said: (string | undefined)[] = [];
