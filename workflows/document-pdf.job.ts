@@ -21,7 +21,7 @@ export const DocumentPdfInput = z.strictObject({
     .string()
     .min(1)
     .max(OBJECT_LENGTH_MAX)
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must have no control characters')
+    .regex(/^[^\u0000-\u001f\u007f-\u009f]+$/, 'must have no control characters')
     .describe('What it is about, as the template’s dataset knows it, e.g. the number of an invoice.'),
   version: z
     .int()
