@@ -2,6 +2,7 @@
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
 import { emailSend } from './email/email-send.js';
+import { documentPdf } from './document/document-pdf.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportDelivery } from './report-delivery/report-delivery.js';
@@ -19,6 +20,7 @@ export function createActivities(
 ): ReadonlyMap<string, Implementation<AnyJobDefinition>> {
   return new Map<string, Implementation<AnyJobDefinition>>([
     ['report.export', reportExport(resources)],
+    ['document.pdf', documentPdf(resources)],
     ['payout.batch', payoutBatch(resources)],
     ['payout.item', payoutItem(resources)],
     ['webhook.fanout', webhookFanout(resources)],

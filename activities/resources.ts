@@ -6,6 +6,8 @@ import { loadDatasets, type Datasets } from '../libs/datasets/datasets.js';
 import { openSources, type Sources } from '../libs/datasets/sources.js';
 import { createSmtpClient, type SmtpClient } from '../libs/emails/smtp.client.js';
 import { createSuppressions, type Suppressions } from '../libs/emails/suppressions.store.js';
+import { loadDocumentTemplates, type DocumentTemplates } from '../libs/documents/document-templates.js';
+import { openLayout, type Layout } from '../libs/documents/layout.js';
 import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
 import { createChildJobs } from '../libs/store/child-jobs.store.js';
@@ -32,6 +34,14 @@ export interface ExportResources {
   readonly sources: Sources;
   /** Of an export: about how many. */
   readonly rowsPerPart: number;
+}
+
+/** What documents need, beside what exports do. */
+export interface DocumentResources extends Pick<ExportResources, 'database' | 'artifacts' | 'sources'> {
+  readonly documents: DocumentTemplates;
+  readonly layout: Layout;
+  /** Lines of a document. */
+  readonly documentRowsMax: number;
 }
 
 /** What payouts need. */
@@ -82,7 +92,8 @@ export interface EmailResources {
   };
 }
 
-export interface Resources extends ExportResources, PayoutResources, WebhookResources, EmailResources {
+export interface Resources
+  extends ExportResources, DocumentResources, PayoutResources, WebhookResources, EmailResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }
@@ -97,6 +108,8 @@ export async function openResources(
     createPaymentProvider({ url: settings.payments.providerUrl, key: settings.payments.providerKey });
   const datasets = loadDatasets(settings.datasetsFile);
   const sources = openSources(datasets, options.env);
+  const documents = loadDocumentTemplates(settings.datasetsFile, datasets);
+  const layout = openLayout(settings.documents.fontFolder);
   const webhooks = openWebhooks(settings, options);
   const emails = openEmails(settings, options.cipher);
   return {
@@ -105,12 +118,16 @@ export async function openResources(
     datasets,
     sources,
     rowsPerPart: settings.exportPartRows,
+    documents,
+    layout,
+    documentRowsMax: settings.documents.rowsMax,
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
     jobs: createJobStarter(options.cipher),
     webhooks,
     emails,
     async close() {
+      await layout.close();
       await sources.close();
       await payments?.close();
       await webhooks.client.close();

@@ -1,6 +1,7 @@
 /** Every kind of job there is. Adding one is one line here; the API, the relay and the workers read this list. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import { emailSend } from './email-send.job.js';
+import { documentPdf } from './document-pdf.job.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportDelivery } from './report-delivery.job.js';
@@ -11,6 +12,7 @@ import { webhookResend } from './webhook-resend.job.js';
 
 export const definitions: readonly AnyJobDefinition[] = [
   reportExport,
+  documentPdf,
   payoutBatch,
   payoutItem,
   webhookFanout,

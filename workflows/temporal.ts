@@ -10,6 +10,7 @@ export const reportExport = bindWorkflow(async () => (await import('./report-exp
 export const reportDelivery = bindWorkflow(
   async () => (await import('./report-delivery.job.js')).reportDelivery,
 );
+export const documentPdf = bindWorkflow(async () => (await import('./document-pdf.job.js')).documentPdf);
 export const payoutBatch = bindWorkflow(async () => (await import('./payout-batch.job.js')).payoutBatch);
 export const payoutItem = bindWorkflow(async () => (await import('./payout-item.job.js')).payoutItem);
 export const webhookFanout = bindWorkflow(

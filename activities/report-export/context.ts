@@ -38,7 +38,11 @@ export async function exportSourceOf(
   return { dataset, tenant, source: resources.sources.of(dataset.source) };
 }
 
-async function tenantNameOf(resources: ExportResources, tenantId: string): Promise<string> {
+/** The name datasets and templates know a tenant by. */
+export async function tenantNameOf(
+  resources: Pick<ExportResources, 'database'>,
+  tenantId: string,
+): Promise<string> {
   return inTenant(resources.database, tenantId, async (connection) => {
     const { rows } = await connection.query<{ name: string }>(
       'select name from longhaul.tenants where id = $1',

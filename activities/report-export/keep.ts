@@ -1,17 +1,17 @@
 /** Holds one moment of the source database open: a read-only transaction whose snapshot the parts adopt. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { Deferred, Transient } from '../../libs/saga/failure.js';
+import { Transient } from '../../libs/saga/failure.js';
 import type { ExportResources } from '../resources.js';
-import { exportSourceOf, type Context, type ExportSource } from './context.js';
+import { exportSourceOf, type Context } from './context.js';
 import { sourceFailure } from './failures.js';
+import { refuseUnready } from './readiness.js';
 
 /** A beat's answer is how the keeper hears that the parts are done, and the job's end waits for that. */
 const BEAT_MS = 200;
 /** Every so many beats the connection is tried: a silent cut of the network shows no other way. */
 const BEATS_PER_PROBE = 15;
 const PROBE_TIMEOUT_MS = 5_000;
-const NOT_READY_DEFER_MS = 1_000;
 
 /** Announces the snapshot and holds it until the signal; fails when the connection is lost. */
 export async function keepSnapshot(resources: ExportResources, context: Context<'keep'>): Promise<void> {
@@ -32,20 +32,6 @@ export async function keepSnapshot(resources: ExportResources, context: Context<
   } finally {
     await connection.end().catch(() => undefined);
   }
-}
-
-/** A dataset that is still being loaded is waited for before the snapshot: in an earlier one it would stay empty. */
-async function refuseUnready({ dataset, source }: ExportSource, context: Context<'keep'>): Promise<void> {
-  if (dataset.readiness === undefined) return;
-  const [state] = await source
-    .ask<{ ready: boolean; message: string | null }>(dataset.readiness)
-    .catch((error: unknown) => {
-      throw sourceFailure(error);
-    });
-  if (state?.ready) return;
-  const message = state?.message ?? `The dataset ${dataset.name} is not ready yet.`;
-  context.progress({ message });
-  throw new Deferred(NOT_READY_DEFER_MS, message);
 }
 
 async function exportSnapshot(connection: pg.Client): Promise<string> {

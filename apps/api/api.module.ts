@@ -9,6 +9,7 @@ import { EmailSuppressionsController } from './emails/email-suppressions.control
 import { EmailTemplatesController } from './emails/email-templates.controller.js';
 import { MessagesController } from './emails/messages.controller.js';
 import { RecipientListsController } from './emails/recipient-lists.controller.js';
+import { DocumentsController } from './documents/documents.controller.js';
 import { QueuePolls } from './engine/queue-polls.js';
 import { StateQueries } from './engine/state-queries.js';
 import { HealthController } from './health/health.controller.js';
@@ -50,6 +51,7 @@ export class ApiModule {
         RecipientListsController,
         EmailSuppressionsController,
         MessagesController,
+        DocumentsController,
         GuardedController,
       ],
       providers: [

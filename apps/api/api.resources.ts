@@ -2,6 +2,7 @@
 import type { Settings } from '../../libs/config/settings.js';
 import type { ArtifactStore } from '../../libs/artifacts/artifact-store.js';
 import type { Datasets } from '../../libs/datasets/datasets.js';
+import type { DocumentTemplates } from '../../libs/documents/document-templates.js';
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { TenantCipher } from '../../libs/security/tenant-cipher.js';
 import type { AcceptanceGatherer } from '../../libs/store/acceptance.gatherer.js';
@@ -27,6 +28,7 @@ export class ApiResources {
   readonly codec: Codec;
   readonly artifacts: ArtifactStore;
   readonly datasets: Datasets;
+  readonly documents: DocumentTemplates;
   /** By kind. */
   readonly definitions: ReadonlyMap<string, AnyJobDefinition>;
 
@@ -41,6 +43,7 @@ export class ApiResources {
     this.codec = parts.codec;
     this.artifacts = parts.artifacts;
     this.datasets = parts.datasets;
+    this.documents = parts.documents;
     this.definitions = parts.definitions;
   }
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Settings } from '../../libs/config/settings.js';
 import { openArtifactStore } from '../../libs/artifacts/open-artifact-store.js';
 import { loadDatasets, type Datasets } from '../../libs/datasets/datasets.js';
+import { loadDocumentTemplates, type DocumentTemplates } from '../../libs/documents/document-templates.js';
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
 import { createAcceptanceGatherer } from '../../libs/store/acceptance.gatherer.js';
@@ -34,6 +35,7 @@ const DRAIN_GRACE_MS = 5_000;
 export interface ApiDependencies {
   readonly definitions?: readonly AnyJobDefinition[];
   readonly datasets?: Datasets;
+  readonly documents?: DocumentTemplates;
   readonly engine?: Engine;
   readonly log?: Logger;
 }
@@ -60,6 +62,7 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
   // Readers wait 300 ms: a call that is repeated inside would only be late.
   const temporal = dependencies.engine ? undefined : connectTemporal(settings, secrets, { attemptsMax: 1 });
   const poke = createOutboxPoke(settings.databaseUrl.app, log);
+  const datasets = dependencies.datasets ?? loadDatasets(settings.datasetsFile);
   const resources = new ApiResources({
     settings,
     log,
@@ -70,7 +73,8 @@ export async function createApi(settings: Settings, dependencies: ApiDependencie
     poke,
     codec: createCodec(secrets),
     artifacts: await openArtifactStore(settings),
-    datasets: dependencies.datasets ?? loadDatasets(settings.datasetsFile),
+    datasets,
+    documents: dependencies.documents ?? loadDocumentTemplates(settings.datasetsFile, datasets),
     definitions: byKind(dependencies.definitions ?? allDefinitions),
   });
   const adapter = createAdapter(resources);

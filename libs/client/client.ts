@@ -124,6 +124,15 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   result(id: string, options?: CallOptions): Promise<unknown>;
   /** A freshly signed link to the artifact. */
   artifact(id: string, options?: CallOptions): Promise<ArtifactLink>;
+  /**
+   * A freshly signed link to a document (`document.pdf`): the newest version there is, or the one named. Throws
+   * `document_not_found` while there is none.
+   */
+  document(
+    template: string,
+    object: string,
+    options?: CallOptions & { version?: number | undefined },
+  ): Promise<ArtifactLink>;
   /** Streams the artifact to a file, resuming after breaks, and verifies size and SHA-256. */
   download(id: string, options: DownloadOptions): Promise<Downloaded>;
   /** Asks for the cancellation; completion may still win. Throws `too_late` past the commit point. */
@@ -226,6 +235,11 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
       if (!isArtifactLink(link))
         throw new TypeError(`Job ${id} has a result but no artifact; read it with result().`);
       return link;
+    },
+
+    async document(template, object, { version, signal } = {}) {
+      const path = `/documents/${encodeURIComponent(template)}/${encodeURIComponent(object)}`;
+      return (await read(path + toQuery({ version }), signal)) as ArtifactLink;
     },
 
     download: (id, downloadOptions) =>

@@ -128,6 +128,10 @@ const Variables = z.object({
   LONGHAUL_KEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
   /** Rows of a part of an export, which a killed worker repeats. */
   LONGHAUL_EXPORT_PART_ROWS: z.coerce.number().int().min(1_000).max(100_000_000).default(500000),
+  /** Lines of a document: thirty make a page, and each costs 0.2 MB while it is laid out. */
+  LONGHAUL_DOCUMENT_ROWS_MAX: z.coerce.number().int().min(1).max(20_000).default(5000),
+  /** A folder of fonts (.ttf, .otf) for letters that the built-in ones lack. */
+  LONGHAUL_DOCUMENT_FONTS: z.string().min(1).optional(),
   /** After SIGTERM a worker's running activities may go on this long before they are told to end. */
   LONGHAUL_WORKER_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -225,6 +229,7 @@ export interface Settings {
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
   readonly exportPartRows: number;
+  readonly documents: { readonly rowsMax: number; readonly fontFolder: string | undefined };
   readonly logLevel: string;
   readonly codecUiToken?: string | undefined;
 }
@@ -325,6 +330,10 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       keeper: e.LONGHAUL_KEEPER_CONCURRENCY,
     },
     exportPartRows: e.LONGHAUL_EXPORT_PART_ROWS,
+    documents: {
+      rowsMax: e.LONGHAUL_DOCUMENT_ROWS_MAX,
+      fontFolder: e.LONGHAUL_DOCUMENT_FONTS === undefined ? undefined : resolve(e.LONGHAUL_DOCUMENT_FONTS),
+    },
     logLevel: e.LOG_LEVEL,
     codecUiToken: e.LONGHAUL_CODEC_UI_TOKEN,
   };

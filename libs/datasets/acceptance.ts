@@ -1,6 +1,7 @@
 /** What only the datasets can say of an input, asked when a job is posted: each problem becomes part of a 422. */
 import { expectationOf, isOfType, type ColumnType } from './column-type.js';
 import type { FilterOperator } from './dataset.schema.js';
+import type { DocumentTemplates } from '../documents/document-templates.js';
 import type { Dataset, Datasets } from './datasets.js';
 import type { Condition, Selection, SelectionValue } from './selection.js';
 
@@ -14,6 +15,7 @@ export interface AcceptanceContext {
   readonly tenantId: string;
   readonly tenantName: string;
   readonly datasets: Datasets;
+  readonly documents: DocumentTemplates;
 }
 
 export type AcceptanceCheck = (input: unknown, context: AcceptanceContext) => AcceptanceProblem[];
@@ -23,6 +25,11 @@ export const acceptanceChecks: Readonly<Record<string, AcceptanceCheck>> = {
   'report.export': (input, context) => problemsOfExport(input as Selection, '/input', context),
   'report.delivery': (input, context) =>
     problemsOfExport((input as { report: Selection }).report, '/input/report', context),
+  'document.pdf': (input, { documents, tenantName }) => {
+    const { template } = input as { readonly template: string };
+    if (documents.find(template, { name: tenantName })) return [];
+    return [{ pointer: '/input/template', detail: `There is no document "${template}".` }];
+  },
 };
 
 function problemsOfExport(

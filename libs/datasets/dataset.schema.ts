@@ -45,4 +45,6 @@ export const DatasetsFile = z.strictObject({
     z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'must be lower-case letters, digits, - and _'),
     DatasetEntry,
   ),
+  /** Checked by libs/documents. */
+  documents: z.unknown().optional(),
 });

@@ -27,6 +27,8 @@ export interface Dataset {
 export interface Datasets {
   /** The dataset of that name, if this tenant may use it; whether it exists for others is not told. */
   find(name: string, tenant: { readonly name: string }): Dataset | undefined;
+  /** The dataset of that name, whoever may use it: for checks of the operator's own. */
+  named(name: string): Dataset | undefined;
   /** The environment variables of all sources. */
   readonly sources: readonly string[];
 }
@@ -95,6 +97,7 @@ function datasetsOf(entries: Readonly<Record<string, DatasetEntry>>): Datasets {
   const tenants = new Map(Object.entries(entries).map(([name, entry]) => [name, new Set(entry.tenants)]));
   return {
     sources: [...new Set([...datasets.values()].map((dataset) => dataset.source))],
+    named: (name) => datasets.get(name),
     find(name, tenant) {
       const allowed = tenants.get(name);
       return allowed?.has('*') || allowed?.has(tenant.name) ? datasets.get(name) : undefined;

@@ -1,10 +1,11 @@
-/** The source database of the embedded stack: `demo`, with real flights and bird strikes, read by a login that can only read. */
+/** The source database of the embedded stack: `demo`, with real flights and bird strikes and invented invoices, read by a login that can only read. */
 import { createHmac } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { DEMO_INVOICES_SQL } from './demo-invoices.sql.js';
 import { flightsAsCopy } from './flights.copy.js';
 
 const DATABASE = 'demo';
@@ -49,7 +50,7 @@ function readerPasswordOf(owner: URL): string {
     .digest('base64url');
 }
 
-/** Makes database, reader and empty tables where they are missing; quick, and safe to repeat. */
+/** Makes database, reader, invoices and empty tables where they are missing; quick, and safe to repeat. */
 export async function prepareDemoSource(ownerUrl: string, database = DATABASE): Promise<DemoSource> {
   const source = demoSourceOf(ownerUrl, database);
   const password = new URL(source.readerUrl).password;
@@ -75,6 +76,7 @@ export async function prepareDemoSource(ownerUrl: string, database = DATABASE): 
       insert into loads (dataset, message) values
         ('flights', 'The dataset flights has not been loaded yet.'),
         ('birdstrikes', 'The dataset birdstrikes has not been loaded yet.') on conflict do nothing;
+      ${DEMO_INVOICES_SQL}
       grant select on all tables in schema public to ${READER};`);
   });
   return source;

@@ -64,6 +64,8 @@ export interface Source {
     work: (connection: pg.ClientBase) => Promise<R>,
     options?: InSnapshotOptions,
   ): Promise<R>;
+  /** Runs `work` in a read-only transaction that sees one moment of the database. Throws SourceBusy, as above. */
+  atOneMoment<R>(work: (connection: pg.ClientBase) => Promise<R>, options?: InSnapshotOptions): Promise<R>;
   /** A connection of its own, not yet connected, for whoever holds a snapshot. */
   connection(): pg.Client;
 }
@@ -168,6 +170,12 @@ function sourceOf({ parts, counts }: Pools, url: string): Source {
       ),
     inSnapshot: (snapshot, work, options) =>
       inTransaction((connection) => adopt(connection, snapshot), work, options),
+    atOneMoment: (work, options) =>
+      inTransaction(
+        (connection) => connection.query(`begin isolation level repeatable read, read only; ${SESSION_SQL}`),
+        work,
+        options,
+      ),
     connection: () =>
       new pg.Client({
         connectionString: url,

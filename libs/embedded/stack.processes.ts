@@ -11,6 +11,8 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['reports-keeper'],
   ['reports-cpu'],
   ['reports-cpu'],
+  ['documents-cpu'],
+  ['documents-io'],
   ['payments-io'],
   ['webhooks-io'],
   ['emails-io'],

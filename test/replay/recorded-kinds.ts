@@ -3,6 +3,7 @@
  * that every construct of the interpreter is held to what it did. Then: npm run histories:record
  */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
+import { documentPdf } from '../../workflows/document-pdf.job.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
@@ -72,6 +73,41 @@ const theReportExport = recorded(
       shapes.underWay('render'),
       shapes.startedOver('keep', 'render'),
       shapes.startedOverByStep('render'),
+    ],
+  },
+);
+
+const theDocumentPdf = recorded(
+  documentPdf,
+  () => ({
+    render: (_, { generation }) => ({
+      ...{ upload: generation, rows: 24, pages: 2, bytes: 500 },
+      ...{ sha256: SHA, rowsSha256: SHA },
+    }),
+    publish: ({ upload }) => ({ location: `document.${upload}`, bytes: 500, sha256: SHA }),
+    announce: () => ({
+      filename: 'invoice-INV-2026-0042-v1.pdf',
+      contentType: 'application/pdf',
+      expiresAt: '2026-01-02T00:00:00.000Z',
+    }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.retried('render'),
+      shapes.deferred('render'),
+      shapes.compensated('render'),
+      shapes.cancelled('render'),
+      shapes.cancelTooLate('publish'),
+      shapes.deadline('render'),
+      shapes.settledDone('publish'),
+      shapes.settledNotDone('publish'),
+      shapes.parkedInDoubt('publish', 'findPublished'),
+      shapes.parked('announce'),
+      shapes.parkedUndo('publish', 'discardFile'),
+      shapes.parkedThenCancelled('render'),
+      shapes.underWay('render'),
     ],
   },
 );
@@ -351,6 +387,7 @@ const thePatched = recorded(patchedJob, () => ({ look: () => null, weigh: () => 
 
 export const recordedKinds: readonly RecordedKind[] = [
   theReportExport,
+  theDocumentPdf,
   thePayoutItem,
   thePayoutBatch,
   theWebhookFanout,

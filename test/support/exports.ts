@@ -40,6 +40,8 @@ export interface ExportBench {
   read(location: string): Promise<Buffer>;
   /** Forgets the last run's job, file and row. */
   reset(): Promise<void>;
+  /** Which versions of what were made, too. */
+  forgetDocuments(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,6 +91,7 @@ export async function createExportBench(datasets: Record<string, object>): Promi
       // Nobody may delete artifacts but the cluster's owner, for whom row-level security is switched off here.
       await owner.query('truncate longhaul.artifacts, longhaul.export_parts');
     },
+    forgetDocuments: async () => void (await owner.query('truncate longhaul.documents')),
     async close() {
       await sources.close();
       await Promise.all([source.end(), owner.end(), worker.end(), relay.end(), app.end()]);
@@ -109,7 +112,7 @@ async function acceptJob(app: Database): Promise<void> {
 }
 
 /** A transaction that begins with its first query. */
-function openTransaction(worker: Database): MemoryTransaction {
+export function openTransaction(worker: Database): MemoryTransaction {
   let begun: Promise<Connection> | undefined;
   const begin = async (): Promise<Connection> => {
     const connection = await worker.connect();

@@ -232,9 +232,9 @@ export class JobAcceptor {
 
   /** What submissions of a tenant are judged by. */
   async contextFor(tenantId: string): Promise<SubmissionContext> {
-    const { datasets, definitions } = this.resources;
+    const { datasets, documents, definitions } = this.resources;
     const tenantName = await this.tenantNameOf(tenantId);
-    return { tenantId, tenantName, datasets, definitions, targets: this.targets };
+    return { tenantId, tenantName, datasets, documents, definitions, targets: this.targets };
   }
 
   /** A tenant's name never changes. */

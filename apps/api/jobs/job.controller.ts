@@ -3,7 +3,7 @@ import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validate as isUuid } from 'uuid';
 import { requestCancel } from '../../../libs/store/accept.store.js';
-import { readJob, type ArtifactRecord, type JobRecord } from '../../../libs/store/jobs.store.js';
+import { readJob, type JobRecord } from '../../../libs/store/jobs.store.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
 import { optionalBody, tenantOf } from '../http/request.js';
@@ -11,16 +11,14 @@ import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
+import { resultExpired, sendArtifact } from './artifact.answer.js';
 import { previewCancel } from './cancel.preview.js';
-import { asksForJson, readLastEventId } from './headers.js';
+import { readLastEventId } from './headers.js';
 import { JobEvents } from './job.events.js';
 import { CancelQuery, CancelRequest, NoQuery } from './job-requests.schema.js';
 import { JobReader, type Reading } from './job.reader.js';
-import { isTerminal, type ArtifactLink, type CancelPreview, type Job } from './job.schema.js';
+import { isTerminal, type CancelPreview, type Job } from './job.schema.js';
 import { jobNotFound, mustFind, retryAfterSeconds, setRetryAfter } from './jobs.controller.js';
-
-/** How long a signed URL opens the file: long enough to start a download, and to resume it for a while. */
-const LINK_TTL_MS = 15 * 60_000;
 
 @Controller('jobs/:id')
 export class JobController {
@@ -67,12 +65,9 @@ export class JobController {
   ): Promise<unknown> {
     const { record, job } = await mustFind(this.reader, tenantOf(request), id);
     refuseWithoutResult(job);
+    if (record.artifact) return sendArtifact(this.resources.artifacts, record.artifact, request, reply);
     reply.header('cache-control', 'no-store').header('vary', 'accept');
-    if (!record.artifact) return this.plainResult(record, job);
-    const link = await this.signedLink(record.artifact);
-    if (asksForJson(request.headers.accept)) return link;
-    reply.code(303).header('location', link.url);
-    return undefined;
+    return this.plainResult(record, job);
   }
 
   @Post('cancel')
@@ -117,30 +112,9 @@ export class JobController {
   /** A kind with artifacts whose artifact's row is gone has expired; a kind without answers its result. */
   private plainResult(record: JobRecord, job: Job): unknown {
     const definition = this.resources.definitions.get(record.kind);
-    if (definition?.artifact || (record.result && job.result === null)) throw expired();
+    if (definition?.artifact || (record.result && job.result === null)) throw resultExpired();
     return job.result;
   }
-
-  private async signedLink(artifact: ArtifactRecord): Promise<ArtifactLink> {
-    const ends = Date.parse(artifact.expiresAt);
-    if (artifact.expired || ends <= Date.now()) throw expired();
-    const { filename, contentType, bytes, sha256, rows } = artifact;
-    const expiresAt = new Date(Math.min(ends, Date.now() + LINK_TTL_MS));
-    const url = await this.resources.artifacts.signedUrl(artifact, expiresAt);
-    return {
-      url,
-      expiresAt: expiresAt.toISOString(),
-      bytes,
-      sha256,
-      contentType,
-      filename,
-      ...(rows === null ? {} : { rows }),
-    };
-  }
-}
-
-function expired(): Problem {
-  return new Problem('result_expired', 'The result was kept as long as its kind says, and is gone.');
 }
 
 function refuseWithoutResult(job: Reading['job']): void {

@@ -60,6 +60,16 @@ export class JobsController {
     return this.submitTyped('report.export', '/exports', request, reply);
   }
 
+  @Post('documents')
+  @Door('client')
+  @Operation('submitDocument')
+  async submitDocument(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Job> {
+    return this.submitTyped('document.pdf', '/documents', request, reply);
+  }
+
   @Post('webhook-events')
   @Door('client')
   @Operation('submitWebhookEvent')

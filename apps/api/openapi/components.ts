@@ -65,6 +65,7 @@ const REF = '#/components/schemas/';
 /** Kinds with a door of their own: the component that says what it takes. */
 const TYPED_DOORS: Readonly<Record<string, string>> = {
   'report.export': 'ExportSubmission',
+  'document.pdf': 'DocumentSubmission',
   'webhook.fanout': 'WebhookEvent',
   'email.send': 'EmailRequest',
 };

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { COMPRESSIONS } from '../../../libs/datasets/compressions.js';
 import { FORMATS } from '../../../libs/datasets/formats.js';
+import { DocumentQuery } from '../documents/document-query.schema.js';
 import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
 import {
@@ -68,9 +69,11 @@ const bodyProblems = [
 
 /** Whatever an export may be; bytes, of which a schema says nothing. */
 const fileContent = Object.fromEntries(
-  ['application/octet-stream', ...Object.values({ ...FORMATS, ...COMPRESSIONS }).map(mediaTypeOf)].map(
-    (mediaType) => [mediaType, {}],
-  ),
+  [
+    'application/octet-stream',
+    'application/pdf',
+    ...Object.values({ ...FORMATS, ...COMPRESSIONS }).map(mediaTypeOf),
+  ].map((mediaType) => [mediaType, {}]),
 );
 
 /** The answer of a list. */
@@ -161,6 +164,39 @@ const table = {
     body: { schema: 'ExportSubmission', required: true },
     answers: submissionAnswers,
     problems: submissionProblems,
+  },
+  submitDocument: {
+    tag: 'Documents',
+    summary: 'Ask for a document',
+    description:
+      '`POST /jobs` of kind `document.pdf` with the input as the body. The same version of the same object is the same file.',
+    headers: submissionHeaders,
+    body: { schema: 'DocumentSubmission', required: true },
+    answers: submissionAnswers,
+    problems: submissionProblems,
+  },
+  getDocument: {
+    tag: 'Documents',
+    summary: 'Get a document by what it is of',
+    description:
+      'The newest version that has been made, or the one named: 303 to a freshly signed URL, or that URL as JSON where `Accept` names it. A document that is still being made is a job: `POST /documents` answers it.',
+    params: {
+      template: 'One the operator configured, e.g. `invoice`.',
+      object: 'What it is of, e.g. `INV-2026-0042`.',
+    },
+    query: DocumentQuery,
+    answers: {
+      200: {
+        description: 'The link.',
+        headers: { 'Content-Location': 'With the version it is.' },
+        content: { [JSON_TYPE]: 'ArtifactLink' },
+      },
+      303: {
+        description: 'To the file.',
+        headers: { Location: 'A signed URL.', 'Content-Location': 'With the version it is.' },
+      },
+    },
+    problems: ['document_not_found', 'result_expired', 'validation_failed', 'client_key_required'],
   },
   submitWebhookEvent: {
     tag: 'Webhooks',

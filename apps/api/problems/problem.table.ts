@@ -98,6 +98,11 @@ const kinds = {
     title: 'No such suppression',
     advice: 'GET /email-suppressions lists yours.',
   },
+  document_not_found: {
+    status: 404,
+    title: 'No such document',
+    advice: 'Ask for it with POST /documents; until its job has succeeded there is none.',
+  },
   problem_not_found: {
     status: 404,
     title: 'No such error code',

@@ -194,6 +194,8 @@ describe('the document', () => {
       '/dead-letters',
       '/dead-letters/{id}',
       '/dead-letters/{id}/decisions',
+      '/documents',
+      '/documents/{template}/{object}',
       '/email-suppressions',
       '/email-suppressions/{id}',
       '/email-templates',

@@ -21,6 +21,7 @@ import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
 import { reportDelivery } from '../../../workflows/report-delivery.job.js';
+import { documentPdf } from '../../../workflows/document-pdf.job.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
 import { emailSend } from '../../../workflows/email-send.job.js';
 import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
@@ -184,7 +185,7 @@ export async function startTestApi(
   const engine = new StubEngine();
   const api = await createApi(settings, {
     definitions: [
-      ...[reportExport, notes, plainNote, emailSend, reportDelivery],
+      ...[reportExport, notes, plainNote, emailSend, reportDelivery, documentPdf],
       ...[webhookFanout, webhookResend, webhookCallback],
     ],
     datasets,

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { acceptanceChecks } from '../../../libs/datasets/acceptance.js';
 import { COLUMN_TYPES, isOfType, type ColumnType } from '../../../libs/datasets/column-type.js';
 import { parseDatasets } from '../../../libs/datasets/datasets.js';
+import { parseDocumentTemplates } from '../../../libs/documents/document-templates.js';
 
 const datasets = parseDatasets({
   datasets: {
@@ -18,7 +19,8 @@ const datasets = parseDatasets({
     },
   },
 });
-const context = { tenantId: '0190b2f0-0000-7000-8000-000000000000', tenantName: 'acme', datasets };
+const documents = parseDocumentTemplates({}, datasets);
+const context = { tenantId: '0190b2f0-0000-7000-8000-000000000000', tenantName: 'acme', datasets, documents };
 const check = (input: object, tenantName = 'acme') =>
   acceptanceChecks['report.export']?.(
     { dataset: 'people', parameters: { until: '2000-01-01' }, ...input },
