@@ -1,6 +1,7 @@
 /** Every kind's implementation. Adding a kind is one line here; a worker refuses to boot where one is missing. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
+import { imageRenditions } from './image/image-renditions.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportExport } from './report-export/report-export.js';
@@ -20,5 +21,6 @@ export function createActivities(
     ['payout.item', payoutItem(resources)],
     ['webhook.fanout', webhookFanout(resources)],
     ['webhook.resend', webhookResend(resources)],
+    ['image.renditions', imageRenditions(resources)],
   ]);
 }

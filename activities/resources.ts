@@ -28,6 +28,12 @@ export interface ExportResources {
   readonly rowsPerPart: number;
 }
 
+/** What images need. */
+export interface ImageResources {
+  readonly database: Database;
+  readonly artifacts: ArtifactStore;
+}
+
 /** What payouts need. */
 export interface PayoutResources {
   /** Undefined where none is configured: payouts park. */
@@ -52,7 +58,7 @@ export interface WebhookResources {
   };
 }
 
-export interface Resources extends ExportResources, PayoutResources, WebhookResources {
+export interface Resources extends ExportResources, ImageResources, PayoutResources, WebhookResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 /** Every kind of job there is. Adding one is one line here; the API, the relay and the workers read this list. */
 import type { AnyJobDefinition } from '../libs/saga/define.js';
+import { imageRenditions } from './image-renditions.job.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportExport } from './report-export.job.js';
@@ -12,4 +13,5 @@ export const definitions: readonly AnyJobDefinition[] = [
   payoutItem,
   webhookFanout,
   webhookResend,
+  imageRenditions,
 ];

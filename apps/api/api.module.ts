@@ -19,6 +19,8 @@ import { DeadLettersController } from './operators/dead-letters.controller.js';
 import { GuardedController } from './operators/guarded.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
+import { RenditionsController } from './uploads/renditions.controller.js';
+import { UploadsController } from './uploads/uploads.controller.js';
 import { DeliveriesController } from './webhooks/deliveries.controller.js';
 import { WebhookEndpointsController } from './webhooks/webhook-endpoints.controller.js';
 
@@ -38,6 +40,8 @@ export class ApiModule {
         DeadLettersController,
         WebhookEndpointsController,
         DeliveriesController,
+        UploadsController,
+        RenditionsController,
         GuardedController,
       ],
       providers: [

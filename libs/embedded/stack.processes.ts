@@ -13,6 +13,8 @@ export const WORKER_QUEUES: readonly (readonly string[])[] = [
   ['reports-cpu'],
   ['payments-io'],
   ['webhooks-io'],
+  ['images-cpu'],
+  ['images-io'],
 ];
 
 /**

@@ -20,5 +20,7 @@ declare module 'fastify' {
     role?: RequiredRole;
     /** A door that only refuses; it does not count as a route. */
     hidden?: boolean;
+    /** What its body is: JSON unless it says so. */
+    takes?: 'bytes';
   }
 }

@@ -7,7 +7,8 @@ import { Problem } from '../problems/problem.js';
 export const JOB_CURSOR = 'j1:';
 export const DEAD_LETTER_CURSOR = 'd1:';
 export const ENDPOINT_CURSOR = 'w1:';
-type Prefix = typeof JOB_CURSOR | typeof DEAD_LETTER_CURSOR | typeof ENDPOINT_CURSOR;
+export const SOURCE_CURSOR = 's1:';
+type Prefix = typeof JOB_CURSOR | typeof DEAD_LETTER_CURSOR | typeof ENDPOINT_CURSOR | typeof SOURCE_CURSOR;
 
 function toCursor(lastId: string, prefix: Prefix = JOB_CURSOR): string {
   return Buffer.from(prefix + lastId).toString('base64url');

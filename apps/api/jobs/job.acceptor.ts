@@ -20,6 +20,7 @@ import { Batch } from './job-requests.schema.js';
 import { makeJobId } from './job-id.js';
 import { JobReader } from './job.reader.js';
 import type { Job } from './job.schema.js';
+import { refuseUnknownReferences } from './stored-references.js';
 import { prepareSubmission, type Prepared, type SubmissionContext } from './submission.js';
 
 /** Who submits, by which door, and what makes a repeat recognisable. */
@@ -63,6 +64,7 @@ export class JobAcceptor {
   ): Promise<{ answer: Answer & { job: Job }; replayed: boolean }> {
     const context = await this.contextFor(submitter.tenantId);
     const prepared = prepareSubmission(body.value, context, body.errors);
+    await refuseUnknownReferences(this.resources.database, submitter.tenantId, prepared);
     const { answers, replayed } = await this.accept([prepared], body.value, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
@@ -81,17 +83,19 @@ export class JobAcceptor {
       });
     }
     const context = await this.contextFor(submitter.tenantId);
-    const items = batch.value.jobs.map((job, index) => {
+    const prepare = async (job: unknown, index: number): Promise<Prepared | ProblemBody> => {
       const prefix = `/jobs/${index}`;
       const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
       try {
-        return prepareSubmission(job, context, found);
+        const prepared = prepareSubmission(job, context, found);
+        await refuseUnknownReferences(this.resources.database, submitter.tenantId, prepared);
+        return prepared;
       } catch (error) {
         if (error instanceof Problem) return error.toBody();
         throw error;
       }
-    });
-    return this.accept(items, body.value, submitter);
+    };
+    return this.accept(await Promise.all(batch.value.jobs.map(prepare)), body.value, submitter);
   }
 
   private async accept(

@@ -20,7 +20,7 @@ import { isTerminal, type ArtifactLink, type CancelPreview, type Job } from './j
 import { jobNotFound, mustFind, retryAfterSeconds, setRetryAfter } from './jobs.controller.js';
 
 /** How long a signed URL opens the file: long enough to start a download, and to resume it for a while. */
-const LINK_TTL_MS = 15 * 60_000;
+export const LINK_TTL_MS = 15 * 60_000;
 
 @Controller('jobs/:id')
 export class JobController {

@@ -15,6 +15,7 @@ import {
 } from '../jobs/job.schema.js';
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
+import { RenditionFile, RenditionPage, RenditionSource, Upload } from '../uploads/upload.schema.js';
 import {
   Delivery,
   DeliveryPage,
@@ -37,12 +38,14 @@ const OWN = {
     WebhookEndpointWithSecret: EndpointWithSecret,
   },
   ...{ WebhookDelivery: Delivery, WebhookDeliveryPage: DeliveryPage },
+  ...{ Upload, RenditionFile, RenditionSource, RenditionPage },
 };
 const REF = '#/components/schemas/';
 /** Kinds with a door of their own: the component that says what it takes. */
 const TYPED_DOORS: Readonly<Record<string, string>> = {
   'report.export': 'ExportSubmission',
   'webhook.fanout': 'WebhookEvent',
+  'image.renditions': 'RenditionsSubmission',
 };
 /** Bodies of requests. */
 const REQUESTS = {
@@ -182,6 +185,7 @@ function writtenSchemas(): Schemas {
       },
     ),
     ProblemKind: exact({ code: text, status: { type: 'integer' }, title: text, advice: text }),
+    Bytes: { type: 'string', format: 'binary' },
     Batch: exact({ jobs: { ...listOf({ $ref: `${REF}Submission` }), minItems: 1, maxItems: 1_000 } }),
     BatchAnswer: exact({
       items: listOf({

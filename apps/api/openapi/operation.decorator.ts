@@ -2,6 +2,7 @@
 import { applyDecorators } from '@nestjs/common';
 import {
   ApiBody,
+  ApiConsumes,
   ApiHeader,
   ApiOperation,
   ApiParam,
@@ -42,6 +43,7 @@ export function Operation(id: OperationId): MethodDecorator {
     ...(spec.body
       ? [ApiBody({ required: spec.body.required, schema: { $ref: refTo(spec.body.schema) } as never })]
       : []),
+    ...(spec.body?.mediaTypes ? [ApiConsumes(...spec.body.mediaTypes)] : []),
     ...Object.entries(spec.answers).map(([status, answer]) =>
       ApiResponse({
         status: Number(status),
