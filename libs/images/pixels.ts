@@ -50,6 +50,7 @@ export class ImageUnreadable extends Error {
 
 /** Throws ImageUnreadable. */
 export async function decode(bytes: Buffer, boxes: readonly Box[]): Promise<Pixels> {
+  if (bytes.length === 0) throw new ImageUnreadable('image_unreadable', 'The image has no bytes.');
   const options = {
     limitInputPixels: IMAGE_PIXELS_MAX,
     // A photograph with a byte too many still is one; half of one is not.

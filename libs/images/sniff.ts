@@ -38,11 +38,12 @@ export interface ImageSize {
 
 /** The type by the first bytes; otherwise what it is instead, in a word for people. */
 export async function sniffType(head: Uint8Array): Promise<ImageType | { readonly instead: string }> {
+  if (head.length === 0) return { instead: 'empty' };
   const found = await fileTypeFromBuffer(head.subarray(0, TYPE_BYTES));
   const mime = found?.mime ?? '';
   if (mime === 'image/apng') return { contentType: 'image/png' };
   if (mime in TAKEN) return { contentType: mime as ImageType['contentType'] };
-  return { instead: found ? found.mime : describeUnknown(head) };
+  return { instead: isSvg(head) ? 'image/svg+xml' : (found?.mime ?? 'of no known type') };
 }
 
 /** Width and height by the header; undefined where it is broken, or longer than `HEAD_BYTES_MAX`. */
@@ -57,10 +58,8 @@ export function sniffSize(head: Uint8Array): ImageSize | undefined {
   }
 }
 
-function describeUnknown(head: Uint8Array): string {
-  if (head.length === 0) return 'empty';
-  const text = Buffer.from(head.subarray(0, TYPE_BYTES)).toString('latin1');
-  return /^\s*(?:<\?xml[^>]*>|<!--[^]*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>]/i.test(text)
-    ? 'image/svg+xml'
-    : 'of no known type';
+/** Said by its name in a refusal only; it is text, and nothing marks its beginning. */
+function isSvg(head: Uint8Array): boolean {
+  const text = Buffer.from(head.subarray(0, TYPE_BYTES)).toString('latin1').trimStart();
+  return text.startsWith('<') && /<svg[\s>]/i.test(text);
 }

@@ -20,6 +20,7 @@ import { createTenantCipher, type TenantCipher } from '../../../libs/security/te
 import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
+import { imageRenditions } from '../../../workflows/image-renditions.job.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
 import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../../workflows/webhook-resend.job.js';
@@ -173,7 +174,7 @@ export async function startTestApi(
     createApiKey(owner, { tenantId: null, role, name: role, env: settings.env });
   const engine = new StubEngine();
   const api = await createApi(settings, {
-    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend],
+    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend, imageRenditions],
     datasets,
     engine,
     ...dependencies,
