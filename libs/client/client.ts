@@ -16,7 +16,8 @@ import {
 import { parseRetryAfter } from './problem.error.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
-import { createWebhooks, type Webhooks } from './webhooks.js';
+import { createImages, type Renditions, type Uploads } from './images.js';
+import { createWebhooks, type Pages, type Webhooks } from './webhooks.js';
 
 /** What a client knows of a kind: what goes in and what comes out. */
 export interface KindTypes {
@@ -130,6 +131,10 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   readonly deadLetters: DeadLetters;
   /** Endpoints that the tenant's events (`webhook.fanout`) go to. */
   readonly webhooks: Webhooks;
+  /** Source objects, for kinds that work on them. */
+  readonly uploads: Uploads;
+  /** What `image.renditions` made. */
+  readonly renditions: Renditions;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -175,6 +180,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
       next = nextQuery(answer.headers.get('link'));
     }
   }
+
+  const readPages: Pages = (path, query, signal) => pages(path, toQuery(query), signal);
 
   const client: Client<Kinds> = {
     async submit(kind, input, { idempotencyKey = randomUUID(), key, onDuplicate, waitSeconds, signal } = {}) {
@@ -255,7 +262,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
       },
     },
 
-    webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
+    webhooks: createWebhooks(transport, readPages),
+    ...createImages(transport, readPages, retry),
   };
   return client;
 }

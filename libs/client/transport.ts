@@ -19,6 +19,8 @@ export interface Call {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Sent as it is instead of a JSON body: made anew for each attempt. */
+  readonly bytes?: () => Blob | Uint8Array<ArrayBuffer>;
   readonly signal?: AbortSignal | undefined;
   /** Added to the time-out, for calls that ask the server to wait. */
   readonly extraMs?: number;
@@ -59,10 +61,12 @@ export function createTransport(options: TransportOptions): Transport {
       headers: {
         accept: 'application/json',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.bytes ? { 'content-type': 'application/octet-stream' } : {}),
         ...identity,
         ...call.headers,
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.bytes ? { body: call.bytes() } : {}),
       redirect: 'manual',
       signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
     });

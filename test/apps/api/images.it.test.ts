@@ -1,12 +1,17 @@
 /** Images from upload to download: a real API, database and store; the steps run as a worker would run them. */
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { discardRenditions } from '../../../activities/image/render.js';
 import type { ImageResources } from '../../../activities/resources.js';
 import type { RenditionSource, Upload } from '../../../apps/api/uploads/upload.schema.js';
+import { register as registerRenditions } from '../../../apps/cli/commands/renditions.command.js';
+import { register as registerUpload } from '../../../apps/cli/commands/upload.command.js';
+import { createClient } from '../../../libs/client/client.js';
 import { UploadAborted } from '../../../libs/artifacts/artifact-store.js';
 import { sweepArtifacts } from '../../../libs/artifacts/sweeper.js';
 import { Rejected, Transient } from '../../../libs/saga/failure.js';
@@ -220,6 +225,58 @@ describe('an upload', () => {
     expect((await post(await photo())).status).toBe(201);
   });
 });
+
+describe('by client and command line', () => {
+  test('a file is uploaded, and what was made of it comes back verified', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'longhaul-images-'));
+    try {
+      const client = createClient({ url: t.url, key: t.acme.key });
+      const file = join(folder, 'photo.jpg');
+      await writeFile(file, await photo());
+      const sent = await client.uploads.create(file);
+      expect(await client.uploads.create(await readFile(file))).toMatchObject({ id: sent.id });
+      expect(await client.uploads.get(sent.id)).toMatchObject({
+        sha256: sent.sha256,
+        contentType: 'image/jpeg',
+      });
+      const { job } = await client.submit('image.renditions', { sources: [sent.id], renditions: SET });
+      await runJob(job.id, [sent.id]);
+
+      const said = await commandLine('upload', file, '--json');
+      expect(JSON.parse(said)).toMatchObject({ id: sent.id });
+      expect(await commandLine('renditions', job.id, '--to', join(folder, 'out'))).toContain('webp 24×24');
+      const [source] = await sourcesOf(job.id);
+      for (const [name, extension] of [
+        ['thumb', 'webp'],
+        ['large', 'avif'],
+        ['plain', 'jpg'],
+      ] as const) {
+        const bytes = await readFile(join(folder, 'out', `${sent.id}-${name}.${extension}`));
+        expect(sha256(bytes)).toBe(source?.files.find((made) => made.name === name)?.sha256);
+      }
+      await client.uploads.remove(sent.id);
+      await expect(client.uploads.get(sent.id)).rejects.toMatchObject({ code: 'upload_not_found' });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+/** What `longhaul …` prints. */
+async function commandLine(...args: string[]): Promise<string> {
+  let out = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
+  try {
+    const program = new Command().exitOverride();
+    registerUpload(program);
+    registerRenditions(program);
+    await program.parseAsync([...args, '--url', t.url, '--key', t.acme.key], { from: 'user' });
+  } finally {
+    write.mockRestore();
+  }
+  expect(process.exitCode, out).toBeUndefined();
+  return out;
+}
 
 describe('renditions', () => {
   test('are made of every good source, and say why not of the others', async () => {
