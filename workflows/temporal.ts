@@ -13,3 +13,6 @@ export const webhookFanout = bindWorkflow(
 export const webhookResend = bindWorkflow(
   async () => (await import('./webhook-resend.job.js')).webhookResend,
 );
+export const imageRenditions = bindWorkflow(
+  async () => (await import('./image-renditions.job.js')).imageRenditions,
+);

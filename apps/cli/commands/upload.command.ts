@@ -22,12 +22,12 @@ async function upload(files: readonly string[], flags: Flags): Promise<void> {
   const client = await connect(flags);
   const terminal = openTerminal();
   for (const file of files) {
-    await access(file, constants.R_OK).catch((error: unknown) => {
-      throw new CommandError(`${toPlain(file)} cannot be read.`, { cause: error });
+    await access(file, constants.R_OK).catch(() => {
+      throw new CommandError(`${toPlain(file)} cannot be read.`);
     });
     const sent = await client.uploads.create(file).catch((error: unknown) => {
       // Of several files it must be told which.
-      if (error instanceof Error) error.message = `${toPlain(file)}: ${error.message}`;
+      process.stderr.write(`${toPlain(file)}:\n`);
       throw error;
     });
     const { id, contentType, width, height, bytes } = sent;
