@@ -31,11 +31,11 @@ export interface LoadProgress {
   readonly total: number;
 }
 
-/** Where the demo's source is, given the login of the cluster's owner. Reaches nothing. */
-export function demoSourceOf(ownerUrl: string): DemoSource {
+/** Where the demo's source is, given the login of the cluster's owner, and the database's name. Reaches nothing. */
+export function demoSourceOf(ownerUrl: string, database = DATABASE): DemoSource {
   const owner = new URL(ownerUrl);
   const password = readerPasswordOf(owner);
-  owner.pathname = `/${DATABASE}`;
+  owner.pathname = `/${database}`;
   const reader = new URL(owner);
   reader.username = READER;
   reader.password = password;
@@ -50,16 +50,16 @@ function readerPasswordOf(owner: URL): string {
 }
 
 /** Makes database, reader and empty tables where they are missing; quick, and safe to repeat. */
-export async function prepareDemoSource(ownerUrl: string): Promise<DemoSource> {
-  const source = demoSourceOf(ownerUrl);
+export async function prepareDemoSource(ownerUrl: string, database = DATABASE): Promise<DemoSource> {
+  const source = demoSourceOf(ownerUrl, database);
   const password = new URL(source.readerUrl).password;
   await connected(ownerUrl, async (connection) => {
     const { rows } = await connection.query(
-      `select from pg_database where datname = '${DATABASE}' union all select from pg_roles where rolname = '${READER}'`,
+      `select from pg_database where datname = ${pg.escapeLiteral(database)} union all select from pg_roles where rolname = '${READER}'`,
     );
     if (rows.length < 2) {
       await unlessThere(connection.query(`create role ${READER} login`));
-      await unlessThere(connection.query(`create database ${DATABASE}`));
+      await unlessThere(connection.query(`create database ${pg.escapeIdentifier(database)}`));
     }
     await connection.query(
       `alter role ${READER} with login password ${pg.escapeLiteral(password)};

@@ -31,7 +31,7 @@ test(
       '--fault-every',
       '3000',
     );
-    expect(output).toMatch(/^chaos: seed 1, 24 jobs, \d+ faults: nothing lost, nothing twice$/m);
+    expect(output, output).toMatch(/^chaos: seed 1, 24 jobs, \d+ faults: nothing lost, nothing twice$/m);
     expect(output).toMatch(/^faults +[4-9], /m);
     expect(code).toBe(0);
     expect(await readdir(folder), 'no home is left').toEqual([]);

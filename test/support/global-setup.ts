@@ -7,6 +7,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { prepareDemoSource, type DemoSource } from '../../libs/datasets/demo-source.js';
 import { locateHome } from '../../libs/embedded/home.js';
 import { findPostgresBinaries, postgresProgram } from '../../libs/embedded/postgres-binaries.js';
 import { placePostgres } from '../../libs/embedded/postgres-place.js';
@@ -19,10 +20,13 @@ const NAMESPACES = 96;
 const UP_TIMEOUT_MS = 60_000;
 const CALL_TIMEOUT_MS = 10_000;
 const TEMPLATE = 'longhaul_template';
+const DATASETS = 'shared_demo';
 
 declare module 'vitest' {
   interface ProvidedContext {
     postgres: { adminUrl: string; template: string };
+    /** The demo's datasets for all stacks of the run, empty until one asks (test/support/stack.ts). */
+    datasets: DemoSource;
     temporal: { address: string; namespaces: string[]; claimsDir: string };
     temporalBinaries: { cli: string; testServer: string };
   }
@@ -31,6 +35,10 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
   chmodSync(dir, 0o755);
+  // What the tests start compiles a module once a run, not once a process; any user may be theirs.
+  process.env.NODE_COMPILE_CACHE = join(dir, 'compiled');
+  mkdirSync(process.env.NODE_COMPILE_CACHE);
+  chmodSync(process.env.NODE_COMPILE_CACHE, 0o777);
   const servers: ChildProcess[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(servers.map((server) => ended(server)));
@@ -44,6 +52,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ]);
     await migrate(adminUrl.replace(/postgres$/, TEMPLATE));
     project.provide('postgres', { adminUrl, template: TEMPLATE });
+    project.provide('datasets', await prepareDemoSource(adminUrl, DATASETS));
     project.provide('temporal', temporal);
     project.provide('temporalBinaries', { cli, testServer });
   } catch (error) {

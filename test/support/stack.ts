@@ -5,6 +5,8 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { loadDemoSource } from '../../libs/datasets/demo-source.js';
 
 const LONGHAUL = fileURLToPath(new URL('../../apps/cli/bin/longhaul.mjs', import.meta.url));
 const READY_TIMEOUT_MS = 90_000;
@@ -93,15 +95,30 @@ export async function newHome(): Promise<string> {
   return home;
 }
 
+/** The reader's login to the demo's datasets on the run's own server. Whoever asks first loads them; the others wait. */
+export async function sharedDatasets(): Promise<string> {
+  const { ownerUrl, readerUrl } = inject('datasets');
+  await loadDemoSource(ownerUrl);
+  return readerUrl;
+}
+
 export async function removeHome(home: string): Promise<void> {
   await rm(home, { recursive: true, force: true });
 }
 
-/** Starts the stack and waits until it is ready. */
-export async function startTestStack(home: string, env: Record<string, string> = {}): Promise<TestStack> {
+/**
+ * Starts the stack and waits until it is ready. Its datasets: `own`, loaded as a user's are, in the background; `shared`,
+ * those that are loaded once a run; or `none`.
+ */
+export async function startTestStack(
+  home: string,
+  env: Record<string, string> = {},
+  datasets: 'own' | 'shared' | 'none' = 'own',
+): Promise<TestStack> {
   const { PORT: _anyPort, ...inherited } = process.env;
-  const child = spawn(process.execPath, [LONGHAUL, 'up'], {
-    env: { ...inherited, LONGHAUL_HOME: home, ...env },
+  const source = datasets === 'shared' ? { LONGHAUL_SOURCE_DEMO_URL: await sharedDatasets() } : {};
+  const child = spawn(process.execPath, [LONGHAUL, 'up', ...(datasets === 'own' ? [] : ['--no-datasets'])], {
+    env: { ...inherited, LONGHAUL_HOME: home, ...source, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { openDuckDb } from '../../support/duckdb.js';
 import { newHome, removeHome, sha256, startTestStack, type TestStack } from '../../support/stack.js';
 
@@ -17,7 +17,7 @@ let stack: TestStack;
 
 beforeAll(async () => {
   home = await newHome();
-  stack = await startTestStack(home);
+  stack = await startTestStack(home, {}, 'shared');
 }, 120_000);
 afterAll(async () => {
   await stack.stop();
@@ -30,9 +30,7 @@ async function submit(input: object): Promise<Response> {
 
 /** What the database says of the same rows. */
 async function factsOf(rows: number): Promise<unknown> {
-  const url = new URL((await stack.run()).databaseUrl);
-  url.pathname = '/demo';
-  const connection = new pg.Client({ connectionString: url.toString() });
+  const connection = new pg.Client({ connectionString: inject('datasets').readerUrl });
   await connection.connect();
   try {
     const { rows: facts } = await connection.query(

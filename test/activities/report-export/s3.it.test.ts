@@ -24,13 +24,14 @@ describe.skipIf(missing !== undefined)(`exports in S3${missing ? `: ${missing}` 
     s3 = await startTestS3();
     home = await newHome();
     const { bucket, endpoint, credentials } = s3.settings();
-    stack = await startTestStack(home, {
+    const env = {
       S3_ENDPOINT: `${endpoint}`,
       S3_BUCKET: bucket,
       S3_ACCESS_KEY_ID: `${credentials?.accessKeyId}`,
       S3_SECRET_ACCESS_KEY: `${credentials?.secretAccessKey}`,
       S3_PREFIX: 'reports',
-    });
+    };
+    stack = await startTestStack(home, env, 'shared');
   }, 120_000);
   afterAll(async () => {
     await stack.stop();

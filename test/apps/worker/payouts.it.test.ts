@@ -30,7 +30,7 @@ interface Payout extends TestJob {
 
 beforeAll(async () => {
   home = await newHome();
-  stack = await startTestStack(home);
+  stack = await startTestStack(home, {}, 'none');
   const run = (await stack.run()) as Awaited<ReturnType<TestStack['run']>> & { paymentProvider: string };
   owner = new pg.Client({ connectionString: run.databaseUrl });
   await owner.connect();

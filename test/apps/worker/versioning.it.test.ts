@@ -11,10 +11,8 @@ it(
   'wait until their version is made current, and then serve every queue under it',
   async () => {
     const home = await newHome();
-    const stack = await startTestStack(home, {
-      TEMPORAL_DEPLOYMENT_NAME: DEPLOYMENT,
-      TEMPORAL_WORKER_BUILD_ID: BUILD,
-    });
+    const build = { TEMPORAL_DEPLOYMENT_NAME: DEPLOYMENT, TEMPORAL_WORKER_BUILD_ID: BUILD };
+    const stack = await startTestStack(home, build, 'shared');
     const connection = await Connection.connect({ address: (await stack.run()).temporal });
     onTestFinished(async () => {
       await connection.close();

@@ -30,8 +30,9 @@ export function makeHomeFolder(mode = 0o711, owner?: typeof NOBODY): { home: str
 }
 
 export function up(home: string, env: Record<string, string> = {}, user: Partial<typeof NOBODY> = {}): Up {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [LONGHAUL, 'up', '--no-datasets'], {
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', LONGHAUL_HOME: home, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, HOME: '/nonexistent', LONGHAUL_HOME: home, ...env },
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
     ...user,

@@ -1,0 +1,29 @@
+/** The order of the test files: those that take long begin first, so that no worker ends long after the other. */
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** By their measured time, the longest first; all others follow in vitest's own order. */
+const LONGEST = [
+  'apps/cli/demo.it',
+  'conformance/mutants.it',
+  'conformance/conformance.it',
+  'embedded/stack.it',
+  'chaos/',
+  'fuzz/',
+  'report-export/killed-worker.it',
+  'artifacts/s3-killed.it',
+];
+
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const others = await super.sort(files);
+    return others
+      .map((file) => ({ file, rank: rankOf(file) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ file }) => file);
+  }
+}
+
+function rankOf({ moduleId }: TestSpecification): number {
+  const rank = LONGEST.findIndex((name) => moduleId.includes(`/${name}`));
+  return rank < 0 ? LONGEST.length : rank;
+}
