@@ -39,10 +39,34 @@ const SCENE = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="
 </svg>`;
 
 const RENDITIONS: readonly (RenditionOptions & { readonly name: string })[] = [
-  { name: 'thumb', width: 160, height: 160, fit: 'cover', format: 'webp', background: '#ffffff', enlarge: false },
-  { name: 'card', width: 240, height: 240, fit: 'contain', format: 'jpeg', background: '#efe7dc', enlarge: false },
+  {
+    name: 'thumb',
+    width: 160,
+    height: 160,
+    fit: 'cover',
+    format: 'webp',
+    background: '#ffffff',
+    enlarge: false,
+  },
+  {
+    name: 'card',
+    width: 240,
+    height: 240,
+    fit: 'contain',
+    format: 'jpeg',
+    background: '#efe7dc',
+    enlarge: false,
+  },
   { name: 'wide', width: 480, fit: 'inside', format: 'avif', background: '#ffffff', enlarge: false },
-  { name: 'rough', width: 480, fit: 'inside', format: 'jpeg', quality: 20, background: '#ffffff', enlarge: false },
+  {
+    name: 'rough',
+    width: 480,
+    fit: 'inside',
+    format: 'jpeg',
+    quality: 20,
+    background: '#ffffff',
+    enlarge: false,
+  },
 ];
 
 const folder = join(process.cwd(), 'docs', 'kinds', 'image');

@@ -13,8 +13,9 @@ export const UPLOAD_GONE = {
 
 export async function inspect(
   { database, artifacts }: ImageResources,
-  { job, input, progress }: Context<'inspect'>,
+  context: Context<'inspect'>,
 ): Promise<Output<'inspect'>> {
+  const { job, input } = context;
   const { sources, renditions } = input;
   const there = await inTenant(database, job.tenantId, async (tx) => {
     const held = await holdUploads(tx, sources, imageRenditions.deadlineMs);
@@ -27,6 +28,6 @@ export async function inspect(
     return found;
   });
   const usable = there.flatMap((isThere, source) => (isThere ? [source] : []));
-  progress({ total: usable.length * renditions.length, unit: 'files' });
+  context.progress({ total: usable.length * renditions.length, unit: 'files' });
   return { sources: sources.length, usable };
 }

@@ -44,7 +44,9 @@ export function runImageJob(
         (args: unknown, context: object) =>
           (act as Step)(
             args,
-            new Proxy(context, { get: (own, key) => (key === 'job' ? job : Reflect.get(own, key)) }),
+            new Proxy(context, {
+              get: (own, key) => (key === 'job' ? job : (Reflect.get(own, key) as unknown)),
+            }),
           ),
       ]),
     ) as T;

@@ -75,7 +75,7 @@ async function upload(body: Uint8Array): Promise<string> {
 
 /** What the store and the table have of uploads that are not whole. */
 async function unfinished(): Promise<unknown[]> {
-  const { rows } = await relay.query('select id from longhaul.uploads where sha256 is null');
+  const { rows } = await relay.query<{ id: string }>('select id from longhaul.uploads where sha256 is null');
   const folder = await readdir(join(t.settings.artifactsDir, 'uploads')).catch(() => []);
   return [...rows, ...folder];
 }
@@ -175,7 +175,7 @@ describe('an upload', () => {
         headers: { authorization: `Bearer ${t.acme.key}`, 'content-type': BYTES },
         body: new Blob([new Uint8Array(body)]).stream(),
         duplex: 'half',
-      } as RequestInit);
+      });
       await response.arrayBuffer();
       return response.status;
     };
