@@ -2,6 +2,8 @@
 import type { Database } from '../store/database.js';
 import { jobIdOf } from './artifact-store.js';
 
+/** A submission that is repeated is answered as before, though what it names has expired since. */
+const UPLOAD_ROWS_KEPT = '30 days';
 const UUID_PATTERN = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface ExpiredArtifact {
@@ -84,6 +86,15 @@ export async function giveUpExpired(database: Database, now: Date, limit: number
     [now, limit],
   );
   return rows.map(({ location }) => location);
+}
+
+/** Forgets uploads that have been gone so long that nobody names them any more; answers how many. */
+export async function forgetOldUploads(database: Database, now: Date): Promise<number> {
+  const { rowCount } = await database.query(
+    `delete from longhaul.uploads where deleted_at < $1::timestamptz - interval '${UPLOAD_ROWS_KEPT}'`,
+    [now],
+  );
+  return rowCount ?? 0;
 }
 
 /** Drops the rows of renditions whose job ended without announcing them; answers how many went. */

@@ -5,6 +5,7 @@ import {
   dropEndedPlans,
   dropUnannouncedFiles,
   expiredArtifacts,
+  forgetOldUploads,
   giveUpExpired,
   liveLocations,
   markDeleted,
@@ -46,6 +47,7 @@ export async function sweepArtifacts(options: {
   const givenUp = await giveUpExpired(database, now, EXPIRED_BATCH_MAX);
   for (const location of givenUp) await store.remove(location);
   await dropUnannouncedFiles(database);
+  await forgetOldUploads(database, now);
   const { uploads, published } = await store.sweep({
     olderThanMs: graceMs,
     isLive: (locations) => liveLocations(database, locations),

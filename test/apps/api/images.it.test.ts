@@ -456,6 +456,27 @@ describe('renditions', () => {
     expect(await discardRenditions(resources, { source: 0 }, context as never)).toBe('noop');
   });
 
+  test('begun by a process that was killed go within the hour, and their rows a month later', async () => {
+    const id = randomUUID();
+    const { artifacts } = resources;
+    await t.owner.query(
+      `insert into longhaul.uploads (id, tenant_id, store, location, expires_at) values ($1, $2, 'folder', $3, now() + interval '1 minute')`,
+      [id, t.acme.id, id],
+    );
+    await artifacts.openUpload(id);
+    const sweep = () => sweepArtifacts({ database: relay, store: artifacts, graceMs: 0 });
+    await sweep();
+    expect(await unfinished()).toHaveLength(2);
+    await t.owner.query(`update longhaul.uploads set expires_at = now() where id = $1`, [id]);
+    await sweep();
+    expect(await unfinished()).toEqual([{ id }]);
+    await t.owner.query(`update longhaul.uploads set deleted_at = now() - interval '31 days' where id = $1`, [
+      id,
+    ]);
+    await sweep();
+    expect(await unfinished()).toEqual([]);
+  });
+
   test('and uploads go when their time is over; nothing else does', async () => {
     const [kept, old] = [await upload(await photo()), await upload(await photo())];
     const id = await accept([kept]);
