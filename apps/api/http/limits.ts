@@ -10,5 +10,7 @@ export const HEADER_BYTES_MAX = 16_384;
 export const REQUEST_TIMEOUT_MS = 30_000;
 export const UPLOAD_TIMEOUT_MS = 600_000;
 export const UPLOAD_SILENCE_MAX_MS = 30_000;
+/** A refused upload is read so long, so that its sender comes to read why. */
+export const UPLOAD_DISCARD_MAX_MS = 30_000;
 /** Validation errors named in one answer; beyond them the count is told. */
 export const FIELD_ERRORS_MAX = 100;

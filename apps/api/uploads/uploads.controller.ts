@@ -18,13 +18,14 @@ import {
 } from '../../../libs/uploads/uploads.store.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { UPLOAD_DISCARD_MAX_MS } from '../http/limits.js';
 import { tenantOf } from '../http/request.js';
 import { ZodPipe } from '../http/zod.pipe.js';
 import { NoQuery } from '../jobs/job-requests.schema.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { wrongMediaType } from '../problems/problem.filter.js';
 import { Problem } from '../problems/problem.js';
-import { receive, tooLarge } from './upload.receiver.js';
+import { receive, tooLarge, type Incoming } from './upload.receiver.js';
 import type { Upload } from './upload.schema.js';
 
 const UNIQUE_VIOLATION = '23505';
@@ -47,22 +48,15 @@ export class UploadsController {
     const { bytesMax, ttlMs } = this.resources.settings.uploads;
     const { body } = request;
     if (!(body instanceof Readable)) throw wrongMediaType(request);
-    if (Number(request.headers['content-length'] ?? 0) > bytesMax)
-      throw this.hangUp(reply, tooLarge(bytesMax));
-    const id = uuidv7();
-    await this.begin(tenantId, id);
     try {
-      const contents = await receive(this.resources.artifacts, { id, body, bytesMax });
-      const { record, isNew } = await this.settle(tenantId, id, contents, ttlMs);
-      if (!isNew) await this.drop(tenantId, id);
-      reply
-        .code(isNew ? 201 : 200)
-        .header('location', this.selfOf(record.id))
-        .header('cache-control', 'no-store');
+      if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+      const { record, isNew } = await this.store(tenantId, { body, bytesMax }, ttlMs);
+      reply.code(isNew ? 201 : 200).header('location', this.selfOf(record.id));
+      reply.header('cache-control', 'no-store');
       return this.view(record);
     } catch (error) {
-      await this.drop(tenantId, id);
-      throw error instanceof Problem ? this.hangUp(reply, error) : error;
+      discardRest(request);
+      throw error;
     }
   }
 
@@ -98,6 +92,24 @@ export class UploadsController {
     // The row is what counts: should this fail, the sweeper finds a file that nobody wants.
     await this.resources.artifacts.remove(location);
     reply.code(204);
+  }
+
+  private async store(
+    tenantId: string,
+    incoming: Omit<Incoming, 'id'>,
+    ttlMs: number,
+  ): Promise<{ record: UploadRecord; isNew: boolean }> {
+    const id = uuidv7();
+    await this.begin(tenantId, id);
+    try {
+      const contents = await receive(this.resources.artifacts, { id, ...incoming });
+      const settled = await this.settle(tenantId, id, contents, ttlMs);
+      if (!settled.isNew) await this.drop(tenantId, id);
+      return settled;
+    } catch (error) {
+      await this.drop(tenantId, id);
+      throw error;
+    }
   }
 
   private async begin(tenantId: string, id: string): Promise<void> {
@@ -150,12 +162,6 @@ export class UploadsController {
     }
   }
 
-  /** Whoever is still sending what nobody takes is told so, and not listened to any longer. */
-  private hangUp(reply: FastifyReply, problem: Problem): Problem {
-    reply.header('connection', 'close');
-    return problem;
-  }
-
   private selfOf(id: string): string {
     return `${this.resources.settings.publicUrl}/uploads/${id}`;
   }
@@ -174,6 +180,16 @@ export class UploadsController {
       links: { self: this.selfOf(id) },
     };
   }
+}
+
+/**
+ * Whoever is still sending what nobody takes reads its answer only afterwards: for a while the rest is read and thrown
+ * away (Node does, once the answer is out), and then the connection is cut.
+ */
+function discardRest({ raw }: FastifyRequest): void {
+  if (raw.readableEnded || raw.destroyed) return;
+  const timer = setTimeout(() => raw.socket.destroy(), UPLOAD_DISCARD_MAX_MS);
+  raw.once('close', () => clearTimeout(timer));
 }
 
 function uploadNotFound(): Problem {

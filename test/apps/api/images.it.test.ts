@@ -181,6 +181,8 @@ describe('an upload', () => {
     };
     expect(await send(await photo())).toBe(201);
     expect(await send(padded(BYTES_MAX + 1))).toBe(413);
+    // Far beyond what connections hold: the sender is heard out, and reads its answer.
+    expect(await send(padded(BYTES_MAX * 12))).toBe(413);
     expect(await unfinished()).toEqual([]);
   });
 
