@@ -15,6 +15,7 @@ import { Rejected } from '../../libs/saga/failure.js';
 import type { UndoOutcome } from '../../libs/saga/implement.js';
 import { inTenant } from '../../libs/store/database.js';
 import { readUpload } from '../../libs/uploads/uploads.store.js';
+import { SIDE_PIXELS_MAX, type Rendition } from '../../workflows/image-renditions.job.js';
 import type { ImageResources } from '../resources.js';
 import { artifactFailure } from '../store.failures.js';
 import { fileKeyOf, type Args, type Context, type Output, type Undo } from './context.js';
@@ -76,10 +77,11 @@ async function renderBytes(
   // Loaded where an image is made, and in no other worker.
   const { decode } = await import('../../libs/images/pixels.js');
   const { ENCODERS, render } = await import('../../libs/images/rendition.js');
-  const pixels = await decode(bytes, input.renditions);
+  const set = input.renditions.map(bounded);
+  const pixels = await decode(bytes, set);
   const files: NewFile[] = [];
   let written = 0;
-  for (const [place, rendition] of input.renditions.entries()) {
+  for (const [place, rendition] of set.entries()) {
     signal.throwIfAborted();
     const { name, format } = rendition;
     const { contentType, extension } = ENCODERS[format];
@@ -96,6 +98,12 @@ async function renderBytes(
   );
   if (!noted) throw withdrawn(source);
   return { files: files.length, bytes: written };
+}
+
+/** However long and narrow the source, no side is longer than one that may be asked for. */
+function bounded(rendition: Rendition): Rendition {
+  const { width = SIDE_PIXELS_MAX, height = SIDE_PIXELS_MAX } = rendition;
+  return { ...rendition, width, height };
 }
 
 /** Burns the key of every file this source may have; who is still at it can put no more. */

@@ -69,8 +69,8 @@ export async function decode(bytes: Buffer, boxes: readonly Box[]): Promise<Pixe
   const decoded = await sharp(bytes, options)
     .autoOrient()
     .resize({
-      width: Math.min(width, Math.ceil(width * scale)),
-      height: Math.min(height, Math.ceil(height * scale)),
+      width: Math.max(1, Math.round(width * scale)),
+      height: Math.max(1, Math.round(height * scale)),
       fit: 'fill',
     })
     .toColourspace('srgb')

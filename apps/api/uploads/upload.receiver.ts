@@ -24,33 +24,47 @@ export interface Incoming {
   readonly id: string;
   readonly body: Readable;
   readonly bytesMax: number;
+  /** How long nothing may come. */
+  readonly silenceMaxMs?: number;
 }
 
 /** Stores all bytes under the upload's key. Throws Problem; what is stored by then is the caller's to discard. */
-export async function receive(store: ArtifactStore, { id, body, bytesMax }: Incoming): Promise<Contents> {
-  const silence = new AbortController();
+export async function receive(
+  store: ArtifactStore,
+  { id, body, bytesMax, silenceMaxMs = UPLOAD_SILENCE_MAX_MS }: Incoming,
+): Promise<Contents> {
   const inspector = createInspector(bytesMax);
-  const timer = setTimeout(() => silence.abort(silent()), UPLOAD_SILENCE_MAX_MS);
+  const silence = Promise.withResolvers<never>();
+  // It is awaited in races only.
+  silence.promise.catch(() => undefined);
+  const timer = setTimeout(() => silence.reject(silent(silenceMaxMs)), silenceMaxMs);
   // What breaks off is told to whoever reads it; nobody may be reading.
   body.on('error', () => undefined);
   async function* inspected(): AsyncGenerator<Buffer> {
     // The connection has an answer to carry: it is not destroyed with the loop.
-    for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    const chunks = body.iterator({ destroyOnReturn: false });
+    for (;;) {
+      const { done, value } = (await Promise.race([
+        chunks.next(),
+        silence.promise,
+      ])) as IteratorResult<Buffer>;
+      if (done) break;
       timer.refresh();
-      await inspector.take(chunk);
-      yield chunk;
+      await inspector.take(value);
+      yield value;
     }
     await inspector.end();
   }
   try {
     await store.openUpload(id);
-    await store.writePart(id, 0, Readable.from(inspected(), { objectMode: false }), silence.signal);
+    const { signal } = new AbortController();
+    await store.writePart(id, 0, Readable.from(inspected(), { objectMode: false }), signal);
     const { contentType, size, sha256 } = await inspector.end();
     const { bytes, sha256: stored } = await store.publish(id, { parts: 1, filename: id, contentType });
     if (stored !== sha256) throw new Error(`the store has other bytes at ${locationOf(id)} than were sent`);
     return { contentType, ...size, bytes, sha256 };
   } catch (error) {
-    throw problemOf(silence.signal.aborted ? silence.signal.reason : error, body);
+    throw problemOf(error, body);
   } finally {
     clearTimeout(timer);
   }
@@ -124,8 +138,8 @@ function tooManyPixels({ width, height }: ImageSize): Problem {
   );
 }
 
-function silent(): Problem {
-  return new Problem('request_timeout', `No byte came for ${UPLOAD_SILENCE_MAX_MS} ms.`);
+function silent(forMs: number): Problem {
+  return new Problem('request_timeout', `No byte came for ${forMs} ms.`);
 }
 
 /** What became of the connection or the store, as whoever uploads should hear it. */

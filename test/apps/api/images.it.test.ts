@@ -91,8 +91,9 @@ async function runJob(
   id: string,
   sources: readonly string[],
   options: Parameters<typeof runImageJob>[2] = {},
+  renditions = SET,
 ): Promise<MemoryRun> {
-  const input = { sources: [...sources], renditions: SET };
+  const input = { sources: [...sources], renditions };
   const run = await runImageJob(resources, { id, tenantId: t.acme.id, input }, options);
   expect(run.end, JSON.stringify(run.state)).toBeDefined();
   const worker = new FakeWorker(t, t.acme);
@@ -347,6 +348,18 @@ describe('renditions', () => {
     expect((await t.call('GET', href.replace('thumb', 'nope'))).json.code).toBe('rendition_not_found');
   });
 
+  test('of a long and narrow source keep to the longest side there is', async () => {
+    const sources = [await upload(await (await halves(6_000, 30)).jpeg().toBuffer())];
+    const id = await accept(sources);
+    await runJob(id, sources);
+    const [, , plain] = (await sourcesOf(id))[0]!.files;
+    expect([plain?.width, plain?.height]).toEqual([4_000, 20]);
+    const wide = { ...SET[2]!, height: 30 };
+    const other = await accept(sources, [wide]);
+    await runJob(other, sources, {}, [wide]);
+    expect((await sourcesOf(other))[0]!.files[0]).toMatchObject({ width: 4_096, height: 20 });
+  });
+
   test('of what never was the tenant’s upload are refused at the door, and what is gone since is not', async () => {
     const mine = await upload(await photo());
     const theirs = uploadOf(await post(await photo(), { key: t.rival.key })).id;
@@ -469,7 +482,7 @@ describe('renditions', () => {
     const sweep = () => sweepArtifacts({ database: relay, store: artifacts, graceMs: 0 });
     await sweep();
     expect(await unfinished()).toHaveLength(2);
-    await t.owner.query(`update longhaul.uploads set expires_at = now() where id = $1`, [id]);
+    await t.owner.query(`update longhaul.uploads set expires_at = now() - interval '1 second' where id = $1`, [id]);
     await sweep();
     expect(await unfinished()).toEqual([{ id }]);
     await t.owner.query(`update longhaul.uploads set deleted_at = now() - interval '31 days' where id = $1`, [
