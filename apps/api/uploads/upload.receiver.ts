@@ -44,14 +44,14 @@ export async function receive(
     // The connection has an answer to carry: it is not destroyed with the loop.
     const chunks = body.iterator({ destroyOnReturn: false });
     for (;;) {
-      const { done, value } = (await Promise.race([
-        chunks.next(),
+      const next: IteratorResult<Buffer, undefined> = await Promise.race([
+        chunks.next() as Promise<IteratorResult<Buffer, undefined>>,
         silence.promise,
-      ])) as IteratorResult<Buffer>;
-      if (done) break;
+      ]);
+      if (next.done) break;
       timer.refresh();
-      await inspector.take(value);
-      yield value;
+      await inspector.take(next.value);
+      yield next.value;
     }
     await inspector.end();
   }

@@ -482,7 +482,10 @@ describe('renditions', () => {
     const sweep = () => sweepArtifacts({ database: relay, store: artifacts, graceMs: 0 });
     await sweep();
     expect(await unfinished()).toHaveLength(2);
-    await t.owner.query(`update longhaul.uploads set expires_at = now() - interval '1 second' where id = $1`, [id]);
+    await t.owner.query(
+      `update longhaul.uploads set expires_at = now() - interval '1 second' where id = $1`,
+      [id],
+    );
     await sweep();
     expect(await unfinished()).toEqual([{ id }]);
     await t.owner.query(`update longhaul.uploads set deleted_at = now() - interval '31 days' where id = $1`, [
