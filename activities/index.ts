@@ -3,6 +3,7 @@ import type { AnyJobDefinition } from '../libs/saga/define.js';
 import type { Implementation } from '../libs/saga/implement.js';
 import { emailSend } from './email/email-send.js';
 import { documentPdf } from './document/document-pdf.js';
+import { imageRenditions } from './image/image-renditions.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
 import { reportDelivery } from './report-delivery/report-delivery.js';
@@ -28,5 +29,6 @@ export function createActivities(
     ['report.delivery', reportDelivery(resources)],
     ['webhook.callback', webhookCallback(resources)],
     ['email.send', emailSend(resources)],
+    ['image.renditions', imageRenditions(resources)],
   ]);
 }

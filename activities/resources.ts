@@ -44,6 +44,12 @@ export interface DocumentResources extends Pick<ExportResources, 'database' | 'a
   readonly documentRowsMax: number;
 }
 
+/** What images need. */
+export interface ImageResources {
+  readonly database: Database;
+  readonly artifacts: ArtifactStore;
+}
+
 /** What payouts need. */
 export interface PayoutResources {
   /** Undefined where none is configured: payouts park. */
@@ -93,7 +99,7 @@ export interface EmailResources {
 }
 
 export interface Resources
-  extends ExportResources, DocumentResources, PayoutResources, WebhookResources, EmailResources {
+  extends ExportResources, DocumentResources, ImageResources, PayoutResources, WebhookResources, EmailResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }

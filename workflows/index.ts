@@ -2,6 +2,7 @@
 import type { AnyJobDefinition } from '../libs/saga/define.js';
 import { emailSend } from './email-send.job.js';
 import { documentPdf } from './document-pdf.job.js';
+import { imageRenditions } from './image-renditions.job.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
 import { reportDelivery } from './report-delivery.job.js';
@@ -20,4 +21,5 @@ export const definitions: readonly AnyJobDefinition[] = [
   webhookCallback,
   reportDelivery,
   emailSend,
+  imageRenditions,
 ];

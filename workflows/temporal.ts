@@ -23,3 +23,6 @@ export const webhookResend = bindWorkflow(
   async () => (await import('./webhook-resend.job.js')).webhookResend,
 );
 export const emailSend = bindWorkflow(async () => (await import('./email-send.job.js')).emailSend);
+export const imageRenditions = bindWorkflow(
+  async () => (await import('./image-renditions.job.js')).imageRenditions,
+);

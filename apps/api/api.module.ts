@@ -26,6 +26,8 @@ import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
 import { CallbackSecretController } from './webhooks/callback-secret.controller.js';
+import { RenditionsController } from './uploads/renditions.controller.js';
+import { UploadsController } from './uploads/uploads.controller.js';
 import { DeliveriesController } from './webhooks/deliveries.controller.js';
 import { WebhookEndpointsController } from './webhooks/webhook-endpoints.controller.js';
 
@@ -52,6 +54,8 @@ export class ApiModule {
         EmailSuppressionsController,
         MessagesController,
         DocumentsController,
+        UploadsController,
+        RenditionsController,
         GuardedController,
       ],
       providers: [

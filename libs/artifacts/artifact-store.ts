@@ -63,7 +63,13 @@ export interface ArtifactStore {
   abortUpload(key: string): Promise<'aborted' | 'absent'>;
   /** Makes the parts one file. A repeat finds what is there. Throws UploadAborted or PartMissing. */
   publish(key: string, options: PublishOptions): Promise<PublishedArtifact>;
+  /** Publishes bytes that are there already. A repeat finds what is there. Throws UploadAborted on a burnt key. */
+  put(key: string, body: Buffer, name: Omit<ArtifactName, 'location'>): Promise<PublishedArtifact>;
   findPublished(key: string): Promise<PublishedArtifact | undefined>;
+  /** All bytes of a published file; undefined where there is none. Throws RangeError where they are more than `bytesMax`. */
+  readPublished(location: string, bytesMax: number, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** Burns the key whatever became of it: also what is published goes, and nobody can publish under it again. */
+  discard(key: string): Promise<'discarded' | 'absent'>;
   /** Deletes a published file; one that is not there is fine. */
   remove(location: string): Promise<void>;
   /** Deletes what no job wants any more: uploads and publications of jobs that are over, and remains of deletions. */
@@ -115,6 +121,11 @@ export const TOMBSTONE_KEPT_MS = 14 * 86_400_000;
 
 const KEY_PATTERN = /^[A-Za-z0-9_-]{1,80}(\/[A-Za-z0-9_-]{1,80}){0,3}$/;
 const LOCATION_PATTERN = /^[A-Za-z0-9_-]{1,80}(\.[A-Za-z0-9_-]{1,80}){0,3}$/;
+
+/** A file is larger than whoever reads it whole can take. */
+export function tooLargeToRead(location: string, bytes: number, bytesMax: number): RangeError {
+  return new RangeError(`${location} has ${bytes} bytes; its reader takes ${bytesMax}`);
+}
 
 /** The upload's key as one path segment, which is also the location it is published at. */
 export function locationOf(key: string): string {

@@ -21,13 +21,14 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   isLocation,
   locationOf,
   PartMissing,
   TOMBSTONE_KEPT_MS,
+  tooLargeToRead,
   UploadAborted,
   type ArtifactStore,
   type PartSource,
@@ -163,7 +164,7 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
     return discard(upload(location));
   }
 
-  return {
+  const store: FolderStore = {
     name: 'folder',
     findPublished,
     publish,
@@ -178,6 +179,21 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
         await discard(upload(location));
         throw error;
       });
+    },
+
+    async put(key, body, name) {
+      const there = await findPublished(key);
+      if (there) return there;
+      try {
+        await store.openUpload(key);
+        await store.writePart(key, 0, Readable.from([body]), new AbortController().signal);
+      } catch (error) {
+        // Closed: by another attempt, which published it, or by somebody who discarded it.
+        const won = error instanceof UploadAborted ? await findPublished(key) : undefined;
+        if (won) return won;
+        throw error;
+      }
+      return publish(key, { parts: 1, ...name });
     },
 
     async writePart(key, part, source, signal) {
@@ -222,6 +238,21 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
       return (await burn(location)) ? 'aborted' : 'absent';
     },
 
+    async discard(key) {
+      const location = locationOf(key);
+      // A publication under way moves the folder before we do, and is found, or after, and finds nothing to move.
+      const wasOpen = await burn(location);
+      return (await discard(published(location))) || wasOpen ? 'discarded' : 'absent';
+    },
+
+    async readPublished(location, bytesMax, signal) {
+      const body = await store.read(location);
+      if (!body) return undefined;
+      if (body.bytes > bytesMax) throw tooLargeToRead(location, body.bytes, bytesMax);
+      const chunks = await unlessAbsent(addAbortSignal(signal, body.stream).toArray());
+      return chunks && Buffer.concat(chunks as Buffer[]);
+    },
+
     async remove(location) {
       if (isLocation(location)) await discard(published(location));
     },
@@ -241,6 +272,7 @@ export function createFolderStore({ root, publicUrl, secret }: FolderStoreOption
       return { stream: Readable.from(bytesOf(published(location), parts, wanted)), bytes, sha256 };
     },
   };
+  return store;
 }
 
 /** Writes all of the source, flushes it to the disk and closes the file. */

@@ -20,6 +20,8 @@ export interface S3Decisions {
   find(location: string): Promise<'aborted' | PublishedArtifact | undefined>;
   /** Puts a tombstone where nothing is; answers whether there is one now. */
   bury(location: string): Promise<boolean>;
+  /** Puts a tombstone whatever is there: one write, before or after which a publication comes, and is refused or gone. */
+  overwrite(location: string): Promise<void>;
   /** Deletes file or tombstone, and all manifests. */
   remove(location: string): Promise<void>;
   /** Each publisher writes one of its own; the file names the one that is good. */
@@ -54,6 +56,10 @@ export function createS3Decisions(bucket: Bucket, keys: S3Keys): S3Decisions {
         metadata: { [STATE]: ABORTED },
       });
       return put === 'put' || (await find(location)) === ABORTED;
+    },
+
+    async overwrite(location) {
+      await bucket.put(keys.file(location), TOMBSTONE, { metadata: { [STATE]: ABORTED } });
     },
 
     async remove(location) {

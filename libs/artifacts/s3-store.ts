@@ -9,6 +9,7 @@ import {
   locationOf,
   PartMissing,
   StoreFailure,
+  tooLargeToRead,
   UploadAborted,
   type ArtifactStore,
   type PublishedArtifact,
@@ -152,6 +153,35 @@ export function createS3Store(settings: S3Settings, options: S3StoreOptions = {}
         await tidy(location);
         return published;
       });
+    },
+
+    async put(key, body, { contentType }) {
+      const location = locationOf(key);
+      const sha256 = createHash('sha256').update(body).digest('hex');
+      const metadata = decisions.metadataOf({ sha256 });
+      const put = await bucket.put(keys.file(location), body, { ifAbsent: true, contentType, metadata });
+      if (put === 'put') return { location, bytes: body.length, sha256 };
+      const decision = await decisions.find(location);
+      // It went away this moment: swept, which only happens to what nobody wants.
+      if (decision === undefined || decision === 'aborted') throw new UploadAborted(key);
+      return decision;
+    },
+
+    async readPublished(location, bytesMax, signal) {
+      const decision = isLocation(location) ? await decisions.find(location) : undefined;
+      if (decision === undefined || decision === 'aborted') return undefined;
+      if (decision.bytes > bytesMax) throw tooLargeToRead(location, decision.bytes, bytesMax);
+      const source = await findObject(bucket, keys.file(location));
+      return source && readWhole(bucket, [source], signal);
+    },
+
+    async discard(key) {
+      const location = locationOf(key);
+      const was = await decisions.find(location);
+      await decisions.overwrite(location);
+      const dropped = await remains.drop(location);
+      await remains.dropManifests(location);
+      return dropped || (was !== undefined && was !== 'aborted') ? 'discarded' : 'absent';
     },
 
     async findPublished(key) {

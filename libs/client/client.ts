@@ -18,7 +18,8 @@ import { createSchedules, type Schedules } from './schedules.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
 import { createEmails, type Emails } from './emails.js';
-import { createWebhooks, type Webhooks } from './webhooks.js';
+import { createImages, type Renditions, type Uploads } from './images.js';
+import { createWebhooks, type Pages, type Webhooks } from './webhooks.js';
 
 /** What a client knows of a kind: what goes in and what comes out. */
 export interface KindTypes {
@@ -149,6 +150,10 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   readonly schedules: Schedules;
   /** Templates, recipients and messages of e-mail (`email.send`). */
   readonly emails: Emails;
+  /** Source objects, for kinds that work on them. */
+  readonly uploads: Uploads;
+  /** What `image.renditions` made. */
+  readonly renditions: Renditions;
 }
 
 const TIMEOUT_DEFAULT_MS = 30_000;
@@ -194,6 +199,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
       next = nextQuery(answer.headers.get('link'));
     }
   }
+
+  const readPages: Pages = (path, query, signal) => pages(path, toQuery(query), signal);
 
   const client: Client<Kinds> = {
     async submit(kind, input, { idempotencyKey = randomUUID(), waitSeconds, signal, ...wishes } = {}) {
@@ -279,10 +286,10 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
       },
     },
 
-    schedules: createSchedules(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
-
-    webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
-    emails: createEmails(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
+    schedules: createSchedules(transport, readPages),
+    webhooks: createWebhooks(transport, readPages),
+    emails: createEmails(transport, readPages),
+    ...createImages(transport, readPages, retry),
   };
   return client;
 }

@@ -25,6 +25,8 @@ export interface Call {
   readonly body?: unknown;
   /** Sent instead; what is still being read cannot be sent again. */
   readonly upload?: { readonly mediaType: string; readonly body: UploadBody };
+  /** Sent as it is instead of a JSON body: made anew for each attempt. */
+  readonly bytes?: () => Blob | Uint8Array<ArrayBuffer>;
   readonly signal?: AbortSignal | undefined;
   /** Added to the time-out, for calls that ask the server to wait. */
   readonly extraMs?: number;
@@ -66,11 +68,13 @@ export function createTransport(options: TransportOptions): Transport {
         accept: 'application/json',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(call.upload ? { 'content-type': call.upload.mediaType } : {}),
+        ...(call.bytes ? { 'content-type': 'application/octet-stream' } : {}),
         ...identity,
         ...call.headers,
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       ...(call.upload ? { body: call.upload.body as string, duplex: 'half' as const } : {}),
+      ...(call.bytes ? { body: call.bytes() } : {}),
       redirect: 'manual',
       signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
     });

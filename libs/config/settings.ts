@@ -1,6 +1,7 @@
 /** Every setting of every process, from the environment, checked once at boot with a message a tired person understands. */
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { IMAGE_BYTES_MAX } from '../images/limits.js';
 import { toMs, type Duration } from '../saga/duration.js';
 import { parseAddress, parseMailbox } from '../emails/address.js';
 import { isNetwork } from '../webhooks/address.js';
@@ -117,6 +118,15 @@ const Variables = z.object({
   LONGHAUL_EMAIL_RETRIES: list(EMAIL_RETRIES).pipe(
     z.array(z.string().regex(RETRY, 'must be times, e.g. 1m,5m')).max(EMAIL_RETRIES_MAX),
   ),
+  /** Bytes an upload may have. */
+  LONGHAUL_UPLOAD_BYTES_MAX: z.coerce.number().int().min(1_024).max(IMAGE_BYTES_MAX).default(52428800),
+  /** How long an upload is kept. */
+  LONGHAUL_UPLOAD_TTL: z
+    .string()
+    .regex(/^[1-9]\d{0,6}(ms|s|m|h)$/, 'must be a time, e.g. 24h')
+    .default('24h'),
+  /** Bytes that a tenant's uploads may have together. */
+  LONGHAUL_UPLOAD_TENANT_BYTES_MAX: z.coerce.number().int().min(1_024).default(10737418240),
   /** Lets a Temporal Web UI that can send no key decode histories at /codec/ui/<token>; off without it. */
   LONGHAUL_CODEC_UI_TOKEN: z
     .string()
@@ -225,6 +235,12 @@ export interface Settings {
     readonly retryWaitsMs: readonly number[];
   };
   readonly emails: EmailSettings;
+  readonly uploads: {
+    readonly bytesMax: number;
+    readonly ttlMs: number;
+    /** Beyond them a tenant begins no other upload. */
+    readonly tenantBytesMax: number;
+  };
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
@@ -323,6 +339,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       retryWaitsMs: e.LONGHAUL_WEBHOOK_RETRIES.map((wait) => toMs(wait as Duration)),
     },
     emails: emailsOf(e),
+    uploads: {
+      bytesMax: e.LONGHAUL_UPLOAD_BYTES_MAX,
+      ttlMs: toMs(e.LONGHAUL_UPLOAD_TTL as Duration),
+      tenantBytesMax: e.LONGHAUL_UPLOAD_TENANT_BYTES_MAX,
+    },
     workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,

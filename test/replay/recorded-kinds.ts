@@ -3,6 +3,7 @@
  * that every construct of the interpreter is held to what it did. Then: npm run histories:record
  */
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
+import { imageRenditions } from '../../workflows/image-renditions.job.js';
 import { documentPdf } from '../../workflows/document-pdf.job.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
@@ -215,6 +216,35 @@ const theWebhookCallback = recorded(webhookCallback, () => ({ deliver: delivered
   shapes: [...deliveryShapes, shapes.cancelled('enroll')],
 });
 
+const theImageRenditions = recorded(
+  imageRenditions,
+  () => ({
+    inspect: () => ({ sources: 4, usable: [0, 1, 3] }),
+    render: ({ source }) =>
+      source === 1 ? { files: 0, bytes: 0, refused: 'image_unreadable' } : { files: 2, bytes: 200 },
+    publish: () => ({ location: 'job.manifest', bytes: 500, sha256: SHA }),
+    announce: () => ({
+      filename: 'renditions.json',
+      contentType: 'application/json',
+      expiresAt: '2026-01-02T00:00:00.000Z',
+    }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.compensated('publish'),
+      shapes.cancelled('render'),
+      shapes.settledDone('publish'),
+      shapes.settledNotDone('publish'),
+      shapes.parkedInDoubt('publish', 'findManifest'),
+      shapes.parked('announce'),
+      shapes.parkedUndo('publish', 'discardRenditions'),
+      shapes.underWay('render'),
+    ],
+  },
+);
+
 const REPORT_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const theReportDelivery = recorded(
   reportDelivery,
@@ -395,6 +425,7 @@ export const recordedKinds: readonly RecordedKind[] = [
   theWebhookCallback,
   theReportDelivery,
   theEmailSend,
+  theImageRenditions,
   theOrder,
   theLongOrder,
   theSnapshot,

@@ -22,5 +22,7 @@ declare module 'fastify' {
     hidden?: boolean;
     /** Media types whose bodies it takes as they arrive. */
     streams?: readonly string[];
+    /** What its body is: JSON unless it says so. */
+    takes?: 'bytes';
   }
 }

@@ -8,9 +8,15 @@ import type { ApiResources } from '../api.resources.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import { answerCors } from '../codec/cors.js';
 import { Problem, PROBLEM_MEDIA_TYPE, toProblemDocument } from '../problems/problem.js';
-import { notFound, sendProblem, toProblem } from '../problems/problem.filter.js';
+import { notFound, sendProblem, toProblem, wrongMediaType } from '../problems/problem.filter.js';
 import type { ProblemCode } from '../problems/problem.table.js';
-import { BODY_BYTES_MAX, HEADER_BYTES_MAX, PARAM_LENGTH_MAX, REQUEST_TIMEOUT_MS } from './limits.js';
+import {
+  BODY_BYTES_MAX,
+  HEADER_BYTES_MAX,
+  PARAM_LENGTH_MAX,
+  REQUEST_TIMEOUT_MS,
+  UPLOAD_TIMEOUT_MS,
+} from './limits.js';
 import { readJsonBody } from './json-body.js';
 import { trackRoutes } from './route-table.js';
 import { traceOf } from './trace.js';
@@ -27,10 +33,15 @@ export function createAdapter(resources: ApiResources): FastifyAdapter {
   const { publicUrl } = resources.settings;
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Of uploads; other requests are held to theirs one by one.
+    requestTimeout: UPLOAD_TIMEOUT_MS,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     // The host is never read: URLs are built from PUBLIC_URL.
-    http: { maxHeaderSize: HEADER_BYTES_MAX, requireHostHeader: false },
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      requireHostHeader: false,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+    },
     // A request that comes in while we shut down is served; its connection is closed afterwards.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -75,6 +86,7 @@ export function installHooks(
     if (answerCors(request, reply, settings.temporal.uiUrl)) return reply;
     // Before its body is read or found fault with.
     if (request.is404) throw notFound(request);
+    if (request.routeOptions.config?.takes !== 'bytes') limitArrival(request);
     const role = request.routeOptions.config?.role ?? 'public';
     if (role !== 'public') {
       request.principal = await authenticator().admit(request.headers.authorization, role);
@@ -109,9 +121,31 @@ export function installHooks(
   });
 }
 
-/** JSON and nothing else. What is wrong with single values travels along with the body. */
+/** A body that trickles in is cut off, as Node does it for whole requests: the same for all of them, whatever they are. */
+function limitArrival({ raw, server }: FastifyRequest): void {
+  if (
+    raw.complete ||
+    (raw.headers['transfer-encoding'] === undefined && !Number(raw.headers['content-length']))
+  )
+    return;
+  const late = Object.assign(new Error('the body did not arrive in time'), {
+    code: 'ERR_HTTP_REQUEST_TIMEOUT',
+  });
+  const timer = setTimeout(() => server.server.emit('clientError', late, raw.socket), REQUEST_TIMEOUT_MS);
+  const stop = (): void => clearTimeout(timer);
+  raw.once('end', stop).once('close', stop);
+}
+
+/** JSON, or bytes where the route takes them. What is wrong with single values of JSON travels along with the body. */
 function installBodyParser(instance: FastifyInstance): void {
   instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser(
+    /^(?:image\/[\w.+-]+|application\/octet-stream)(?:\s*;|$)/i,
+    (request: FastifyRequest, body: unknown, done: (error: Error | null, body?: unknown) => void) => {
+      const takesBytes = request.routeOptions.config?.takes === 'bytes';
+      done(takesBytes ? null : wrongMediaType(request), takesBytes ? body : undefined);
+    },
+  );
   instance.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },

@@ -7,6 +7,8 @@ export interface DoorOptions {
   readonly hidden?: boolean;
   /** Media types whose bodies it takes as they arrive, instead of JSON. */
   readonly streams?: readonly string[];
+  /** Its body is bytes of any type, as they arrive. */
+  readonly takes?: 'bytes';
 }
 
 /** Marks a handler. */

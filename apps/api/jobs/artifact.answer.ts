@@ -7,7 +7,7 @@ import { asksForJson } from './headers.js';
 import type { ArtifactLink } from './job.schema.js';
 
 /** How long a signed URL opens the file: long enough to start a download, and to resume it for a while. */
-const LINK_TTL_MS = 15 * 60_000;
+export const LINK_TTL_MS = 15 * 60_000;
 
 /** 303, or the link itself for `Accept: application/json`. Throws Problem once the file has expired. */
 export async function sendArtifact(

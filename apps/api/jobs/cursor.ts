@@ -10,6 +10,7 @@ export const ENDPOINT_CURSOR = 'w1:';
 export const SCHEDULE_CURSOR = 'c1:';
 export const TEMPLATE_CURSOR = 't1:';
 export const LIST_CURSOR = 'r1:';
+export const SOURCE_CURSOR = 'u1:';
 export const SUPPRESSION_CURSOR = 's1:';
 type Prefix =
   | typeof JOB_CURSOR
@@ -17,6 +18,7 @@ type Prefix =
   | typeof ENDPOINT_CURSOR
   | typeof TEMPLATE_CURSOR
   | typeof LIST_CURSOR
+  | typeof SOURCE_CURSOR
   | typeof SUPPRESSION_CURSOR
   | typeof SCHEDULE_CURSOR;
 

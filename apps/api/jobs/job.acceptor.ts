@@ -25,6 +25,7 @@ import { Batch } from './job-requests.schema.js';
 import { makeJobId } from './job-id.js';
 import { JobReader } from './job.reader.js';
 import type { Job } from './job.schema.js';
+import { refuseUnknownReferences } from './stored-references.js';
 import { prepareSubmission, type Prepared, type SubmissionContext } from './submission.js';
 
 /** Who submits, by which door, and what makes a repeat recognisable. */
@@ -76,6 +77,7 @@ export class JobAcceptor {
     const context = await this.contextFor(submitter.tenantId);
     const complete = openCompletion(this.resources, submitter.tenantId);
     const prepared = await complete(prepareSubmission(body.value, context, body.errors));
+    await refuseUnknownReferences(this.resources.database, submitter.tenantId, prepared);
     const { answers, replayed } = await this.accept([prepared], asked, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
@@ -100,7 +102,9 @@ export class JobAcceptor {
         const prefix = `/jobs/${index}`;
         const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
         try {
-          return await complete(prepareSubmission(job, context, found));
+          const prepared = await complete(prepareSubmission(job, context, found));
+          await refuseUnknownReferences(this.resources.database, submitter.tenantId, prepared);
+          return prepared;
         } catch (error) {
           if (error instanceof Problem) return error.toBody();
           throw error;

@@ -90,6 +90,16 @@ export class JobsController {
     return this.submitTyped('email.send', '/emails', request, reply);
   }
 
+  @Post('renditions')
+  @Door('client')
+  @Operation('submitRenditions')
+  async submitRenditions(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Job> {
+    return this.submitTyped('image.renditions', '/renditions', request, reply);
+  }
+
   @Post('jobs/batch')
   @Door('client')
   @Operation('submitBatch')

@@ -31,6 +31,7 @@ import {
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
 import { Schedule, ScheduleBody, ScheduleChange, SchedulePage } from '../schedules/schedule.schema.js';
+import { RenditionFile, RenditionPage, RenditionSource, Upload } from '../uploads/upload.schema.js';
 import {
   CallbackSecret,
   CallbackSecretShown,
@@ -60,6 +61,7 @@ const OWN = {
   ...{ RecipientList, RecipientListPage, UploadedRecipientList: UploadedList },
   ...{ EmailSuppression: Suppression, EmailSuppressionPage: SuppressionPage },
   ...{ EmailMessage: Message, EmailMessagePage: MessagePage },
+  ...{ Upload, RenditionFile, RenditionSource, RenditionPage },
 };
 const REF = '#/components/schemas/';
 /** Kinds with a door of their own: the component that says what it takes. */
@@ -68,6 +70,7 @@ const TYPED_DOORS: Readonly<Record<string, string>> = {
   'document.pdf': 'DocumentSubmission',
   'webhook.fanout': 'WebhookEvent',
   'email.send': 'EmailRequest',
+  'image.renditions': 'RenditionsSubmission',
 };
 /** Bodies of requests. */
 const REQUESTS = {
@@ -219,6 +222,7 @@ function writtenSchemas(): Schemas {
       },
     ),
     ProblemKind: exact({ code: text, status: { type: 'integer' }, title: text, advice: text }),
+    Bytes: { type: 'string', format: 'binary' },
     Batch: exact({ jobs: { ...listOf({ $ref: `${REF}Submission` }), minItems: 1, maxItems: 1_000 } }),
     BatchAnswer: exact({
       items: listOf({

@@ -86,8 +86,11 @@ function bodyOf({
   schema,
   mediaTypes = [],
 }: NonNullable<OperationSpec['body']>): MethodDecorator[] {
-  if (schema !== undefined) return [ApiBody({ required, schema: { $ref: refTo(schema) } as never })];
-  return [ApiConsumes(...mediaTypes), ApiBody({ required, schema: { type: 'string' } })];
+  const body = schema === undefined ? { type: 'string' } : { $ref: refTo(schema) };
+  return [
+    ...(mediaTypes.length > 0 ? [ApiConsumes(...mediaTypes)] : []),
+    ApiBody({ required, schema: body as never }),
+  ];
 }
 
 function queryOf(schema: z.ZodType): MethodDecorator[] {

@@ -15,6 +15,7 @@ import {
 import { DeadLetterQuery } from '../operators/dead-letter.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
 import { ScheduleQuery } from '../schedules/schedule.schema.js';
+import { RenditionQuery } from '../uploads/upload.schema.js';
 import { DeliveryQuery, EndpointQuery } from '../webhooks/webhook.schema.js';
 
 export interface AnswerSpec {
@@ -57,6 +58,7 @@ const scheduleId = { id: 'The schedule’s id, a UUIDv7.' };
 const templateName = { name: 'The template’s name.' };
 const listId = { id: 'The list’s id, a UUIDv7.' };
 const suppressionId = { id: 'The suppression’s id, a UUIDv7.' };
+const uploadId = { id: 'The upload’s id, a UUIDv7.' };
 const endpointId = { id: 'The endpoint’s id, a UUIDv7.' };
 
 const bodyProblems = [
@@ -67,11 +69,13 @@ const bodyProblems = [
   'validation_failed',
 ] as const satisfies readonly ProblemCode[];
 
-/** Whatever an export may be; bytes, of which a schema says nothing. */
+/** Whatever an artifact may be; bytes, of which a schema says nothing. */
 const fileContent = Object.fromEntries(
   [
     'application/octet-stream',
     'application/pdf',
+    'application/json',
+    ...['image/avif', 'image/webp', 'image/jpeg'],
     ...Object.values({ ...FORMATS, ...COMPRESSIONS }).map(mediaTypeOf),
   ].map((mediaType) => [mediaType, {}]),
 );
@@ -523,6 +527,92 @@ const table = {
     query: MessageQuery,
     answers: { 200: pageOf('EmailMessagePage') },
     problems: ['job_not_found', 'validation_failed', 'client_key_required'],
+  },
+  createUpload: {
+    tag: 'Images',
+    summary: 'Upload an image',
+    description:
+      'The body is the bytes themselves: JPEG, PNG, WebP, GIF or AVIF, by the bytes and not by Content-Type. The same bytes again answer the upload that is there, which is then kept for as long as a new one. Safe to repeat.',
+    body: {
+      schema: 'Bytes',
+      required: true,
+      mediaTypes: ['application/octet-stream', 'image/*'],
+    },
+    answers: {
+      201: {
+        description: 'Stored.',
+        headers: { Location: 'The upload.' },
+        content: { [JSON_TYPE]: 'Upload' },
+      },
+      200: {
+        description: 'These bytes were there.',
+        headers: { Location: 'The upload.' },
+        content: { [JSON_TYPE]: 'Upload' },
+      },
+    },
+    problems: [
+      'upload_interrupted',
+      'request_timeout',
+      'upload_quota_reached',
+      'upload_too_large',
+      'unsupported_media_type',
+      'upload_not_an_image',
+      'image_unreadable',
+      'image_too_large',
+      'validation_failed',
+      'store_unavailable',
+      'client_key_required',
+    ],
+  },
+  getUpload: {
+    tag: 'Images',
+    summary: 'Read an upload',
+    params: uploadId,
+    answers: { 200: { description: 'The upload.', content: { [JSON_TYPE]: 'Upload' } } },
+    problems: ['upload_not_found', 'validation_failed', 'client_key_required'],
+  },
+  deleteUpload: {
+    tag: 'Images',
+    summary: 'Delete an upload',
+    description: 'Jobs that have not read it yet refuse it; what was made of it stays.',
+    params: uploadId,
+    answers: { 204: { description: 'It is gone.' } },
+    problems: ['upload_not_found', 'client_key_required'],
+  },
+  submitRenditions: {
+    tag: 'Images',
+    summary: 'Make sizes and formats of uploaded images',
+    description: '`POST /jobs` of kind `image.renditions` with the input as the body.',
+    headers: submissionHeaders,
+    body: { schema: 'RenditionsSubmission', required: true },
+    answers: submissionAnswers,
+    problems: submissionProblems,
+  },
+  listRenditions: {
+    tag: 'Images',
+    summary: 'List a job’s sources with the files made of them, in the order they were named',
+    description: 'Files have URLs once the job has succeeded. Refused sources say why.',
+    params: jobId,
+    query: RenditionQuery,
+    answers: { 200: pageOf('RenditionPage') },
+    problems: ['job_not_found', 'validation_failed', 'client_key_required'],
+  },
+  getRendition: {
+    tag: 'Images',
+    summary: 'Get one file',
+    description: '303 to a freshly signed URL, or that URL as JSON where `Accept` names it.',
+    params: { ...jobId, upload: 'The source’s upload.', name: 'The rendition’s name.' },
+    answers: {
+      200: { description: 'The link.', content: { [JSON_TYPE]: 'ArtifactLink' } },
+      303: { description: 'To the file.', headers: { Location: 'A signed URL.' } },
+    },
+    problems: [
+      'job_not_found',
+      'rendition_not_found',
+      'validation_failed',
+      'result_expired',
+      'client_key_required',
+    ],
   },
   submitBatch: {
     tag: 'Jobs',

@@ -99,10 +99,7 @@ function fromFramework(error: unknown, request: FastifyRequest): Problem | undef
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE':
     case 'FST_ERR_CTP_INVALID_TYPE':
-      return new Problem(
-        'unsupported_media_type',
-        `Expected Content-Type application/json, got ${JSON.stringify(request.headers['content-type'] ?? null)}.`,
-      );
+      return wrongMediaType(request);
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem('invalid_request', 'The body is not as long as Content-Length says.');
     case 'FST_ERR_BAD_URL':
@@ -118,6 +115,16 @@ function fromFramework(error: unknown, request: FastifyRequest): Problem | undef
     if (status >= 400 && status < 500) return new Problem('invalid_request', error.message, { cause: error });
   }
   return undefined;
+}
+
+/** What a route takes instead of what came. */
+export function wrongMediaType(request: FastifyRequest): Problem {
+  const expected =
+    request.routeOptions.config?.takes === 'bytes'
+      ? 'image/… or application/octet-stream'
+      : 'application/json';
+  const came = JSON.stringify(request.headers['content-type'] ?? null);
+  return new Problem('unsupported_media_type', `Expected Content-Type ${expected}, got ${came}.`);
 }
 
 /** 404, or 405 where the path is known: what to answer a request that no route takes. */

@@ -28,6 +28,11 @@ const kinds = {
     title: 'The Idempotency-Key is malformed',
     advice: 'Send 1 to 255 visible ASCII characters, bare or in double quotes.',
   },
+  upload_interrupted: {
+    status: 400,
+    title: 'The upload broke off',
+    advice: 'Send it again, whole: nothing of it was kept.',
+  },
   unauthenticated: {
     status: 401,
     title: 'No valid API key',
@@ -103,6 +108,16 @@ const kinds = {
     title: 'No such document',
     advice: 'Ask for it with POST /documents; until its job has succeeded there is none.',
   },
+  upload_not_found: {
+    status: 404,
+    title: 'No such upload',
+    advice: 'It may have expired: upload it again. Those of other tenants answer the same.',
+  },
+  rendition_not_found: {
+    status: 404,
+    title: 'No such rendition',
+    advice: 'GET /jobs/{id}/renditions lists those there are.',
+  },
   problem_not_found: {
     status: 404,
     title: 'No such error code',
@@ -127,6 +142,11 @@ const kinds = {
     status: 409,
     title: 'Another webhook endpoint has this URL',
     advice: 'Change that one: an endpoint may subscribe to many types.',
+  },
+  upload_quota_reached: {
+    status: 409,
+    title: 'Your uploads have as many bytes as are kept at a time',
+    advice: 'Delete some (DELETE /uploads/{id}), or wait until they expire.',
   },
   idempotency_in_flight: {
     status: 409,
@@ -183,6 +203,11 @@ const kinds = {
     title: 'The body is too large',
     advice: 'Send at most 1 MiB; split a batch.',
   },
+  upload_too_large: {
+    status: 413,
+    title: 'The upload is too large',
+    advice: 'The detail says how much is taken.',
+  },
   uri_too_long: {
     status: 414,
     title: 'The URL is too long',
@@ -190,8 +215,14 @@ const kinds = {
   },
   unsupported_media_type: {
     status: 415,
-    title: 'The body is not JSON by its Content-Type',
-    advice: 'Send `Content-Type: application/json`, UTF-8, without Content-Encoding.',
+    title: 'The body is by its Content-Type not what is taken here',
+    advice:
+      'Send `Content-Type: application/json`, UTF-8, without Content-Encoding; to POST /uploads the bytes themselves, as `image/…` or `application/octet-stream`.',
+  },
+  upload_not_an_image: {
+    status: 415,
+    title: 'The bytes are no image that is taken',
+    advice: 'Send JPEG, PNG, WebP, GIF or AVIF; the bytes count, not the Content-Type.',
   },
   range_not_satisfiable: {
     status: 416,
@@ -212,6 +243,16 @@ const kinds = {
     status: 422,
     title: 'The request has values that are not allowed',
     advice: '`errors` names all of them, each with a JSON pointer (or the parameter’s name).',
+  },
+  image_unreadable: {
+    status: 422,
+    title: 'The image is broken',
+    advice: 'Look whether it opens elsewhere, and was sent whole.',
+  },
+  image_too_large: {
+    status: 422,
+    title: 'The image has too many pixels',
+    advice: 'Scale it down before you upload it; the detail says how many are taken.',
   },
   not_available: {
     status: 422,
@@ -242,6 +283,11 @@ const kinds = {
     status: 503,
     title: 'The database is away',
     advice: 'Repeat after Retry-After, with the same Idempotency-Key.',
+  },
+  store_unavailable: {
+    status: 503,
+    title: 'The store of files is away',
+    advice: 'Repeat after Retry-After.',
   },
 } satisfies Record<string, ProblemKind>;
 

@@ -13,7 +13,9 @@ test('every code is snake_case, with an HTTP error status', () => {
   for (const [code, { status }] of Object.entries(problemTable)) {
     expect(code).toMatch(/^[a-z]+(?:_[a-z]+)*$/);
     expect(status).toBeGreaterThanOrEqual(400);
-    expect(status < 500 || ['internal_error', 'database_unavailable'].includes(code)).toBe(true);
+    expect(
+      status < 500 || ['internal_error', 'database_unavailable', 'store_unavailable'].includes(code),
+    ).toBe(true);
   }
 });
 

@@ -22,6 +22,7 @@ import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
 import { reportDelivery } from '../../../workflows/report-delivery.job.js';
 import { documentPdf } from '../../../workflows/document-pdf.job.js';
+import { imageRenditions } from '../../../workflows/image-renditions.job.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
 import { emailSend } from '../../../workflows/email-send.job.js';
 import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
@@ -185,7 +186,7 @@ export async function startTestApi(
   const engine = new StubEngine();
   const api = await createApi(settings, {
     definitions: [
-      ...[reportExport, notes, plainNote, emailSend, reportDelivery, documentPdf],
+      ...[reportExport, notes, plainNote, emailSend, reportDelivery, documentPdf, imageRenditions],
       ...[webhookFanout, webhookResend, webhookCallback],
     ],
     datasets,

@@ -325,6 +325,71 @@ export function describeArtifactStore(setup: () => Promise<StoreUnderTest>, runs
     });
   });
 
+  describe('bytes that are there already', () => {
+    test('are a file at once, and read whole within a limit', async () => {
+      const { store, served, uploads } = await setup();
+      const body = Buffer.from('the whole of it');
+      const put = await store.put(KEY, body, FILE);
+      expect(put).toEqual({ location: LOCATION, bytes: body.length, sha256: sha256(body) });
+      expect(await served(LOCATION)).toEqual(body);
+      expect(await uploads()).toEqual([]);
+      expect(await store.readPublished(LOCATION, body.length, never)).toEqual(body);
+      await expect(store.readPublished(LOCATION, 3, never)).rejects.toThrow(RangeError);
+      expect(await store.readPublished('job-x.9', 3, never)).toBeUndefined();
+    });
+
+    test('of two at once, both answer the same; the first stays', async () => {
+      const { store } = await setup();
+      const [first, second] = await Promise.all([
+        store.put(KEY, Buffer.from('x'), FILE),
+        store.put(KEY, Buffer.from('x'), FILE),
+      ]);
+      expect(second).toEqual(first);
+      expect(await store.put(KEY, Buffer.from('another'), FILE)).toEqual(first);
+    });
+
+    test('are refused under a burnt key', async () => {
+      const { store, uploads } = await setup();
+      await store.abortUpload(KEY);
+      await expect(store.put(KEY, Buffer.from('x'), FILE)).rejects.toThrow(UploadAborted);
+      expect(await uploads()).toEqual([]);
+    });
+  });
+
+  describe('discarding', () => {
+    test.each([
+      ['small', 3],
+      ['large', 6_000_000],
+    ])('takes a %s published file away, and nobody publishes under its key again', async (_, length) => {
+      const { store, published, uploads } = await setup();
+      await write(store, KEY, ['x'.repeat(length)]);
+      await store.publish(KEY, { parts: 1, ...FILE });
+      expect(await store.discard(KEY)).toBe('discarded');
+      expect(await store.readPublished(LOCATION, length, never)).toBeUndefined();
+      expect(await published()).toEqual([]);
+      expect(await uploads()).toEqual([]);
+      await expect(store.put(KEY, Buffer.from('late'), FILE)).rejects.toThrow(UploadAborted);
+      await expect(store.openUpload(KEY)).rejects.toThrow(UploadAborted);
+      expect(await store.discard(KEY)).toBe('absent');
+    });
+
+    test('races with putting: what is answered as there is there, or was discarded', async () => {
+      const { store } = await setup();
+      await fc.assert(
+        fc.asyncProperty(fc.nat(12), async (ticks) => {
+          const key = randomKey();
+          const discarding = async (): Promise<void> => {
+            for (let i = 0; i < ticks; i += 1) await new Promise((resolve) => setImmediate(resolve));
+            await store.discard(key);
+          };
+          await Promise.allSettled([store.put(key, Buffer.from('x'), FILE), discarding()]);
+          expect(await store.findPublished(key)).toBeUndefined();
+        }),
+        { numRuns: runs },
+      );
+    });
+  });
+
   test('takes no key for a path', async () => {
     const { store } = await setup();
     for (const key of ['../x', 'a/../b', '', '/', 'a//b', '..', 'a.b/0', 'a/b/c/d/e']) {
