@@ -17,6 +17,7 @@ module.exports = {
         pathNot: [
           '^workflows/',
           '^libs/saga/',
+          '^libs/schedules/scheduled-run\\.ts$',
           'node_modules/(zod|@temporalio/workflow|@temporalio/common)/',
         ],
         dependencyTypesNot: ['type-only'],

@@ -4,8 +4,10 @@ import type { Implementation } from '../libs/saga/implement.js';
 import { emailSend } from './email/email-send.js';
 import { payoutBatch } from './payout/payout-batch.js';
 import { payoutItem } from './payout/payout-item.js';
+import { reportDelivery } from './report-delivery/report-delivery.js';
 import { reportExport } from './report-export/report-export.js';
 import type { Resources } from './resources.js';
+import { webhookCallback } from './webhook/webhook-callback.js';
 import { webhookFanout } from './webhook/webhook-fanout.js';
 import { webhookResend } from './webhook/webhook-resend.js';
 
@@ -21,6 +23,8 @@ export function createActivities(
     ['payout.item', payoutItem(resources)],
     ['webhook.fanout', webhookFanout(resources)],
     ['webhook.resend', webhookResend(resources)],
+    ['report.delivery', reportDelivery(resources)],
+    ['webhook.callback', webhookCallback(resources)],
     ['email.send', emailSend(resources)],
   ]);
 }

@@ -10,7 +10,9 @@ import type { JobRef } from '../libs/saga/implement.js';
 import type { TenantCipher } from '../libs/security/tenant-cipher.js';
 import { createChildJobs } from '../libs/store/child-jobs.store.js';
 import type { Database } from '../libs/store/database.js';
+import { createJobStarter, type JobStarter } from '../libs/store/job-starter.js';
 import { createJobInputs } from '../libs/store/job-input.store.js';
+import { createSealSecret, type SealSecret } from '../libs/webhooks/callback-secrets.store.js';
 import { createDeliveryClient, type DeliveryClient } from '../libs/webhooks/delivery.client.js';
 import { createDestinations, type Destinations } from '../libs/webhooks/destination.js';
 import { createGate, type Gate } from '../libs/webhooks/gate.js';
@@ -38,6 +40,8 @@ export interface PayoutResources {
   readonly payments: PaymentProvider | undefined;
   /** A batch of more than this, in minor units, waits for a person's approval. */
   readonly payoutApprovalOverMinor: number;
+  /** Jobs that a job starts and does not wait for: the events that tell of payouts. */
+  readonly jobs: JobStarter;
 }
 
 /** What webhooks need. */
@@ -54,6 +58,9 @@ export interface WebhookResources {
     readonly retryWaitsMs: readonly number[];
     /** The input of a `webhook.fanout`. */
     readonly loadEvent: (job: JobRef) => Promise<WebhookEvent>;
+    readonly sealSecret: SealSecret;
+    /** Of the API: for links. */
+    readonly publicUrl: string;
   };
 }
 
@@ -100,6 +107,7 @@ export async function openResources(
     rowsPerPart: settings.exportPartRows,
     payments,
     payoutApprovalOverMinor: settings.payoutApprovalOverMinor,
+    jobs: createJobStarter(options.cipher),
     webhooks,
     emails,
     async close() {
@@ -112,7 +120,7 @@ export async function openResources(
 }
 
 function openWebhooks(
-  { webhooks }: Settings,
+  { webhooks, publicUrl }: Settings,
   { database, cipher }: { readonly database: Database; readonly cipher: TenantCipher },
 ): WebhookResources['webhooks'] {
   const loadInput = createJobInputs(database, cipher, (_, input) => WebhookEvent.parse(input));
@@ -126,6 +134,8 @@ function openWebhooks(
     recorder: createOutcomeRecorder(database, createChildJobs(database, cipher)),
     retryWaitsMs: webhooks.retryWaitsMs,
     loadEvent: async (job) => (await loadInput(job)) as WebhookEvent,
+    sealSecret: createSealSecret(cipher),
+    publicUrl,
   };
 }
 

@@ -33,43 +33,42 @@ export const VariableValues = z
   );
 export type VariableValues = z.output<typeof VariableValues>;
 
-export const EmailRequest = z
-  .strictObject({
-    message: z
-      .string()
-      .min(1)
-      .max(NAME_LENGTH_MAX)
-      .describe(
-        'The message’s own name; the same name again is the same job. Stored in the clear: no address in it.',
-      ),
-    template: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, 'must be a template’s name, e.g. invoice-paid')
-      .describe('Of GET /email-templates.'),
-    templateVersion: z
-      .int()
-      .positive()
-      .optional()
-      .describe('By default the newest when the job is accepted.'),
-    to: Mailbox.optional().describe('One recipient …'),
-    list: z.uuid().optional().describe('… or all of a list of GET /recipient-lists.'),
-    variables: VariableValues.optional().describe(
-      'The template’s. A list’s column of the same name goes before it; `name` is by default the recipient’s.',
+/** What a message has; that it goes to one or to a list is for its readers to check. */
+export const EmailFields = {
+  message: z
+    .string()
+    .min(1)
+    .max(NAME_LENGTH_MAX)
+    .describe(
+      'The message’s own name; the same name again is the same job. Stored in the clear: no address in it.',
     ),
-    from: Mailbox.optional().describe('By default the operator’s; else at one of the domains it allows.'),
-    replyTo: Mailbox.optional(),
-    listUnsubscribe: z
-      .strictObject({
-        url: z
-          .string()
-          .regex(/^https:\/\/[^\s<>"]+$/, 'must be an https URL')
-          .max(URL_LENGTH_MAX)
-          .describe('May name the template’s variables: https://example.com/off?who={{token}}'),
-        oneClick: z.boolean().optional().describe('It takes a POST without questions (RFC 8058).'),
-      })
-      .optional()
-      .describe('Makes the header List-Unsubscribe.'),
-  })
+  template: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, 'must be a template’s name, e.g. invoice-paid')
+    .describe('Of GET /email-templates.'),
+  templateVersion: z.int().positive().optional().describe('By default the newest when the job is accepted.'),
+  to: Mailbox.optional().describe('One recipient …'),
+  list: z.uuid().optional().describe('… or all of a list of GET /recipient-lists.'),
+  variables: VariableValues.optional().describe(
+    'The template’s. A list’s column of the same name goes before it; `name` is by default the recipient’s.',
+  ),
+  from: Mailbox.optional().describe('By default the operator’s; else at one of the domains it allows.'),
+  replyTo: Mailbox.optional(),
+  listUnsubscribe: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^https:\/\/[^\s<>"]+$/, 'must be an https URL')
+        .max(URL_LENGTH_MAX)
+        .describe('May name the template’s variables: https://example.com/off?who={{token}}'),
+      oneClick: z.boolean().optional().describe('It takes a POST without questions (RFC 8058).'),
+    })
+    .optional()
+    .describe('Makes the header List-Unsubscribe.'),
+};
+
+export const EmailRequest = z
+  .strictObject(EmailFields)
   .refine(({ to, list }) => (to === undefined) !== (list === undefined), {
     path: ['to'],
     message: 'name either one recipient (to) or a list',

@@ -3,7 +3,9 @@ import type { AnyJobDefinition } from '../libs/saga/define.js';
 import { emailSend } from './email-send.job.js';
 import { payoutBatch } from './payout-batch.job.js';
 import { payoutItem } from './payout-item.job.js';
+import { reportDelivery } from './report-delivery.job.js';
 import { reportExport } from './report-export.job.js';
+import { webhookCallback } from './webhook-callback.job.js';
 import { webhookFanout } from './webhook-fanout.job.js';
 import { webhookResend } from './webhook-resend.job.js';
 
@@ -13,5 +15,7 @@ export const definitions: readonly AnyJobDefinition[] = [
   payoutItem,
   webhookFanout,
   webhookResend,
+  webhookCallback,
+  reportDelivery,
   emailSend,
 ];

@@ -1,12 +1,14 @@
 /**
  * `payout.batch`: many recipients are paid out of one account, each by a saga of its own; what is not spent comes back.
  * It has no pivot: it commits when `settle` starts. Taken back before, it stops the items that have not come to paying,
- * and what is paid stays paid.
+ * and what is paid stays paid. Webhooks, and by e-mail whom its input names, are told of either end, by jobs
+ * that it starts and does not wait for.
  */
 import { z } from 'zod';
 import { children } from '../libs/saga/children.js';
 import { compensable, decision, defineJob, readOnly, retriable } from '../libs/saga/define.js';
 import { Rejected } from '../libs/saga/failure.js';
+import { EmailFields, Mailbox } from './email-message.js';
 import { AmountMinor, Currency, payoutItem, RETRY } from './payout-item.job.js';
 
 const ITEMS_MAX = 1_000;
@@ -23,7 +25,23 @@ export const PayoutBatchInput = z.strictObject({
   account: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/),
   currency: Currency,
   items: z.array(Recipient).min(1).max(ITEMS_MAX),
+  notify: z
+    .strictObject({
+      email: z.strictObject({
+        template: EmailFields.template,
+        templateVersion: EmailFields.templateVersion,
+        to: Mailbox,
+        variables: EmailFields.variables,
+        from: EmailFields.from,
+      }),
+    })
+    .optional()
+    .describe(
+      'Who is written to when it has ended. `outcome`, `batch`, `currency`, `items`, `paid`, `refused`, `released` and `paidMinor` are filled in where the template has such variables.',
+    ),
 });
+
+export type PayoutNotice = NonNullable<z.output<typeof PayoutBatchInput>['notify']>;
 
 const Count = z.int().nonnegative();
 const Reserved = z.strictObject({
@@ -89,8 +107,15 @@ export const payoutBatch = defineJob({
       effect: 'own',
       output: Tally,
     }),
+    tell: retriable({
+      summary: 'Tell the tenant’s webhooks',
+      pool: 'io',
+      effect: 'own',
+      output: z.void(),
+    }),
   },
-  async run({ steps, forEach }) {
+  async run({ steps, forEach, patched }) {
+    const tells = patched('tell-of-settlement');
     const { items, amountMinor, currency, needsApproval } = await steps.reserve();
     const screened = await forEach('screen', items, (item) => ({ item }), { concurrency: SCREENED_AT_ONCE });
     if (needsApproval) {
@@ -98,7 +123,9 @@ export const payoutBatch = defineJob({
       if (!approved) throw new Rejected('not_approved', 'Nobody approved the payout.');
     }
     await steps.pay({ refused: bitsOf(screened.map(({ allowed }) => !allowed)) });
-    return steps.settle();
+    const tally = await steps.settle();
+    if (tells) await steps.tell();
+    return tally;
   },
 });
 

@@ -4,11 +4,19 @@
  */
 import { bindWorkflow } from '../libs/saga/temporal/workflow.js';
 
+export { scheduledRun } from './scheduled-run.js';
+
 export const reportExport = bindWorkflow(async () => (await import('./report-export.job.js')).reportExport);
+export const reportDelivery = bindWorkflow(
+  async () => (await import('./report-delivery.job.js')).reportDelivery,
+);
 export const payoutBatch = bindWorkflow(async () => (await import('./payout-batch.job.js')).payoutBatch);
 export const payoutItem = bindWorkflow(async () => (await import('./payout-item.job.js')).payoutItem);
 export const webhookFanout = bindWorkflow(
   async () => (await import('./webhook-fanout.job.js')).webhookFanout,
+);
+export const webhookCallback = bindWorkflow(
+  async () => (await import('./webhook-callback.job.js')).webhookCallback,
 );
 export const webhookResend = bindWorkflow(
   async () => (await import('./webhook-resend.job.js')).webhookResend,

@@ -6,9 +6,10 @@ import { openBatch, releaseFunds, settleBatch } from './payout-batches.store.js'
 import { batchTotals } from './payout-books.store.js';
 import { refuseItem } from './payout-items.store.js';
 import { providerOf } from './payout-item.js';
+import { tellOfBatch } from './payout-telling.js';
 
 export function payoutBatch(resources: PayoutResources): Implementation<typeof definition> {
-  const { payoutApprovalOverMinor } = resources;
+  const { payoutApprovalOverMinor, jobs } = resources;
   return {
     steps: {
       async reserve(_, { tx, input, job }) {
@@ -39,10 +40,13 @@ export function payoutBatch(resources: PayoutResources): Implementation<typeof d
           paidMinor: paid.amountMinor,
         };
       },
+      tell: (_, { tx, input, job }) => tellOfBatch(tx, jobs, job, 'settled', input),
     },
     undos: {
       async release(_, { tx, input, job }) {
         const outcome = await releaseFunds(tx, job.id);
+        // In the transaction that gives the money back, which is once.
+        if (outcome === 'undone') await tellOfBatch(tx, jobs, job, 'failed', input);
         const { paid } = await batchTotals(tx, job.id);
         if (paid.items === 0) return outcome;
         const { items, currency } = input;

@@ -86,6 +86,8 @@ export interface DueDelivery {
   readonly endpointId: string;
   readonly attempts: number;
   readonly url: string;
+  /** The endpoint, or what else its secret is sealed for. */
+  readonly secretOf: string;
   readonly secret: Buffer;
   /** Null where the secret was not changed lately. */
   readonly previousSecret: Buffer | null;
@@ -94,8 +96,12 @@ export interface DueDelivery {
   readonly failing: boolean;
 }
 
-const ENDPOINT_COLUMNS = `e.id as "endpointId", e.url, e.secret, e.concurrency,
-  case when e.previous_until > now() then e.previous_secret end as "previousSecret", e.failing_since is not null as failing`;
+/** All callbacks of a tenant are signed with one secret, every other endpoint with its own. */
+const CALLBACK_SECRETS = `longhaul.callback_secrets s on e.is_callback and s.tenant_id = e.tenant_id`;
+const ENDPOINT_COLUMNS = `e.id as "endpointId", e.url, e.concurrency, e.failing_since is not null as failing,
+  coalesce(s.id, e.id) as "secretOf", coalesce(s.secret, e.secret) as secret,
+  case when coalesce(s.previous_until, e.previous_until) > now()
+       then coalesce(s.previous_secret, e.previous_secret) end as "previousSecret"`;
 /** Nothing keeps the endpoint from being sent to. */
 const IS_FREE = `(e.open_until is null or e.open_until <= now()) and e.state = 'enabled' and e.deleted_at is null`;
 
@@ -111,6 +117,7 @@ export async function dueDeliveries(
   const { rows } = await tx.query<DueDelivery>(
     `select d.job_id as "jobId", d.attempts, ${ENDPOINT_COLUMNS}
        from longhaul.webhook_deliveries d join longhaul.webhook_endpoints e on e.id = d.endpoint_id
+       left join ${CALLBACK_SECRETS}
       where ${carriedBy(carrier)} and d.state = 'open' and d.due_at <= now() and ($2::uuid is null or d.endpoint_id > $2)
         and ${IS_FREE} and (e.rate_per_second is null or d.slot_at <= now())
       order by d.endpoint_id limit $3`,
@@ -145,7 +152,8 @@ export async function enrollAndPage(
      )
      select (select count(*)::int from made) as made, (select count(*)::int from audience) as asked,
             $1::uuid as "jobId", 0 as attempts, ${ENDPOINT_COLUMNS}
-       from audience e where ${IS_FREE} and e.rate_per_second is null
+       from audience e left join ${CALLBACK_SECRETS}
+      where ${IS_FREE} and e.rate_per_second is null
       order by e.id limit $4`,
     [jobId, patterns, endpoint ?? null, limit],
   );

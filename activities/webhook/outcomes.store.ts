@@ -145,7 +145,8 @@ export async function recordHealth(
      ), now_so as (
        select e.id, s.well, s.pause_ms, case when s.well then 0 else e.failures + s.failed end as failures,
               case when s.well then null else coalesce(e.failing_since, now()) end as failing_since,
-              case when s.gone then 'gone'
+              case when e.is_callback then null
+                   when s.gone then 'gone'
                    when not s.well and e.failing_since < now() - interval '${FAILING_MAX_DAYS} days' then 'failing' end as disabled
          from longhaul.webhook_endpoints e join said s on s.id = e.id
         where e.state = 'enabled' and e.deleted_at is null order by e.id for update of e

@@ -23,6 +23,8 @@ import { DeadLettersController } from './operators/dead-letters.controller.js';
 import { GuardedController } from './operators/guarded.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
+import { SchedulesController } from './schedules/schedules.controller.js';
+import { CallbackSecretController } from './webhooks/callback-secret.controller.js';
 import { DeliveriesController } from './webhooks/deliveries.controller.js';
 import { WebhookEndpointsController } from './webhooks/webhook-endpoints.controller.js';
 
@@ -42,6 +44,8 @@ export class ApiModule {
         DeadLettersController,
         WebhookEndpointsController,
         DeliveriesController,
+        CallbackSecretController,
+        SchedulesController,
         EmailTemplatesController,
         RecipientListsController,
         EmailSuppressionsController,

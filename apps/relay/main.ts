@@ -13,6 +13,7 @@ import { createRelayMetrics, type RelayMetrics } from '../../libs/outbox/relay.m
 import { onlyOne, startSchedule, type Round } from '../../libs/outbox/schedule.js';
 import { sweepLists } from '../../libs/emails/recipient-lists.store.js';
 import { sweepIdempotency, sweepOutbox } from '../../libs/outbox/sweeper.js';
+import { dispatchSchedules, reconcileSchedules } from '../../libs/schedules/schedule-sync.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
 import { openDatabase, type Database } from '../../libs/store/database.js';
 import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
@@ -24,8 +25,8 @@ import { ensureSearchAttributes } from '../../libs/temporal/search-attributes.js
 import { definitions } from '../../workflows/index.js';
 
 const SHUTDOWN_GRACE_MS = 20_000;
-/** Two batches, the reconciler and its lock, a sweep and its lock: what may need a connection at the same time. */
-const CONNECTIONS_MIN = 6;
+/** Two batches, schedules, the reconciler and a sweep with their locks: what may need a connection at the same time. */
+const CONNECTIONS_MIN = 8;
 const QUERY_TIMEOUT_MS = 30_000;
 /** An upload of a list that is not done by then never will be. */
 const UPLOAD_KEPT_MS = 3_600_000;
@@ -64,6 +65,7 @@ export async function run(): Promise<void> {
   const loops = [
     startRelayLoop(dispatcher),
     startRelayLoop({ ...dispatcher, limits: DECISION_LIMITS }, LOOP_PACE, decisions),
+    startRelayLoop(dispatcher, LOOP_PACE, { dispatch: dispatchSchedules, showsHealth: false }),
   ];
   const wake = (): void => loops.forEach((loop) => loop.wake());
   const listener = listenToOutbox(settings.databaseUrl.relay, wake, logger);
@@ -130,6 +132,9 @@ function rounds({ database, store, engine, metrics, logger }: Parts): Round[] {
             metrics,
             limits: RECONCILE_LIMITS,
           });
+          const schedules = await reconcileSchedules(database, engine);
+          if (schedules > 0)
+            logger.warn({ schedules }, 'The engine had schedules otherwise; it is told again');
           logger.debug({ counts, jobsSeen, workflowsSeen }, 'Jobs and workflows were compared');
         });
       },

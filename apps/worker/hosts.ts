@@ -7,6 +7,7 @@ import type { World } from '../../libs/saga/attempt/world.js';
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import { bindActivities, engineActivities } from '../../libs/saga/temporal/activities.js';
+import type { ScheduledRunActivities } from '../../libs/schedules/scheduled-run.js';
 import type { EngineConnectionForWorkers } from '../../libs/temporal/connection.js';
 import type { QueuePlan } from './queue-plan.js';
 
@@ -27,6 +28,8 @@ export interface HostParts {
   readonly definitions: readonly AnyJobDefinition[];
   readonly implementations: ReadonlyMap<string, Implementation<AnyJobDefinition>>;
   readonly world: World;
+  /** Of schedules. */
+  readonly runs: ScheduledRunActivities;
 }
 
 /** Creates the worker of one task queue; it polls once it is run. */
@@ -59,14 +62,14 @@ export function versioningOptions({
   };
 }
 
-function workflowOptions({ definitions, world }: HostParts): Partial<WorkerOptions> {
+function workflowOptions({ definitions, world, runs }: HostParts): Partial<WorkerOptions> {
   const codePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
   if (!existsSync(codePath)) {
     throw new Error(`The workflow bundle is missing (${codePath}); run: npm run build`);
   }
   return {
     workflowBundle: { codePath },
-    activities: { ...engineActivities(definitions, world) },
+    activities: { ...engineActivities(definitions, world), ...runs },
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
     maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASK_CONCURRENCY,

@@ -2,6 +2,7 @@
 import { Runtime, type LogEntry, type Worker } from '@temporalio/worker';
 import { createActivities, openResources, type Resources } from '../../activities/index.js';
 import { readSettings, type Settings } from '../../libs/config/settings.js';
+import { createRunAcceptance } from '../../libs/schedules/run-acceptance.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
 import { openDatabase, type Database } from '../../libs/store/database.js';
 import { createLogger, type Logger } from '../../libs/telemetry/logger.js';
@@ -10,6 +11,7 @@ import { announceReady } from '../../libs/telemetry/ready.js';
 import { onShutdown } from '../../libs/telemetry/shutdown.js';
 import { connectTemporalForWorkers } from '../../libs/temporal/connection.js';
 import { definitions } from '../../workflows/index.js';
+import { webhookCallback } from '../../workflows/webhook-callback.job.js';
 import { createHost, SHUTDOWN_FORCE_MARGIN_MS } from './hosts.js';
 import { checkKinds, planQueues } from './queue-plan.js';
 import { waitFor } from './wait-for.js';
@@ -70,7 +72,9 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
     const metrics = createWorkerMetrics(registry);
     const observe = metrics.observe.bind(metrics);
     const world = createWorld({ database, cipher, definitions, observe });
-    const parts = { engine, settings, definitions, implementations, world };
+    const callbackDeadlineMs = webhookCallback.deadlineMs;
+    const runs = createRunAcceptance({ database, cipher, definitions, callbackDeadlineMs });
+    const parts = { engine, settings, definitions, implementations, world, runs };
     // A namespace being made, an engine restarting: also a reason to wait.
     for (const plan of plans) workers.push(await waitFor(`Temporal`, () => createHost(plan, parts), waiting));
     running = Promise.all(workers.map((worker) => worker.run()));

@@ -14,6 +14,7 @@ import {
   type KindSummary,
 } from './job.types.js';
 import { parseRetryAfter } from './problem.error.js';
+import { createSchedules, type Schedules } from './schedules.js';
 import { createTransport, type Answer } from './transport.js';
 import { watchJob, type Polled, type WatchOptions } from './watch.js';
 import { createEmails, type Emails } from './emails.js';
@@ -57,6 +58,10 @@ export interface SubmitOptions extends CallOptions {
   readonly key?: string | undefined;
   /** Starts a successor of a job that failed, was cancelled, or whose result has expired. */
   readonly onDuplicate?: 'restart' | undefined;
+  /** The job starts then (RFC 3339), and its deadline counts from there; at most 90 days ahead. */
+  readonly delayUntil?: string | undefined;
+  /** Is sent a signed event when the job has ended, however it did. */
+  readonly callback?: { readonly url: string } | undefined;
   /** Lets the server wait so long (at most 30) for the end before it answers. */
   readonly waitSeconds?: number | undefined;
 }
@@ -131,6 +136,8 @@ export interface Client<Kinds extends AnyKinds = AnyKinds> {
   readonly deadLetters: DeadLetters;
   /** Endpoints that the tenant's events (`webhook.fanout`) go to. */
   readonly webhooks: Webhooks;
+  /** Jobs that are asked for again and again. */
+  readonly schedules: Schedules;
   /** Templates, recipients and messages of e-mail (`email.send`). */
   readonly emails: Emails;
 }
@@ -180,7 +187,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
   }
 
   const client: Client<Kinds> = {
-    async submit(kind, input, { idempotencyKey = randomUUID(), key, onDuplicate, waitSeconds, signal } = {}) {
+    async submit(kind, input, { idempotencyKey = randomUUID(), waitSeconds, signal, ...wishes } = {}) {
       const answer = await transport.call({
         method: 'POST',
         path: '/jobs',
@@ -188,7 +195,7 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
           'idempotency-key': idempotencyKey,
           ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` }),
         },
-        body: { kind, input, key, onDuplicate },
+        body: { kind, input, ...wishes },
         signal,
         extraMs: (waitSeconds ?? 0) * 1000,
       });
@@ -257,6 +264,8 @@ export function createClient<Kinds extends AnyKinds = AnyKinds>(options: ClientO
         return (await transport.call({ method: 'POST', path, body: decision, signal })).body as Job;
       },
     },
+
+    schedules: createSchedules(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
 
     webhooks: createWebhooks(transport, (path, query, signal) => pages(path, toQuery(query), signal)),
     emails: createEmails(transport, (path, query, signal) => pages(path, toQuery(query), signal)),

@@ -80,10 +80,17 @@ export interface Job<Result = unknown> {
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly deadlineAt: string;
+  /** It starts then, not before. */
+  readonly delayUntil: string | null;
   /** True when the engine did not answer and this is the last known state, as of `asOf`. */
   readonly stale: boolean;
   readonly asOf: string;
   readonly attemptOf: string | null;
+  /** The job that tells of the end, where that was asked for; there once this one has ended. */
+  readonly callback: string | null;
+  /** The schedule that this is a run of, and for when. */
+  readonly schedule: string | null;
+  readonly scheduledAt: string | null;
   /** The job that started this one as a step of its own. */
   readonly parent: string | null;
   /** The jobs that this one started, where it did. */
@@ -99,6 +106,7 @@ export interface Job<Result = unknown> {
     readonly result: string;
     readonly cancel: string;
     readonly children?: string;
+    readonly callback?: string;
     readonly temporal?: string | null;
   };
   /** True when a submission found the job already there. */

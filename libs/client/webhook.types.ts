@@ -63,3 +63,10 @@ export interface WebhookDelivery {
 /** One event, by its job; or what was given up in a range of time. */
 export type WebhookResend =
   { readonly event: string } | { readonly since: string; readonly until?: string | undefined };
+
+/** What callbacks of jobs' ends are signed with. */
+export interface CallbackSecret {
+  readonly createdAt: string;
+  /** The one before signs beside it until then. */
+  readonly previousUntil: string | null;
+}

@@ -4,6 +4,7 @@ import type { CallOptions } from './client.js';
 import type { Job } from './job.types.js';
 import type { Call, Transport } from './transport.js';
 import type {
+  CallbackSecret,
   WebhookDelivery,
   WebhookDeliveryStatus,
   WebhookEndpoint,
@@ -29,13 +30,17 @@ export interface Webhooks {
   remove(id: string, options?: CallOptions): Promise<void>;
   /** The secret before signs beside the new one for a day. Not repeated when the answer is lost. */
   rotateSecret(id: string, options?: CallOptions): Promise<WebhookEndpointWithSecret>;
+  /** When the secret of callbacks was made. Throws `callback_secret_not_found` where there is none yet. */
+  callbackSecret(options?: CallOptions): Promise<CallbackSecret>;
+  /** A new secret for callbacks, the first or another. Not repeated when the answer is lost. */
+  rotateCallbackSecret(options?: CallOptions): Promise<CallbackSecret & { readonly secret: string }>;
   /** Sends a test event; the job that delivers it. */
   test(id: string, options?: CallOptions): Promise<Job>;
   /** Sends again; the job that does. */
   resend(id: string, what: WebhookResend, options?: CallOptions): Promise<Job>;
   /** An endpoint's, the newest event first. */
   deliveries(id: string, options?: DeliveryListOptions): AsyncGenerator<WebhookDelivery, void>;
-  /** One event's. */
+  /** One event's, or those that told of one job's end. */
   deliveriesOf(jobId: string, options?: DeliveryListOptions): AsyncGenerator<WebhookDelivery, void>;
 }
 
@@ -62,6 +67,9 @@ export function createWebhooks(transport: Transport, pages: Pages): Webhooks {
     remove: (id, { signal } = {}) => call({ method: 'DELETE', path: pathOf(id), signal }),
     rotateSecret: (id, { signal } = {}) =>
       call({ method: 'POST', path: pathOf(id, '/rotate-secret'), signal, isOnce: true }),
+    callbackSecret: ({ signal } = {}) => call({ method: 'GET', path: '/callback-secret', signal }),
+    rotateCallbackSecret: ({ signal } = {}) =>
+      call({ method: 'POST', path: '/callback-secret/rotate', signal, isOnce: true }),
     test: (id, { signal } = {}) => submit(pathOf(id, '/test'), undefined, signal),
     resend: (id, what, { signal } = {}) => submit(pathOf(id, '/resend'), what, signal),
     deliveries: (id, { signal, pageSize, status } = {}) =>

@@ -20,18 +20,25 @@ export type AcceptanceCheck = (input: unknown, context: AcceptanceContext) => Ac
 
 /** By kind. The input has passed the kind's schema already. */
 export const acceptanceChecks: Readonly<Record<string, AcceptanceCheck>> = {
-  'report.export': (input, { datasets, tenantName }) => {
-    const selection = input as Selection;
-    const dataset = datasets.find(selection.dataset, { name: tenantName });
-    if (!dataset) {
-      return [{ pointer: '/input/dataset', detail: `There is no dataset "${selection.dataset}".` }];
-    }
-    return problemsOfSelection(dataset, selection).map(({ pointer, detail }) => ({
-      pointer: `/input${pointer}`,
-      detail,
-    }));
-  },
+  'report.export': (input, context) => problemsOfExport(input as Selection, '/input', context),
+  'report.delivery': (input, context) =>
+    problemsOfExport((input as { report: Selection }).report, '/input/report', context),
 };
+
+function problemsOfExport(
+  selection: Selection,
+  at: string,
+  { datasets, tenantName }: AcceptanceContext,
+): AcceptanceProblem[] {
+  const dataset = datasets.find(selection.dataset, { name: tenantName });
+  if (!dataset) {
+    return [{ pointer: `${at}/dataset`, detail: `There is no dataset "${selection.dataset}".` }];
+  }
+  return problemsOfSelection(dataset, selection).map(({ pointer, detail }) => ({
+    pointer: at + pointer,
+    detail,
+  }));
+}
 
 /** Everything in a selection that the dataset does not allow; pointers are relative to the selection. */
 export function problemsOfSelection(dataset: Dataset, selection: Selection): AcceptanceProblem[] {

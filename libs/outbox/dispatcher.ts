@@ -5,6 +5,7 @@
 import type { Priority } from '@temporalio/common';
 import type { Logger } from 'pino';
 import { WORKFLOW_TASK_QUEUE } from '../saga/temporal/engine.js';
+import { ENDED_SIGNAL } from '../schedules/scheduled-run.js';
 import { inTransaction, type Connection, type Database } from '../store/database.js';
 import { scrub } from '../telemetry/logger.js';
 import type { EngineClient } from '../temporal/connection.js';
@@ -106,7 +107,7 @@ async function sendAll(
 ): Promise<Map<OutboxRow, Outcome>> {
   let away = false;
   const send = async (row: OutboxRow, work: (row: OutboxRow) => Promise<Outcome>): Promise<Outcome> => {
-    if (row.ended) return { is: 'sent', outcome: 'ended' };
+    if (row.ended && row.message !== 'ended') return { is: 'sent', outcome: 'ended' };
     const outcome = await work(row);
     away ||= outcome.is === 'away';
     return outcome;
@@ -177,19 +178,27 @@ async function signal({ engine, limits }: Dispatcher, row: OutboxRow): Promise<O
   engine.tenants.remember(row.jobId, row.tenantId);
   try {
     await engine.connection.withDeadline(Date.now() + limits.callTimeoutMs, () =>
-      engine.client.workflow.getHandle(row.jobId).signal(...signalOf(row)),
+      engine.client.workflow.getHandle(toldOf(row)).signal(...signalOf(row)),
     );
     return { is: 'sent', outcome: 'signalled' };
   } catch (error) {
     const kind = classifyEngineError(error);
+    // A run that nobody waits in any more needs no word.
+    if (kind === 'not_found' && row.message === 'ended') return { is: 'sent', outcome: 'nobody_waits' };
     // Not found, with the job still open: its workflow is about to record the end, or it is the reconciler's case.
     // Either way the job's end makes this row done, so it is asked again later.
     return kind === 'away' ? { is: 'away', error } : { is: 'failed', class: kind, error };
   }
 }
 
+/** The workflow that is told. */
+function toldOf({ message, jobId, scheduleRun }: OutboxRow): string {
+  return message === 'ended' ? (scheduleRun ?? jobId) : jobId;
+}
+
 function signalOf({ message, cancelReason }: OutboxRow): [name: string, ...args: CancelSignal[]] {
   if (message === 'wake') return [WAKE_SIGNAL];
+  if (message === 'ended') return [ENDED_SIGNAL];
   const reason = cancelReason?.slice(0, CANCEL_REASON_LENGTH_MAX);
   return [CANCEL_SIGNAL, reason === undefined ? {} : { reason }];
 }

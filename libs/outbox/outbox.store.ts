@@ -7,7 +7,8 @@ import type { Connection, Database } from '../store/database.js';
 /** A row to send, with what its job says. */
 export interface OutboxRow {
   readonly id: string;
-  readonly message: 'start' | 'cancel' | 'wake';
+  /** `ended`: the job's end, for the schedule's run that waits for it. */
+  readonly message: 'start' | 'cancel' | 'wake' | 'ended';
   readonly attempts: number;
   readonly jobId: string;
   readonly tenantId: string;
@@ -17,6 +18,8 @@ export interface OutboxRow {
   readonly cancelReason: string | null;
   /** For a cancel: the job's start was not sent either. */
   readonly startUnsent: boolean;
+  /** The workflow of the schedule's run that it is. */
+  readonly scheduleRun: string | null;
 }
 
 /** A row that could not be sent now. */
@@ -52,6 +55,7 @@ export async function claimDue(connection: Connection, limit: number): Promise<O
   const { rows } = await connection.query<OutboxRow>(
     `select o.id, o.message, o.attempts, o.job_id as "jobId", o.tenant_id as "tenantId", j.kind,
             j.deadline_at as "deadlineAt", j.ended_at is not null as ended, j.cancel_reason as "cancelReason",
+            j.schedule_run as "scheduleRun",
             o.message = 'cancel' and exists (select 1 from longhaul.outbox s
               where s.job_id = o.job_id and s.message = 'start' and s.dispatched_at is null) as "startUnsent"
      from longhaul.outbox o join longhaul.jobs j on j.id = o.job_id
@@ -133,12 +137,12 @@ export async function cancelUnsent(connection: Connection, jobId: string): Promi
   return true;
 }
 
-/** How much waits, and for how long. */
+/** How much waits that should have been sent, and for how long. A delayed start counts from when it is due. */
 export async function measureOutbox(database: Database): Promise<OutboxMeasure> {
   const { rows } = await database.query<{ unsent: string; failing: string; age: number | null }>(
     `select count(*) as unsent, count(*) filter (where attempts > 0) as failing,
             (extract(epoch from clock_timestamp() - min(created_at)) * 1000)::float8 as age
-     from longhaul.outbox where dispatched_at is null`,
+     from longhaul.outbox where dispatched_at is null and created_at <= clock_timestamp()`,
   );
   const [row] = rows;
   return {

@@ -7,7 +7,12 @@ const BYTES_PER_UNIT_MAX = 3;
 
 /** Says what is wrong with a value that is to be stored in history as JSON; undefined when it is small enough. */
 export function payloadProblem(what: string, value: unknown): string | undefined {
-  const text = JSON.stringify(value) as string | undefined;
+  if (value === undefined || value === null) return undefined;
+  return textProblem(what, JSON.stringify(value));
+}
+
+/** The same of a value that is JSON already; undefined stands for one that has none. */
+export function textProblem(what: string, text: string | undefined): string | undefined {
   // Most values are so far below the bound that they need not be encoded to know it.
   if (text === undefined || text.length * BYTES_PER_UNIT_MAX <= PAYLOAD_BYTES_MAX) return undefined;
   const bytes = new TextEncoder().encode(text).length;

@@ -100,7 +100,7 @@ export interface RecalledPage {
 /** One effect of a job: a step, an item of it, under a generation. */
 export interface EffectRef {
   readonly step: string;
-  readonly item?: number;
+  readonly item?: number | undefined;
   readonly generation: number;
 }
 

@@ -44,8 +44,8 @@ export interface SagaState {
   /** The deadline passed when it could no longer be honoured (S10). */
   readonly overdue: boolean;
   readonly cancelRequested: boolean;
-  readonly park?: ParkState;
+  readonly park?: ParkState | undefined;
   /** Every step started, in order of its first start; of a block that started over, the latest generation. */
   readonly steps: readonly StepState[];
-  readonly message?: string;
+  readonly message?: string | undefined;
 }

@@ -1,4 +1,5 @@
 /** The door into the database: accepting jobs and asking for their cancellation, one round trip each. */
+import type { Transaction } from '../saga/implement.js';
 import type { Database } from './database.js';
 import { queryWithin } from './timed-query.js';
 
@@ -13,7 +14,29 @@ export interface AcceptedInput {
   readonly digest: Buffer;
   readonly deadlineMs: number;
   readonly restart: boolean;
-  readonly traceParent: string;
+  readonly traceParent: string | null;
+  /** RFC 3339: not before then, and the deadline counts from there. */
+  readonly delayUntil?: string | undefined;
+  /** The schedule it is a run of. */
+  readonly scheduled?: ScheduledFor | undefined;
+  /** The job that is to tell of the end. */
+  readonly callback?: SealedCallback | undefined;
+}
+
+export interface ScheduledFor {
+  readonly scheduleId: string;
+  /** RFC 3339. */
+  readonly scheduledAt: string;
+  /** The workflow that waits for the job's end. */
+  readonly scheduleRun?: string;
+}
+
+export interface SealedCallback {
+  readonly id: string;
+  /** Sealed. */
+  readonly input: Buffer;
+  readonly digest: Buffer;
+  readonly deadlineMs: number;
 }
 
 /** An item of a batch that was refused before; it keeps its place in the answer. */
@@ -61,25 +84,47 @@ const ACCEPT_TIMEOUT_MS = 10_000;
  * waited for 1 s at most, then PostgreSQL's error 55P03 is thrown.
  */
 export async function acceptJobs(database: Database, request: AcceptRequest): Promise<AcceptAnswer> {
-  const jobs = request.jobs.map((job) =>
-    'problem' in job
-      ? job
-      : { ...job, input: job.input.toString('base64'), digest: job.digest.toString('hex') },
-  );
   const { rows } = await queryWithin<{ answer: AcceptAnswer }>(database, ACCEPT_TIMEOUT_MS, {
     name: 'accept',
-    text: 'select longhaul.accept($1::uuid, $2::text, $3::text, $4::bytea, $5::jsonb) as answer',
-    values: [
-      request.tenantId,
-      request.route,
-      request.idempotencyKey ?? null,
-      request.fingerprint,
-      JSON.stringify(jobs),
-    ],
+    text: ACCEPT,
+    values: acceptValues(request),
   });
-  const [row] = rows;
+  return answerOf(rows);
+}
+
+/** {@link acceptJobs} inside a transaction that is under way: what is accepted is kept with it, or not at all. */
+export async function acceptWithin(tx: Transaction, request: AcceptRequest): Promise<AcceptAnswer> {
+  const { rows } = await tx.query<{ answer: AcceptAnswer }>(ACCEPT, acceptValues(request));
+  return answerOf(rows);
+}
+
+const ACCEPT = 'select longhaul.accept($1::uuid, $2::text, $3::text, $4::bytea, $5::jsonb) as answer';
+
+function acceptValues({ tenantId, route, idempotencyKey, fingerprint, jobs }: AcceptRequest): unknown[] {
+  return [tenantId, route, idempotencyKey ?? null, fingerprint, JSON.stringify(jobs.map(toItem))];
+}
+
+function answerOf([row]: readonly { readonly answer: AcceptAnswer }[]): AcceptAnswer {
   if (!row) throw new Error('longhaul.accept answered no row');
   return row.answer;
+}
+
+function toItem(job: AcceptedInput | RefusedInput): object {
+  if ('problem' in job) return job;
+  const { callback, scheduled, ...rest } = job;
+  return {
+    ...rest,
+    ...scheduled,
+    ...inText(job),
+    ...(callback ? { callback: { ...callback, ...inText(callback) } } : {}),
+  };
+}
+
+function inText({ input, digest }: Pick<AcceptedInput, 'input' | 'digest'>): {
+  input: string;
+  digest: string;
+} {
+  return { input: input.toString('base64'), digest: digest.toString('hex') };
 }
 
 /** A request that makes one new job, or finds it there. */
@@ -87,10 +132,21 @@ export interface SingleRequest extends AcceptRequest {
   readonly jobs: readonly [AcceptedInput];
 }
 
-/** Whether a request may go with others: it never restarts a job, which would wait for that job's lock. */
+/**
+ * Whether a request may go with others: it never restarts a job, which would wait for that job's lock, and has nothing
+ * that few jobs have.
+ */
 export function isSingle(request: AcceptRequest): request is SingleRequest {
   const [job] = request.jobs;
-  return request.jobs.length === 1 && job !== undefined && 'kind' in job && !job.restart;
+  return (
+    request.jobs.length === 1 &&
+    job !== undefined &&
+    'kind' in job &&
+    !job.restart &&
+    job.delayUntil === undefined &&
+    job.scheduled === undefined &&
+    job.callback === undefined
+  );
 }
 
 interface ManyAnswers {

@@ -3,14 +3,14 @@ import { v7 as uuidv7 } from 'uuid';
 import { CHILD_DEPTH_MAX, type ChildJobs, type ChildrenLook, type ChildrenRef } from '../saga/child-jobs.js';
 import type { ChildEnd, ChildError } from '../saga/children.js';
 import type { AnyJobDefinition } from '../saga/define.js';
-import { canonicalJson } from '../saga/digest.js';
 import { Rejected } from '../saga/failure.js';
 import type { JobRef, Transaction } from '../saga/implement.js';
 import { effectKeyOf } from '../saga/protocol.js';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import type { Database } from './database.js';
-import { inputAad, resultAad } from './job-input.store.js';
+import { resultAad } from './job-input.store.js';
 import { joinNaturalKey } from './natural-key.js';
+import { sealInput } from './sealed-input.js';
 
 interface EndedChild {
   readonly id: string;
@@ -67,11 +67,7 @@ async function seal(
 ) {
   const input: unknown = (definition.input as { parse(value: unknown): unknown }).parse(offered.input);
   const id = uuidv7();
-  const text = canonicalJson(input);
-  const [sealed, digest] = await Promise.all([
-    cipher.encrypt(tenantId, Buffer.from(text), inputAad({ id, tenantId })),
-    cipher.digest(tenantId, text),
-  ]);
+  const { input: sealed, digest } = await sealInput(cipher, { id, tenantId }, input);
   return {
     id,
     kind: definition.kind,

@@ -105,6 +105,13 @@ export interface JobRecord {
   readonly park: ParkRecord | null;
   readonly artifact: ArtifactRecord | null;
   readonly kin: KinRecord;
+  /** It does not begin before. */
+  readonly delayUntil: Date | null;
+  /** The job that tells of the end, once there is one. */
+  readonly callback: string | null;
+  /** The schedule it is a run of, and for when. */
+  readonly schedule: string | null;
+  readonly scheduledAt: Date | null;
 }
 
 export interface JobFilter {
@@ -112,6 +119,7 @@ export interface JobFilter {
   readonly status?: JobStatus | undefined;
   readonly key?: string | undefined;
   readonly parent?: string | undefined;
+  readonly schedule?: string | undefined;
   readonly since?: Date | undefined;
   /** The last id of the page before. */
   readonly before?: string | undefined;
@@ -127,6 +135,7 @@ const COLUMNS = `id, tenant_id as "tenantId", kind, natural_key as "key", status
   created_at as "createdAt", started_at as "startedAt", committed_at as "committedAt",
   cancel_requested_at as "cancelRequestedAt", ended_at as "endedAt", deadline_at as "deadlineAt", compensated, skipped,
   leftovers, result, error, attempt_of as "attemptOf", view_hash as "viewHash", view, effects, park, artifact,
+  delay_until as "delayUntil", callback_id as callback, schedule_id as schedule, scheduled_at as "scheduledAt",
   longhaul.kin_of(id, ${PARKED_CHILDREN_MAX}) as kin`;
 
 /** The jobs of these ids that belong to the tenant, in no order. */
@@ -158,11 +167,16 @@ export async function listJobs(
   tenantId: string,
   filter: JobFilter,
 ): Promise<JobRecord[]> {
-  const { kind, status, key, parent, since, before, limit } = filter;
+  const { kind, status, key, parent, schedule, since, before, limit } = filter;
   const { rows } = await queryWithin<JobRecord>(database, READ_TIMEOUT_MS, {
     name: 'list_jobs',
-    text: `select ${COLUMNS} from longhaul.list_jobs($1::uuid, $2, $3, $4, $5::uuid, $6::timestamptz, $7::uuid, $8::int)`,
-    values: [tenantId, ...[kind, status, key, parent, since, before].map((value) => value ?? null), limit],
+    text: `select ${COLUMNS} from longhaul.list_jobs($1::uuid, $2, $3, $4, $5::uuid, $6::uuid, $7::timestamptz, $8::uuid,
+      $9::int)`,
+    values: [
+      tenantId,
+      ...[kind, status, key, parent, schedule, since, before].map((value) => value ?? null),
+      limit,
+    ],
   });
   return rows;
 }

@@ -36,9 +36,17 @@ export interface DeliveryFilter {
 const COLUMNS = `job_id as "jobId", endpoint_id as "endpointId", carrier_id as "carrierId", state, attempts,
   due_at as "dueAt", reason, longhaul.webhook_tries(d) as tries, created_at as "createdAt", settled_at as "settledAt"`;
 
-/** A page of one event's deliveries. */
-export function listOfJob(tx: Transaction, jobId: string, filter: DeliveryFilter): Promise<DeliveryRecord[]> {
-  return list(tx, 'job_id', 'endpoint_id', jobId, filter);
+/** A page of one event's deliveries, and of what told the job's end. */
+export async function listOfJob(
+  tx: Transaction,
+  jobId: string,
+  filter: DeliveryFilter,
+): Promise<DeliveryRecord[]> {
+  const { rows } = await tx.query<{ callback: string | null }>(
+    'select callback_id as callback from longhaul.jobs where id = $1',
+    [jobId],
+  );
+  return list(tx, 'job_id', 'endpoint_id', [jobId, ...(rows[0]?.callback ? [rows[0].callback] : [])], filter);
 }
 
 /** A page of one endpoint's deliveries, the newest event first. */
@@ -47,7 +55,7 @@ export function listOfEndpoint(
   endpointId: string,
   filter: DeliveryFilter,
 ): Promise<DeliveryRecord[]> {
-  return list(tx, 'endpoint_id', 'job_id', endpointId, filter);
+  return list(tx, 'endpoint_id', 'job_id', [endpointId], filter);
 }
 
 type Id = 'job_id' | 'endpoint_id';
@@ -56,14 +64,14 @@ async function list(
   tx: Transaction,
   of: Id,
   by: Id,
-  id: string,
+  ids: readonly string[],
   { state, before, limit }: DeliveryFilter,
 ): Promise<DeliveryRecord[]> {
   const { rows } = await tx.query<DeliveryRecord>(
     `select ${COLUMNS} from longhaul.webhook_deliveries d
-      where ${of} = $1 and ($2::text is null or state = $2) and ($3::uuid is null or ${by} < $3)
+      where ${of} = any ($1::uuid[]) and ($2::text is null or state = $2) and ($3::uuid is null or ${by} < $3)
       order by ${by} desc limit $4`,
-    [id, state ?? null, before ?? null, limit],
+    [ids, state ?? null, before ?? null, limit],
   );
   return rows;
 }

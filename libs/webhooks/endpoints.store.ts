@@ -2,7 +2,7 @@
 import type { Transaction } from '../saga/implement.js';
 
 /** For so long the secret before signs beside the new one. */
-const PREVIOUS_SECRET_HOURS = 24;
+export const PREVIOUS_SECRET_HOURS = 24;
 
 export type DisabledReason = 'owner' | 'gone' | 'failing';
 
@@ -51,7 +51,7 @@ export async function insertEndpoint(
     `insert into longhaul.webhook_endpoints
          (id, tenant_id, url, event_types, description, rate_per_second, concurrency, secret)
        values ($1, $2, $3, $4, $5, $6, $7, $8)
-       on conflict (tenant_id, url) where deleted_at is null do nothing returning ${COLUMNS}`,
+       on conflict (tenant_id, url, is_callback) where deleted_at is null do nothing returning ${COLUMNS}`,
     [id, tenantId, wish.url, wish.eventTypes, wish.description, wish.ratePerSecond, wish.concurrency, secret],
   );
   return rows[0];
@@ -59,7 +59,7 @@ export async function insertEndpoint(
 
 export async function readEndpoint(tx: Transaction, id: string): Promise<EndpointRecord | undefined> {
   const { rows } = await tx.query<EndpointRecord>(
-    `select ${COLUMNS} from longhaul.webhook_endpoints where id = $1 and deleted_at is null`,
+    `select ${COLUMNS} from longhaul.webhook_endpoints where id = $1 and deleted_at is null and not is_callback`,
     [id],
   );
   return rows[0];
@@ -72,7 +72,7 @@ export async function listEndpoints(
 ): Promise<EndpointRecord[]> {
   const { rows } = await tx.query<EndpointRecord>(
     `select ${COLUMNS} from longhaul.webhook_endpoints
-      where deleted_at is null and ($1::uuid is null or id < $1) order by id desc limit $2`,
+      where deleted_at is null and not is_callback and ($1::uuid is null or id < $1) order by id desc limit $2`,
     [before ?? null, limit],
   );
   return rows;
@@ -100,7 +100,7 @@ export async function updateEndpoint(
         failing_since = case when $9 = 'enabled' then null else failing_since end,
         open_until = case when $9 = 'enabled' then null else open_until end,
         updated_at = now()
-      where id = $1 and deleted_at is null returning ${COLUMNS}`,
+      where id = $1 and deleted_at is null and not is_callback returning ${COLUMNS}`,
     [
       id,
       change.url ?? null,
@@ -125,7 +125,7 @@ export async function replaceSecret(
   const { rows } = await tx.query<EndpointRecord>(
     `update longhaul.webhook_endpoints
         set previous_secret = secret, previous_until = now() + make_interval(hours => $3), secret = $2, updated_at = now()
-      where id = $1 and deleted_at is null returning ${COLUMNS}`,
+      where id = $1 and deleted_at is null and not is_callback returning ${COLUMNS}`,
     [id, secret, PREVIOUS_SECRET_HOURS],
   );
   return rows[0];
@@ -136,7 +136,7 @@ export async function deleteEndpoint(tx: Transaction, id: string): Promise<boole
   const { rowCount } = await tx.query(
     `update longhaul.webhook_endpoints
         set deleted_at = now(), secret = '', previous_secret = null, previous_until = null
-      where id = $1 and deleted_at is null`,
+      where id = $1 and deleted_at is null and not is_callback`,
     [id],
   );
   return rowCount === 1;

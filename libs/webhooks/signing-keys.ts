@@ -7,7 +7,8 @@ import { keyOfSecret } from './signature.js';
 const KEPT_MAX = 20_000;
 
 export interface SealedSecrets {
-  readonly endpointId: string;
+  /** The endpoint, or what else the secret is sealed for. */
+  readonly secretOf: string;
   readonly secret: Buffer;
   readonly previousSecret: Buffer | null;
 }
@@ -23,21 +24,21 @@ export function createSigningKeys(cipher: TenantCipher): SigningKeys {
 
   async function open(
     tenantId: string,
-    { endpointId, secret, previousSecret }: SealedSecrets,
+    { secretOf, secret, previousSecret }: SealedSecrets,
     sealed: Buffer,
   ) {
     const opened = async (bytes: Buffer): Promise<KeyObject> =>
-      keyOfSecret((await cipher.decrypt(tenantId, bytes, secretAad(tenantId, endpointId))).toString('utf8'));
+      keyOfSecret((await cipher.decrypt(tenantId, bytes, secretAad(tenantId, secretOf))).toString('utf8'));
     const keys = await Promise.all([secret, ...(previousSecret ? [previousSecret] : [])].map(opened));
     if (kept.size >= KEPT_MAX) kept.clear();
-    kept.set(endpointId, { sealed, keys });
+    kept.set(secretOf, { sealed, keys });
     return keys;
   }
 
   return (tenantId, secrets) => {
-    const { endpointId, secret, previousSecret } = secrets;
+    const { secretOf, secret, previousSecret } = secrets;
     const sealed = previousSecret ? Buffer.concat([secret, previousSecret]) : secret;
-    const known = kept.get(endpointId);
+    const known = kept.get(secretOf);
     return known?.sealed.equals(sealed) ? known.keys : open(tenantId, secrets, sealed);
   };
 }

@@ -79,9 +79,7 @@ export function tell(run: {
       .map((event) => `${labelOf(event)} #${event.attempt} ${event.what}`),
     attempts,
     ledger: [...ledger.rows.values()]
-      .map(
-        (row) => `${labelOf({ ...row, item: row.item as number })} ${row.state}${row.doubt ? ' doubt' : ''}`,
-      )
+      .map((row) => `${labelOf(row)} ${row.state}${row.doubt ? ' doubt' : ''}`)
       .sort(),
     parks: ledger.letters.map(
       ({ number, step, undo, doubt, possible, correctable }) =>

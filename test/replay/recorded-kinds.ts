@@ -6,6 +6,8 @@ import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import { reportExport } from '../../workflows/report-export.job.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
+import { reportDelivery } from '../../workflows/report-delivery.job.js';
+import { webhookCallback } from '../../workflows/webhook-callback.job.js';
 import { emailSend } from '../../workflows/email-send.job.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
@@ -120,6 +122,8 @@ const thePayoutBatch = recorded(
       shapes.parked('settle'),
       shapes.underWay('pay'),
       shapes.woken('pay'),
+      { ...shapes.straight, name: 'told' },
+      { ...shapes.parked('tell'), name: 'told-parked' },
       shapes.cancelledWithChildren('pay'),
       large(decided.decided('approve', { approved: true })),
       large(decided.decidedNo('approve', { approved: false })),
@@ -168,6 +172,38 @@ const theWebhookResend = recorded(
   webhookResend,
   () => ({ collect: () => ({ deliveries: 3 }), deliver: delivered }),
   { isSealed: true, shapes: [...deliveryShapes, shapes.cancelled('collect')] },
+);
+
+const theWebhookCallback = recorded(webhookCallback, () => ({ deliver: delivered }), {
+  isSealed: true,
+  shapes: [...deliveryShapes, shapes.cancelled('enroll')],
+});
+
+const REPORT_ID = '01890a5d-ac96-774b-bcce-b302099a8057';
+const theReportDelivery = recorded(
+  reportDelivery,
+  () => ({
+    make: () => ({
+      jobId: REPORT_ID,
+      status: 'SUCCEEDED' as const,
+      result: {
+        ...{ rows: 50, bytes: 500, sha256: SHA, filename: 'flights-1.csv', contentType: 'text/csv' },
+        expiresAt: '2026-01-02T00:00:00.000Z',
+      },
+    }),
+    mail: () => ({ total: 1, succeeded: 1, failed: 0, cancelled: 0 }),
+    tell: () => ({ jobId: REPORT_ID, status: 'SUCCEEDED' as const, result: delivered() }),
+  }),
+  {
+    isSealed: true,
+    shapes: [
+      shapes.straight,
+      shapes.compensated('tell'),
+      shapes.cancelled('make'),
+      shapes.underWay('tell'),
+      shapes.cancelledWithChildren('make'),
+    ],
+  },
 );
 
 const theEmailSend = recorded(
@@ -318,6 +354,8 @@ export const recordedKinds: readonly RecordedKind[] = [
   thePayoutBatch,
   theWebhookFanout,
   theWebhookResend,
+  theWebhookCallback,
+  theReportDelivery,
   theEmailSend,
   theOrder,
   theLongOrder,

@@ -8,10 +8,10 @@ export const EXPLORATION_TIMEOUT_MS = 600_000;
 /** Prints how many schedules of `what` were run, and how quickly. */
 export function tellExplored(
   what: string,
-  { schedules, schedulesPerSecond }: Exploration,
+  { schedules, schedulesPerSecond, laterPerSecond }: Exploration,
   departures = departuresMax,
 ): void {
   console.log(
-    `explored ${what}: ${schedules} schedules, up to ${departures} departures each, ${schedulesPerSecond}/s of a processor`,
+    `explored ${what}: ${schedules} schedules, up to ${departures} departures each, ${schedulesPerSecond}/s of a processor, ${laterPerSecond}/s in the latter half`,
   );
 }

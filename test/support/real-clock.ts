@@ -12,11 +12,16 @@ export function createRealClock(): VirtualClock {
   return {
     now: () => Date.now(),
     timer,
-    sleep: async (ms, signal) => {
-      await sleep(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
-        if (!signal?.aborted) throw error;
-      });
-    },
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        const disarm = timer(ms, resolve);
+        const wake = (): void => {
+          disarm();
+          resolve();
+        };
+        signal?.addEventListener('abort', wake, { once: true });
+        if (signal?.aborted) wake();
+      }),
     async run(isOver) {
       while (!isOver()) await sleep(POLL_MS);
     },

@@ -45,6 +45,9 @@ function runBatch({
         log.push('settle');
         return { paid: 9, refused: 0, released: 0, paidMinor: 900 };
       },
+      async tell() {
+        log.push('tell');
+      },
     },
     undos: {
       async release() {
@@ -68,7 +71,7 @@ describe('a batch of payouts', () => {
   test('starts a job for everybody the provider allows, and settles', async () => {
     const { end, log, children } = await runBatch({ blocked: [0, 7] });
     expect(end).toMatchObject({ status: 'SUCCEEDED', result: { paidMinor: 900 } });
-    expect(log).toEqual(['reserve', 'pay', 'settle']);
+    expect(log).toEqual(['reserve', 'pay', 'settle', 'tell']);
     expect(children.map(({ input }) => (input as { item: number }).item)).toEqual([1, 2, 3, 4, 5, 6, 8]);
   });
 

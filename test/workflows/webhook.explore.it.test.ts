@@ -1,6 +1,8 @@
 /** Every schedule of failures of a fan-out and of sending again, up to a bound. Deeper: EXPLORE_DEPARTURES=3. */
 import { expect, test } from 'vitest';
 import { explore } from '../../libs/saga/explore.js';
+import { reportDelivery } from '../../workflows/report-delivery.job.js';
+import { webhookCallback } from '../../workflows/webhook-callback.job.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
 import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
@@ -22,6 +24,46 @@ test(
       { departuresMax },
     );
     tellExplored('webhook.fanout', explored);
+    expect(explored.schedules).toBeGreaterThan(300);
+  },
+  EXPLORATION_TIMEOUT_MS,
+);
+
+test(
+  'a callback keeps every rule in every schedule',
+  async () => {
+    const explored = await explore(
+      webhookCallback,
+      { input: webhookCallback.example, outputs: { deliver } },
+      { departuresMax },
+    );
+    tellExplored('webhook.callback', explored);
+    expect(explored.schedules).toBeGreaterThan(300);
+  },
+  EXPLORATION_TIMEOUT_MS,
+);
+
+test(
+  'a delivery of a report keeps every rule in every schedule',
+  async () => {
+    const jobId = webhookCallback.example.job;
+    const result = {
+      ...{ rows: 7, bytes: 70, sha256: 'a'.repeat(64), filename: 'flights-1.csv', contentType: 'text/csv' },
+      expiresAt: '2026-01-02T00:00:00.000Z',
+    };
+    const explored = await explore(
+      reportDelivery,
+      {
+        input: reportDelivery.example,
+        outputs: {
+          make: () => ({ jobId, status: 'SUCCEEDED' as const, result }),
+          mail: () => ({ total: 1, succeeded: 1, failed: 0, cancelled: 0 }),
+          tell: () => ({ jobId, status: 'SUCCEEDED' as const, result: deliver() }),
+        },
+      },
+      { departuresMax },
+    );
+    tellExplored('report.delivery', explored);
     expect(explored.schedules).toBeGreaterThan(300);
   },
   EXPLORATION_TIMEOUT_MS,

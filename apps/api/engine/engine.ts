@@ -11,6 +11,8 @@ export interface Engine {
   queryState(tenantId: string, jobId: string): Promise<unknown>;
   /** Whether a worker has polled the queue lately. Throws when the engine does not say in time. */
   isPolled(queue: TaskQueue): Promise<boolean>;
+  /** When a schedule's next runs are, RFC 3339. Throws where the engine does not say in time, or has no such schedule. */
+  nextRuns(scheduleId: string): Promise<string[]>;
   isUp(): Promise<boolean>;
 }
 
@@ -20,6 +22,8 @@ const QUERY_DEADLINE_MS = 1_000;
 const HEALTH_DEADLINE_MS = 1_000;
 /** Readers wait for it. */
 const POLLS_DEADLINE_MS = 300;
+/** Of the engine's own query of its schedule; who reads it asked for it. */
+const SCHEDULE_DEADLINE_MS = 1_000;
 /** A poll lasts a minute at most, and the next one follows; the server remembers pollers for five. */
 const POLLED_WITHIN_MS = 90_000;
 
@@ -45,6 +49,12 @@ export function createEngine({ client, connection, namespace, tenants }: EngineC
       );
       const since = (Date.now() - POLLED_WITHIN_MS) / MS_PER_SECOND;
       return pollers.some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) >= since);
+    },
+    async nextRuns(scheduleId) {
+      const { info } = await connection.withDeadline(Date.now() + SCHEDULE_DEADLINE_MS, () =>
+        client.schedule.getHandle(scheduleId).describe(),
+      );
+      return info.nextActionTimes.map((time) => time.toISOString());
     },
     isUp: () =>
       connection

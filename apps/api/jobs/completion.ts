@@ -1,6 +1,7 @@
 /** What only the database can say of an input, by kind: a check, and what the job is to keep of how things are now. */
 import type { ApiResources } from '../api.resources.js';
 import { emailCompletion } from '../emails/email.acceptance.js';
+import { payoutCompletion, reportDeliveryCompletion } from '../emails/child-email.acceptance.js';
 import type { Prepared } from './submission.js';
 
 /** The submission with what the job keeps; throws Problem with every error. */
@@ -10,6 +11,8 @@ export type Completion = (prepared: Prepared) => Promise<Prepared>;
 export function openCompletion(resources: ApiResources, tenantId: string): Completion {
   const completions: Readonly<Record<string, Completion>> = {
     'email.send': emailCompletion(resources, tenantId),
+    'report.delivery': reportDeliveryCompletion(resources, tenantId),
+    'payout.batch': payoutCompletion(resources, tenantId),
   };
   return async (prepared) => {
     const { kind } = prepared.definition;

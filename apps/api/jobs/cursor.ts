@@ -7,6 +7,7 @@ import { Problem } from '../problems/problem.js';
 export const JOB_CURSOR = 'j1:';
 export const DEAD_LETTER_CURSOR = 'd1:';
 export const ENDPOINT_CURSOR = 'w1:';
+export const SCHEDULE_CURSOR = 'c1:';
 export const TEMPLATE_CURSOR = 't1:';
 export const LIST_CURSOR = 'r1:';
 export const SUPPRESSION_CURSOR = 's1:';
@@ -16,7 +17,8 @@ type Prefix =
   | typeof ENDPOINT_CURSOR
   | typeof TEMPLATE_CURSOR
   | typeof LIST_CURSOR
-  | typeof SUPPRESSION_CURSOR;
+  | typeof SUPPRESSION_CURSOR
+  | typeof SCHEDULE_CURSOR;
 
 function toCursor(lastId: string, prefix: Prefix = JOB_CURSOR): string {
   return Buffer.from(prefix + lastId).toString('base64url');

@@ -8,8 +8,12 @@ import {
   type AcceptOutcome,
   type AcceptRequest,
   type RefusedInput,
+  type SealedCallback,
 } from '../../../libs/store/accept.store.js';
+import { sealInput } from '../../../libs/store/sealed-input.js';
 import { readTenantName } from '../../../libs/store/jobs.store.js';
+import { targetPolicy, type TargetPolicy } from '../../../libs/webhooks/target.js';
+import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
 import { acceptedJobs } from '../api.metrics.js';
 import { ApiResources } from '../api.resources.js';
 import type { JsonBody } from '../http/json-body.js';
@@ -30,6 +34,8 @@ export interface Submitter {
   readonly route: string;
   readonly idempotencyKey: string | undefined;
   readonly traceParent: string;
+  /** A run by hand. */
+  readonly scheduled?: { readonly scheduleId: string; readonly scheduledAt: Date };
 }
 
 export type Answer =
@@ -52,20 +58,25 @@ const NO_FINGERPRINT = Buffer.alloc(0);
 export class JobAcceptor {
   private readonly tenantNames = new Map<string, string>();
 
+  private readonly targets: TargetPolicy;
+
   constructor(
     private readonly resources: ApiResources,
     private readonly reader: JobReader,
-  ) {}
+  ) {
+    this.targets = targetPolicy(resources.settings.webhooks.allowedNetworks);
+  }
 
-  /** One job. Throws Problem for what is not accepted. */
+  /** One job. Throws Problem for what is not accepted. `asked`: what a repeat of the request has in common with it. */
   async acceptOne(
     body: JsonBody,
     submitter: Submitter,
+    asked: unknown = body.value,
   ): Promise<{ answer: Answer & { job: Job }; replayed: boolean }> {
     const context = await this.contextFor(submitter.tenantId);
     const complete = openCompletion(this.resources, submitter.tenantId);
     const prepared = await complete(prepareSubmission(body.value, context, body.errors));
-    const { answers, replayed } = await this.accept([prepared], body.value, submitter);
+    const { answers, replayed } = await this.accept([prepared], asked, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
     if ('job' in answer) return { answer, replayed };
@@ -128,19 +139,29 @@ export class JobAcceptor {
 
   private async seal(
     item: Prepared | ProblemBody,
-    { tenantId, traceParent }: Submitter,
+    { tenantId, traceParent, scheduled }: Submitter,
   ): Promise<AcceptedInput | RefusedInput> {
     if ('code' in item) return { problem: item };
-    const { cipher } = this.resources;
     const id = makeJobId();
-    const text = canonicalJson(item.input);
-    const stored = item.stored === undefined ? text : canonicalJson(item.stored);
-    const [input, digest] = await Promise.all([
-      cipher.encrypt(tenantId, Buffer.from(stored), `${tenantId}/${id}/input`),
-      cipher.digest(tenantId, text),
-    ]);
+    const { input, digest } = await sealInput(
+      this.resources.cipher,
+      { id, tenantId },
+      item.input,
+      item.stored ?? item.input,
+    );
     const { kind, deadlineMs } = item.definition;
-    return { id, kind, key: item.key, input, digest, deadlineMs, restart: item.restart, traceParent };
+    const { key, restart, delayUntil } = item;
+    const callback = item.callback && (await this.sealCallback(tenantId, id, item.callback.url));
+    const run = scheduled && { ...scheduled, scheduledAt: scheduled.scheduledAt.toISOString() };
+    const sealed = { id, kind, key, input, digest, deadlineMs, restart, traceParent };
+    return { ...sealed, delayUntil, callback, scheduled: run };
+  }
+
+  /** The job that will tell of the end: only now is there somebody who can seal its input. */
+  private async sealCallback(tenantId: string, job: string, url: string): Promise<SealedCallback> {
+    const id = makeJobId();
+    const { deadlineMs } = webhookCallback;
+    return { id, deadlineMs, ...(await sealInput(this.resources.cipher, { id, tenantId }, { job, url })) };
   }
 
   /** Tries again where two transactions got into each other's way; a rival that takes over 1 s is answered with 409. */
@@ -193,7 +214,7 @@ export class JobAcceptor {
 
   private freshJob(
     item: Extract<AcceptOutcome, { outcome: 'accepted' }>,
-    { id, kind, key }: AcceptedInput,
+    { id, kind, key, delayUntil, callback, scheduled }: AcceptedInput,
   ): Job {
     return this.reader.accepted({
       id,
@@ -202,12 +223,18 @@ export class JobAcceptor {
       createdAt: new Date(item.createdAt),
       deadlineAt: new Date(item.deadlineAt),
       attemptOf: item.attemptOf,
+      delayUntil: delayUntil === undefined ? null : new Date(delayUntil),
+      callback: callback?.id ?? null,
+      schedule: scheduled?.scheduleId ?? null,
+      scheduledAt: scheduled ? new Date(scheduled.scheduledAt) : null,
     });
   }
 
-  private async contextFor(tenantId: string): Promise<SubmissionContext> {
+  /** What submissions of a tenant are judged by. */
+  async contextFor(tenantId: string): Promise<SubmissionContext> {
     const { datasets, definitions } = this.resources;
-    return { tenantId, tenantName: await this.tenantNameOf(tenantId), datasets, definitions };
+    const tenantName = await this.tenantNameOf(tenantId);
+    return { tenantId, tenantName, datasets, definitions, targets: this.targets };
   }
 
   /** A tenant's name never changes. */

@@ -128,9 +128,11 @@ export class JobReader {
   }
 
   /** Those a job that does not begin may wait for. */
-  private async unpolledQueuesOf({ kind, status, createdAt }: JobRecord): Promise<readonly string[]> {
+  private async unpolledQueuesOf(record: JobRecord): Promise<readonly string[]> {
+    const { kind, status, createdAt, delayUntil } = record;
     const definition = this.resources.definitions.get(kind);
-    const isWaiting = status === 'PENDING' && Date.now() - createdAt.getTime() > BEGINS_WITHIN_MS;
+    const isWaiting =
+      status === 'PENDING' && Date.now() - (delayUntil ?? createdAt).getTime() > BEGINS_WITHIN_MS;
     return isWaiting && definition ? this.polls.unpolledOf(definition) : [];
   }
 

@@ -88,9 +88,16 @@ export const Job = z.strictObject({
   startedAt: Time.nullable(),
   finishedAt: Time.nullable(),
   deadlineAt: Time,
+  delayUntil: Time.nullable().describe('It starts then, not before.'),
   stale: z.boolean().describe('The engine did not answer; this is the last known state.'),
   asOf: Time.describe('When this was true.'),
   attemptOf: z.uuid().nullable().describe('The job that this one is a restart of.'),
+  callback: z
+    .uuid()
+    .nullable()
+    .describe('The job that tells of the end, where that was asked for; there once this one has ended.'),
+  schedule: z.uuid().nullable().describe('The schedule that this is a run of …'),
+  scheduledAt: Time.nullable().describe('… and for when.'),
   parent: z.uuid().nullable().describe('The job that started this one as a step of its own.'),
   children: Children.optional().describe('The jobs that this one started, where it did.'),
   compensated: z.enum(['none', 'all', 'partial']).nullable(),
@@ -104,6 +111,7 @@ export const Job = z.strictObject({
     result: z.url(),
     cancel: z.url(),
     children: z.url().optional(),
+    callback: z.url().optional(),
     temporal: z.url().optional(),
   }),
   duplicate: z.literal(true).optional().describe('The job was there already.'),

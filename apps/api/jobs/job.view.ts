@@ -50,7 +50,11 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     deadlineAt: record.deadlineAt.toISOString(),
     stale,
     asOf: asOf ?? (state && answered ? answered.at : context.now).toISOString(),
+    delayUntil: record.delayUntil?.toISOString() ?? null,
     attemptOf: record.attemptOf,
+    callback: record.callback,
+    schedule: record.schedule,
+    scheduledAt: record.scheduledAt?.toISOString() ?? null,
     ...kinOf(record, context),
     compensated: record.compensated,
     skipped: [...record.skipped],
@@ -60,6 +64,7 @@ export function sightOf(record: JobRecord, answered: Answered | undefined, conte
     links: {
       ...linksOf(record.id, context),
       ...(record.kin.children ? { children: childrenUrl(record.id, context) } : {}),
+      ...(ended && record.callback ? { callback: `${context.publicUrl}/jobs/${record.callback}` } : {}),
     },
   };
 }
@@ -86,6 +91,10 @@ export interface AcceptedJob {
   readonly createdAt: Date;
   readonly deadlineAt: Date;
   readonly attemptOf: string | null;
+  readonly delayUntil: Date | null;
+  readonly callback: string | null;
+  readonly schedule: string | null;
+  readonly scheduledAt: Date | null;
 }
 
 /** What a job just accepted looks like, without reading it back. Equal to {@link sightOf} of its row. */
@@ -118,18 +127,24 @@ export function sightOfAccepted(job: AcceptedJob, context: ViewContext): JobSigh
   );
 }
 
+type OwnField =
+  | ('id' | 'key' | 'createdAt' | 'deadlineAt' | 'delayUntil' | 'asOf' | 'attemptOf' | 'callback')
+  | ('schedule' | 'scheduledAt' | 'links');
+
 /** Of {@link sightOfAccepted}, what tells one job of a kind from another. */
-export function ownOfAccepted(
-  { id, key, createdAt, deadlineAt, attemptOf }: AcceptedJob,
-  context: ViewContext,
-): Pick<JobSight, 'id' | 'key' | 'createdAt' | 'deadlineAt' | 'asOf' | 'attemptOf' | 'links'> {
+export function ownOfAccepted(job: AcceptedJob, context: ViewContext): Pick<JobSight, OwnField> {
+  const { id, key, createdAt, deadlineAt, attemptOf, delayUntil, callback } = job;
   return {
     id,
     key,
     createdAt: createdAt.toISOString(),
     deadlineAt: deadlineAt.toISOString(),
     asOf: context.now.toISOString(),
+    delayUntil: delayUntil?.toISOString() ?? null,
     attemptOf,
+    callback,
+    schedule: job.schedule,
+    scheduledAt: job.scheduledAt?.toISOString() ?? null,
     links: linksOf(id, context),
   };
 }

@@ -24,6 +24,8 @@ const MS_PER_SECOND = 1_000;
 const RETRY_AFTER_LEAST_SECONDS = 1;
 const RETRY_AFTER_MOST_SECONDS = 10;
 const ETA_SHARE = 4;
+/** Of a job that begins later: it may be cancelled meanwhile. */
+const RETRY_AFTER_DELAYED_SECONDS = 3_600;
 
 @Controller()
 export class JobsController {
@@ -226,6 +228,8 @@ export function setRetryAfter(reply: FastifyReply, job: Job): void {
 }
 
 export function retryAfterSeconds(job: Job): number {
+  const delayMs = job.status === 'PENDING' && job.delayUntil ? Date.parse(job.delayUntil) - Date.now() : 0;
+  if (delayMs > 0) return Math.min(Math.ceil(delayMs / MS_PER_SECOND), RETRY_AFTER_DELAYED_SECONDS);
   const share = Math.ceil((job.progress.etaSeconds ?? 0) / ETA_SHARE);
   return Math.min(Math.max(share, RETRY_AFTER_LEAST_SECONDS), RETRY_AFTER_MOST_SECONDS);
 }

@@ -1,6 +1,7 @@
 /** Checks one submission completely: envelope, kind, input, and what only the datasets can say. All errors at once. */
 import { acceptanceChecks, type AcceptanceContext } from '../../../libs/datasets/acceptance.js';
 import type { AnyJobDefinition } from '../../../libs/saga/define.js';
+import { refusalOfUrl, type TargetPolicy } from '../../../libs/webhooks/target.js';
 import { check, distinct } from '../http/validate.js';
 import { Problem, type FieldError } from '../problems/problem.js';
 import { RESERVED_FIELDS, Submission } from './job-requests.schema.js';
@@ -15,9 +16,14 @@ export interface Prepared {
   readonly stored?: unknown;
   readonly key: string | null;
   readonly restart: boolean;
+  /** RFC 3339, in UTC. */
+  readonly delayUntil: string | undefined;
+  readonly callback: { readonly url: string } | undefined;
 }
 
 export interface SubmissionContext extends AcceptanceContext {
+  /** Where callbacks may go. */
+  readonly targets: TargetPolicy;
   readonly definitions: ReadonlyMap<string, AnyJobDefinition>;
 }
 
@@ -45,6 +51,9 @@ export function prepareSubmission(
   if (definition?.naturalKey && body['key'] !== undefined) {
     errors.push({ pointer: '/key', detail: `${definition.kind} makes its own natural key from the input` });
   }
+  const callback = envelope.ok ? envelope.value.callback : undefined;
+  const refused = callback && refusalOfUrl(callback.url, context.targets);
+  if (refused !== undefined) errors.push({ pointer: '/callback/url', detail: refused });
   if (reserved.length > 0 || errors.length > 0) throw refusal(errors, reserved);
   if (!envelope.ok || !definition || !input?.ok) throw new Error('a submission without errors did not check');
   return {
@@ -54,7 +63,15 @@ export function prepareSubmission(
       ? joinNaturalKey(definition.naturalKey(input.value))
       : (envelope.value.key ?? null),
     restart: envelope.value.onDuplicate === 'restart',
+    delayUntil: delayOf(envelope.value.delayUntil),
+    callback: callback && { url: new URL(callback.url).href },
   };
+}
+
+/** A time that is over delays nothing. */
+function delayOf(time: string | undefined): string | undefined {
+  if (time === undefined || Date.parse(time) <= Date.now()) return undefined;
+  return new Date(time).toISOString();
 }
 
 function checkInput(

@@ -1,9 +1,14 @@
-/** A kind's own route: the body is the input itself, with `onDuplicate` beside it. The same acceptance stands behind. */
+/** A kind's own route: the body is the input itself, with what every submission may have beside it. The same acceptance stands behind. */
 import type { JsonBody } from '../http/json-body.js';
 import { Problem, type FieldError } from '../problems/problem.js';
 import { RESERVED_FIELDS } from './job-requests.schema.js';
 
-const BESIDE_THE_INPUT: ReadonlySet<string> = new Set(['onDuplicate', ...RESERVED_FIELDS]);
+const BESIDE_THE_INPUT: ReadonlySet<string> = new Set([
+  'onDuplicate',
+  'delayUntil',
+  'callback',
+  ...RESERVED_FIELDS,
+]);
 
 /** The typed body as a submission of `kind`. */
 export function toSubmission(kind: string, body: JsonBody): JsonBody {

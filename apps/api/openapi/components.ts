@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { inputSchemaOf, resultSchemaOf, type JsonSchema } from '../../../libs/saga/describe.js';
 import type { AnyJobDefinition } from '../../../libs/saga/define.js';
-import { CancelRequest } from '../jobs/job-requests.schema.js';
+import { CancelRequest, Submission } from '../jobs/job-requests.schema.js';
 import {
   ArtifactLink,
   CancelPreview,
@@ -30,7 +30,10 @@ import {
 } from '../emails/email.schema.js';
 import { DeadLetter, DeadLetterPage, DecisionBody } from '../operators/dead-letter.schema.js';
 import { problemTable } from '../problems/problem.table.js';
+import { Schedule, ScheduleBody, ScheduleChange, SchedulePage } from '../schedules/schedule.schema.js';
 import {
+  CallbackSecret,
+  CallbackSecretShown,
   Delivery,
   DeliveryPage,
   Endpoint,
@@ -51,6 +54,7 @@ const OWN = {
     WebhookEndpointPage: EndpointPage,
     WebhookEndpointWithSecret: EndpointWithSecret,
   },
+  ...{ CallbackSecret, CallbackSecretShown, Schedule, SchedulePage },
   ...{ WebhookDelivery: Delivery, WebhookDeliveryPage: DeliveryPage },
   ...{ EmailTemplate: Template, EmailTemplatePage: TemplatePage, EmailPreview: Preview },
   ...{ RecipientList, RecipientListPage, UploadedRecipientList: UploadedList },
@@ -70,6 +74,8 @@ const REQUESTS = {
   WebhookEndpointBody: EndpointBody,
   WebhookEndpointChange: EndpointChange,
   WebhookResendRequest: ResendRequest,
+  ScheduleBody,
+  ScheduleChange,
   EmailTemplateBody: TemplateBody,
   EmailPreviewRequest: PreviewRequest,
   EmailSuppressionBody: SuppressionBody,
@@ -130,7 +136,7 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
       properties: {
         kind: { const: definition.kind, description: definition.summary },
         input: { $ref: `${REF}${name}Input` },
-        onDuplicate: { enum: ['return', 'restart'] },
+        ...besideInput(),
         ...(definition.naturalKey ? {} : { key: { type: 'string', minLength: 1, maxLength: 255 } }),
       },
       examples: [{ kind: definition.kind, input: definition.example as unknown }],
@@ -139,7 +145,7 @@ function kindSchemas(kinds: readonly AnyJobDefinition[]): Schemas {
   const names = kinds.filter(({ internal }) => !internal).map(({ kind }) => pascalCase(kind));
   const doors = kinds.flatMap((definition) => {
     const name = TYPED_DOORS[definition.kind];
-    return name === undefined ? [] : Object.entries(hoisted(name, withOnDuplicate(definition)));
+    return name === undefined ? [] : Object.entries(hoisted(name, withBesideInput(definition)));
   });
   return {
     ...schemas,
@@ -162,11 +168,18 @@ function hoisted(name: string, schema: JsonSchema): Schemas {
   ]) as Schemas;
 }
 
-function withOnDuplicate(definition: AnyJobDefinition): JsonSchema {
+/** What every submission may have beside its input. */
+function besideInput(): Schemas {
+  const { onDuplicate, delayUntil, callback } = Submission.shape;
+  const schemas = z.toJSONSchema(z.object({ onDuplicate, delayUntil, callback }), { io: 'input' });
+  return schemas.properties as Schemas;
+}
+
+function withBesideInput(definition: AnyJobDefinition): JsonSchema {
   const input = inputSchemaOf(definition) as { properties?: object };
   return {
     ...input,
-    properties: { ...input.properties, onDuplicate: { enum: ['return', 'restart'] } },
+    properties: { ...input.properties, ...besideInput() },
     examples: [definition.example as unknown],
   };
 }

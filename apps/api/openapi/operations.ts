@@ -13,6 +13,7 @@ import {
 } from '../emails/email.schema.js';
 import { DeadLetterQuery } from '../operators/dead-letter.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
+import { ScheduleQuery } from '../schedules/schedule.schema.js';
 import { DeliveryQuery, EndpointQuery } from '../webhooks/webhook.schema.js';
 
 export interface AnswerSpec {
@@ -51,6 +52,7 @@ export interface OperationSpec {
 const JSON_TYPE = 'application/json';
 const deadLetterId = { id: 'The dead letter’s id, a UUIDv7.' };
 const jobId = { id: 'The job’s id, a UUIDv7.' };
+const scheduleId = { id: 'The schedule’s id, a UUIDv7.' };
 const templateName = { name: 'The template’s name.' };
 const listId = { id: 'The list’s id, a UUIDv7.' };
 const suppressionId = { id: 'The suppression’s id, a UUIDv7.' };
@@ -231,6 +233,86 @@ const table = {
       },
     },
     problems: ['webhook_endpoint_not_found', 'client_key_required'],
+  },
+  getCallbackSecret: {
+    tag: 'Webhooks',
+    summary: 'Tell of the secret that callbacks are signed with',
+    description: 'When it was made; the secret itself is shown by the call that makes it alone.',
+    answers: { 200: { description: 'What there is.', content: { [JSON_TYPE]: 'CallbackSecret' } } },
+    problems: ['callback_secret_not_found', 'client_key_required'],
+  },
+  rotateCallbackSecret: {
+    tag: 'Webhooks',
+    summary: 'Make a new secret for callbacks',
+    description:
+      'The first, or another: the one before signs beside it for 24 hours. It is shown in this answer alone.',
+    answers: {
+      200: { description: 'The new secret.', content: { [JSON_TYPE]: 'CallbackSecretShown' } },
+    },
+    problems: ['client_key_required'],
+  },
+  createSchedule: {
+    tag: 'Schedules',
+    summary: 'Have jobs made again and again',
+    description:
+      'Each run is a job like any other. Durable before it answers; the engine is told as soon as it is there.',
+    body: { schema: 'ScheduleBody', required: true },
+    answers: {
+      201: {
+        description: 'The schedule.',
+        headers: { Location: 'The schedule.' },
+        content: { [JSON_TYPE]: 'Schedule' },
+      },
+    },
+    problems: [...bodyProblems, 'not_available', 'client_key_required'],
+  },
+  listSchedules: {
+    tag: 'Schedules',
+    summary: 'List schedules, newest first',
+    query: ScheduleQuery,
+    answers: { 200: pageOf('SchedulePage') },
+    problems: ['validation_failed', 'client_key_required'],
+  },
+  getSchedule: {
+    tag: 'Schedules',
+    summary: 'Read a schedule, and when it runs next',
+    params: scheduleId,
+    answers: { 200: { description: 'The schedule.', content: { [JSON_TYPE]: 'Schedule' } } },
+    problems: ['validation_failed', 'schedule_not_found', 'client_key_required'],
+  },
+  changeSchedule: {
+    tag: 'Schedules',
+    summary: 'Change, pause or resume a schedule',
+    description: 'What is not named stays. Runs that have begun go on as they were.',
+    params: scheduleId,
+    body: { schema: 'ScheduleChange', required: true },
+    answers: { 200: { description: 'The schedule.', content: { [JSON_TYPE]: 'Schedule' } } },
+    problems: [...bodyProblems, 'not_available', 'schedule_not_found', 'client_key_required'],
+  },
+  deleteSchedule: {
+    tag: 'Schedules',
+    summary: 'Delete a schedule',
+    description: 'No run begins any more; those that have begun go on.',
+    params: scheduleId,
+    answers: { 204: { description: 'Deleted.' } },
+    problems: ['schedule_not_found', 'client_key_required'],
+  },
+  triggerSchedule: {
+    tag: 'Schedules',
+    summary: 'Run a schedule now',
+    description: 'Beside its plan, paused or not: the overlap policy is not asked.',
+    params: scheduleId,
+    headers: resubmissionHeaders,
+    answers: { 202: jobAccepted[202], 200: submissionAnswers[200] },
+    problems: [...submissionProblems, 'schedule_not_found'],
+  },
+  listScheduleJobs: {
+    tag: 'Schedules',
+    summary: 'List the jobs a schedule made, newest first',
+    params: scheduleId,
+    query: ScheduleQuery,
+    answers: { 200: pageOf('JobPage') },
+    problems: ['validation_failed', 'schedule_not_found', 'client_key_required'],
   },
   testWebhookEndpoint: {
     tag: 'Webhooks',

@@ -73,6 +73,16 @@ const kinds = {
     title: 'No such webhook endpoint',
     advice: 'GET /webhook-endpoints lists yours.',
   },
+  schedule_not_found: {
+    status: 404,
+    title: 'There is no such schedule',
+    advice: 'Ids of other tenants answer the same as unknown ones.',
+  },
+  callback_secret_not_found: {
+    status: 404,
+    title: 'There is no callback secret yet',
+    advice: 'POST /callback-secret/rotate makes one, and shows it once.',
+  },
   email_template_not_found: {
     status: 404,
     title: 'No such e-mail template',

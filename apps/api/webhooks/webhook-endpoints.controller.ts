@@ -5,17 +5,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validate as isUuid, v7 as uuidv7 } from 'uuid';
 import type { z } from 'zod';
 import { inTenant } from '../../../libs/store/database.js';
+import { createSealSecret, type SealSecret } from '../../../libs/webhooks/callback-secrets.store.js';
 import {
   deleteEndpoint,
   insertEndpoint,
   listEndpoints,
   readEndpoint,
   replaceSecret,
-  secretAad,
   updateEndpoint,
   type EndpointRecord,
 } from '../../../libs/webhooks/endpoints.store.js';
-import { createSecret } from '../../../libs/webhooks/signature.js';
 import { refusalOfUrl, targetPolicy, type TargetPolicy } from '../../../libs/webhooks/target.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
@@ -46,12 +45,14 @@ const UNIQUE_VIOLATION = '23505';
 @Controller('webhook-endpoints')
 export class WebhookEndpointsController {
   private readonly policy: TargetPolicy;
+  private readonly newSecret: SealSecret;
 
   constructor(
     private readonly resources: ApiResources,
     private readonly acceptor: JobAcceptor,
   ) {
     this.policy = targetPolicy(resources.settings.webhooks.allowedNetworks);
+    this.newSecret = createSealSecret(resources.cipher);
   }
 
   @Post()
@@ -194,12 +195,6 @@ export class WebhookEndpointsController {
     const refusal = refusalOfUrl(wish.url, this.policy);
     if (refusal !== undefined) throw invalid([{ pointer: '/url', detail: refusal }]);
     return { ...wish, url: new URL(wish.url).href };
-  }
-
-  private async newSecret(tenantId: string, id: string): Promise<{ secret: string; sealed: Buffer }> {
-    const secret = createSecret();
-    const { cipher } = this.resources;
-    return { secret, sealed: await cipher.encrypt(tenantId, Buffer.from(secret), secretAad(tenantId, id)) };
   }
 
   private async changed<R>(

@@ -84,6 +84,15 @@ export const EndpointPage = z.strictObject({ items: z.array(Endpoint) });
 export const EndpointQuery = z.strictObject({ cursor: ListQuery.shape.cursor, limit: ListQuery.shape.limit });
 export type EndpointParameters = z.output<typeof EndpointQuery>;
 
+export const CallbackSecret = z.strictObject({
+  createdAt: Time,
+  previousUntil: Time.nullable().describe('The secret before signs beside it until then.'),
+});
+export type CallbackSecret = z.output<typeof CallbackSecret>;
+
+export const CallbackSecretShown = CallbackSecret.extend({ secret: EndpointWithSecret.shape.secret });
+export type CallbackSecretShown = z.output<typeof CallbackSecretShown>;
+
 const DeliveryStatus = z.enum(['open', 'delivered', 'dead', 'withdrawn']);
 
 export const Delivery = z.strictObject({

@@ -15,6 +15,8 @@ interface SubmitFlags extends LocationOptions {
   readonly jobKey?: string;
   readonly idempotencyKey?: string;
   readonly onDuplicate?: 'restart';
+  readonly delayUntil?: string;
+  readonly callback?: string;
   readonly wait?: true;
   readonly json?: true;
 }
@@ -31,6 +33,8 @@ export function register(program: Command): void {
       'restart: start anew what failed, was cancelled or has expired',
       parseOnDuplicate,
     )
+    .option('--delay-until <time>', 'start it then (RFC 3339), at most 90 days ahead')
+    .option('--callback <url>', 'where to tell of its end, signed')
     .option('--wait', 'follow the job to its end; exit 1 unless it succeeds')
     .option('--json', 'print the job as JSON')
     .action(action(submit));
@@ -51,6 +55,8 @@ async function submit(kind: string, flags: SubmitFlags): Promise<void> {
     key: flags.jobKey,
     idempotencyKey: flags.idempotencyKey,
     onDuplicate: flags.onDuplicate,
+    delayUntil: flags.delayUntil,
+    callback: flags.callback === undefined ? undefined : { url: flags.callback },
   });
   const took = formatDuration(performance.now() - startedAt);
   const paint = terminal.paint;

@@ -61,6 +61,10 @@ export function register(program: Command): void {
   command('rotate <id>', 'give an endpoint a new secret; the one before signs for 24 hours more').action(
     action(rotate),
   );
+  command(
+    'rotate-callbacks',
+    'make a new secret for callbacks (`submit --callback`), the first or another',
+  ).action(action(rotateCallbacks));
   command('test <id>', 'send an endpoint a test event').action(action(test));
   command('resend <id>', 'send an endpoint again what it was given up for')
     .option('--event <job>', 'one event, by its job')
@@ -93,6 +97,13 @@ async function add(url: string, flags: AddFlags): Promise<void> {
 async function rotate(id: string, flags: Flags): Promise<void> {
   const client = await connect(flags);
   tellSecret(await client.webhooks.rotateSecret(id), flags);
+}
+
+async function rotateCallbacks(flags: Flags): Promise<void> {
+  const client = await connect(flags);
+  const made = await client.webhooks.rotateCallbackSecret();
+  if (flags.json) return printJson(made);
+  openTerminal().print(`secret of callbacks, shown only now: ${made.secret}`);
 }
 
 function tellSecret(endpoint: WebhookEndpointWithSecret, { json }: Flags): void {

@@ -2,7 +2,7 @@
 import { CANCEL_CHILDREN } from '../children.js';
 import type { AnyJobDefinition, Step } from '../define.js';
 import type { Implementation } from '../implement.js';
-import { itemOf, type Request, type Verdict } from '../protocol.js';
+import { type Request, type Verdict } from '../protocol.js';
 import { attemptSettle } from './settle.attempt.js';
 import { attemptStep } from './step.attempt.js';
 import { attemptUndo } from './undo.attempt.js';
@@ -15,14 +15,19 @@ export async function attempt(kind: Kind, request: Request, host: Host, world: W
     kind: request.job.kind,
     role: request.role,
     step: request.step,
-    ...itemOf(request),
+    item: request.item,
     generation: request.generation,
     attempt: request.before + host.attempt,
   };
   const startedAt = world.now();
   world.observe({ ...about, what: 'begin' });
   const verdict = await byRole(kind, request, host, world);
-  world.observe({ ...about, ...summaryOf(request, verdict), durationMs: world.now() - startedAt });
+  world.observe({
+    ...about,
+    what: whatOf(request, verdict),
+    ...(verdict.kind === 'failed' ? { code: verdict.failure.code } : {}),
+    durationMs: world.now() - startedAt,
+  });
   return verdict;
 }
 
@@ -37,10 +42,10 @@ function byRole(kind: Kind, request: Request, host: Host, world: World): Promise
   }
 }
 
-function summaryOf(request: Request, verdict: Verdict): Pick<AttemptEvent, 'what' | 'code'> {
-  if (verdict.kind === 'failed') return { what: 'failed', code: verdict.failure.code };
-  if (verdict.kind !== 'done') return { what: verdict.kind };
-  return { what: request.role === 'undo' && verdict.output === 'noop' ? 'noop' : 'done' };
+function whatOf(request: Request, verdict: Verdict): AttemptEvent['what'] {
+  return verdict.kind === 'done' && request.role === 'undo' && verdict.output === 'noop'
+    ? 'noop'
+    : verdict.kind;
 }
 
 /**

@@ -8,7 +8,7 @@ import type {
   Transaction,
   UndoContext,
 } from '../implement.js';
-import { payloadProblem } from '../payload.js';
+import { textProblem } from '../payload.js';
 import { effectKeyOf, type Request, type StepRequest, type UndoRequest } from '../protocol.js';
 import type { Host } from './world.js';
 
@@ -112,12 +112,13 @@ export function parseOutput(step: Step, label: string, output: unknown): unknown
   if (!parsed.success) {
     throw new TypeError(`The output of step "${label}" does not fit its schema: ${parsed.error.message}`);
   }
-  const tooLarge = payloadProblem(`The output of step "${label}"`, parsed.data);
+  const text = JSON.stringify(parsed.data) as string | undefined;
+  const tooLarge = textProblem(`The output of step "${label}"`, text);
   if (tooLarge) throw new TypeError(tooLarge);
-  return travelled(parsed.data);
+  return text === undefined ? undefined : (JSON.parse(text) as unknown);
 }
 
 /** A value as it comes out of JSON. */
 export function travelled(value: unknown): unknown {
-  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
+  return value === undefined || value === null ? value : (JSON.parse(JSON.stringify(value)) as unknown);
 }

@@ -1,7 +1,7 @@
 /** One attempt to settle a pivot in doubt: fence, ledger, probe (S5, S6). */
 import type { Step } from '../define.js';
 import type { ProbeOutcome } from '../implement.js';
-import { itemOf, type SettleRequest, type Settlement, type Verdict } from '../protocol.js';
+import { type SettleRequest, type Settlement, type Verdict } from '../protocol.js';
 import { callContext, parseOutput } from './context.js';
 import { UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
@@ -21,7 +21,7 @@ export async function attemptSettle(
   const ref = {
     job: request.job,
     step: request.step,
-    ...itemOf(request),
+    item: request.item,
     generation: request.generation,
     seq: request.seq,
   };

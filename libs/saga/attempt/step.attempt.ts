@@ -7,7 +7,6 @@ import { isElsewhere, type Children, type Step } from '../define.js';
 import type { OwnTransaction, StepProgress } from '../implement.js';
 import type { Claim, ClaimAnswer, Completion } from '../ledger.js';
 import type { StepRequest, Verdict } from '../protocol.js';
-import { itemOf } from '../protocol.js';
 import { callContext, guarded, parseOutput, stepContext } from './context.js';
 import { createProgressReporter, type ProgressReporter } from './progress.js';
 import { leaseMsOf } from './limits.js';
@@ -61,7 +60,7 @@ function prepare(kind: Kind, request: StepRequest, host: Host, world: World): At
   const claim: Claim = {
     job: request.job,
     step: request.step,
-    ...itemOf(request),
+    item: request.item,
     generation: request.generation,
     seq: request.seq,
     stepKind: step.kind,

@@ -1,6 +1,7 @@
 /** The time one attempt has (S13): it is told to end in time to report, and given up when it does not. */
 
 import { startToCloseMs } from './limits.js';
+import type { Host } from './world.js';
 
 /** The function did not end when told to; whatever it still does is covered by the lease. */
 export class Overrun extends Error {
@@ -11,7 +12,7 @@ export type Interruption = 'cancelled' | 'stopped' | 'timed_out';
 
 interface TimeBoxOptions {
   readonly timeoutMs: number;
-  readonly host: { readonly signal: AbortSignal; isCancelled(): boolean };
+  readonly host: Pick<Host, 'signal' | 'isCancelled'>;
   readonly timer: (ms: number, fire: () => void) => () => void;
   /** Of a pivot: its outcome decides what a wish to end is worth, so what has begun is let finish (S7). */
   readonly isDeafToCancel?: boolean;

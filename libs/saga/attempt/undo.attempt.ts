@@ -4,7 +4,7 @@ import type { Step } from '../define.js';
 import { Deferred } from '../failure.js';
 import type { Transaction, UndoOutcome } from '../implement.js';
 import type { UndoClaim } from '../ledger.js';
-import { itemOf, type UndoRequest, type Verdict } from '../protocol.js';
+import { type UndoRequest, type Verdict } from '../protocol.js';
 import { callContext, guarded, undoContext } from './context.js';
 import { leaseMsOf, UNDO_TIMEOUT_MS } from './limits.js';
 import { openTimeBox } from './time-box.js';
@@ -28,7 +28,7 @@ export async function attemptUndo(
   const claim: UndoClaim = {
     job: request.job,
     step: request.step,
-    ...itemOf(request),
+    item: request.item,
     generation: request.generation,
     seq: request.seq,
     effect: step.effect,

@@ -14,7 +14,7 @@ import {
   type Failure,
 } from '../failure.js';
 import type { AttemptReport, Refusal } from '../ledger.js';
-import { itemOf, type AttemptRequest, type Request, type Verdict } from '../protocol.js';
+import { type AttemptRequest, type Request, type Verdict } from '../protocol.js';
 import type { StepProgress } from '../implement.js';
 import { Overrun, type Interruption } from './time-box.js';
 import type { Host, World } from './world.js';
@@ -164,7 +164,7 @@ export function tellUnreported(world: World, request: Request, attempt: number, 
     kind: request.job.kind,
     role: request.role,
     step: request.step,
-    ...itemOf(request),
+    item: request.item,
     generation: request.generation,
     attempt,
     what: 'unreported',

@@ -43,12 +43,19 @@ export interface World {
   observe(event: AttemptEvent): void;
 }
 
+/** What an attempt needs of an AbortSignal, to hear that it is to end. */
+export interface StopSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 /** The activity, or the in-memory loop, that an attempt runs in. */
 export interface Host {
   /** Within this scheduling, from 1. */
   readonly attempt: number;
   /** Aborted when the saga cancels the attempt, or its process is to end. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** Asked once `signal` is aborted. */
   isCancelled(): boolean;
   heartbeat(): void;

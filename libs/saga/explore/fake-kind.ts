@@ -6,7 +6,7 @@ import { Rejected, Transient } from '../failure.js';
 import type { CallContext, ProbeOutcome, StepContext, UndoContext } from '../implement.js';
 import type { VirtualClock } from '../memory/clock.js';
 import type { MemoryTransaction } from '../memory/ledger.js';
-import { itemOf, type EffectRef } from '../protocol.js';
+import { type EffectRef } from '../protocol.js';
 import type { Choices, Option } from './choices.js';
 import * as F from './faults.js';
 import { never } from './faulty-ledger.js';
@@ -156,7 +156,7 @@ class Fake {
   }
 
   private refOf({ item, generation }: CallContext<unknown>): EffectRef {
-    return { step: this.name, ...itemOf({ item }), generation };
+    return { step: this.name, item, generation };
   }
 
   /** What goes wrong before anything is done; undefined where nothing does. */

@@ -1,7 +1,7 @@
 /** What must hold in every schedule (SAGA_RULES, "Invariants the explorer checks"). */
 import type { AnyJobDefinition, AnyStep } from '../define.js';
 import type { EffectRow } from '../memory/ledger.js';
-import { itemOf, type EffectRef, type Remainder, type SagaEnd } from '../protocol.js';
+import { type EffectRef, type SagaEnd } from '../protocol.js';
 import { lockNameOf } from './fake-kind.js';
 import type { RunEvent } from './events.js';
 import type { ScheduleRun } from './run-schedule.js';
@@ -180,7 +180,7 @@ export function createInspector(definition: AnyJobDefinition): {
     }
     for (const { name, item, status } of state.steps) {
       if (steps[name]?.effect === 'none') continue;
-      const place = placeOf({ step: name, ...itemOf({ item }) });
+      const place = placeOf({ step: name, item });
       // S8: a skipped step is left out; one whose undo was given up on the way is left over.
       const isOut = skipped.has(place) || (status === 'leftover' && leftovers.has(place));
       const live = liveAt.get(place) ?? 0;
@@ -204,10 +204,10 @@ export function createInspector(definition: AnyJobDefinition): {
 }
 
 function nameOf(row: EffectRow): string {
-  return factNameOf({ step: row.step, ...itemOf(row), generation: row.generation });
+  return factNameOf(row);
 }
 
 /** A step, or an item of it, under whatever generation. */
-function placeOf({ step, item }: Remainder): string {
+function placeOf({ step, item }: Pick<EffectRef, 'step' | 'item'>): string {
   return item === undefined ? step : `${step} ${item}`;
 }

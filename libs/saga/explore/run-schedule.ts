@@ -197,14 +197,14 @@ function startPivot(runtime: Runtime, { kind, workers, interference }: Parts, ca
 async function goOn(parts: Parts, ledger: MemoryLedger, isSettled: () => boolean): Promise<void> {
   const { clock, choices, late, decider, interference, saga } = parts;
   for (let parks = 0; parks <= PARKS_MAX; parks += 1) {
-    await clock.run(() => isSettled() || saga().state.park !== undefined);
-    const { park } = saga().state;
+    await clock.run(() => isSettled() || saga().park !== undefined);
+    const { park } = saga();
     if (isSettled() || !park) {
       // What is late comes, whoever has ended.
       if (late.areAny) await clock.run(() => false);
       return;
     }
-    const isPast = (): boolean => isSettled() || saga().state.park?.number !== park.number;
+    const isPast = (): boolean => isSettled() || saga().park?.number !== park.number;
     const letter = ledger.letters.find(({ number }) => number === park.number)!;
     const chosen = choices.choose(
       () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${factNameOf(letter)}`,

@@ -1,5 +1,5 @@
 /** What every scheduling of attempts has in common. */
-import { itemOf, type AttemptRequest, type Settled } from '../protocol.js';
+import { type AttemptRequest, type Settled } from '../protocol.js';
 import type { Entry } from './journal.js';
 import type { SagaRun } from './saga-run.js';
 
@@ -8,7 +8,7 @@ export function requestFor(run: SagaRun, entry: Entry, before: number, attemptsM
   return {
     job: run.job,
     step: entry.name,
-    ...itemOf(entry),
+    item: entry.item,
     generation: entry.generation,
     seq: entry.seq,
     before,

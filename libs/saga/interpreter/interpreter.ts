@@ -22,6 +22,8 @@ import { undoAll } from './undo.js';
 export interface Interpretation {
   /** As of now. */
   readonly state: SagaState;
+  /** Of the state: where it waits for a person. */
+  readonly park: SagaState['park'];
   /** A wish to end; repeats and late ones are no-ops (S7). */
   cancel(wish: CancelWish): void;
   /** A child has ended: steps that were put off look again. */
@@ -57,6 +59,10 @@ class Prepared implements Interpretation {
 
   get state(): SagaState {
     return this.saga.state;
+  }
+
+  get park(): SagaState['park'] {
+    return this.saga.parking.state;
   }
 
   cancel(wish: CancelWish): void {

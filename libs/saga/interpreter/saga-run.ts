@@ -87,9 +87,9 @@ export class SagaRun {
       committed: fate.committed,
       overdue: fate.overdue,
       cancelRequested: fate.cancelRequested,
-      ...(parking.state ? { park: parking.state } : {}),
+      park: parking.state,
       steps: journal.steps,
-      ...(message === undefined ? {} : { message }),
+      message,
     };
   }
 

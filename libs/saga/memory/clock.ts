@@ -1,5 +1,6 @@
 /** Virtual time: it stands still while anything runs, and jumps to the next timer when nothing does. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { StopSignal } from '../attempt/world.js';
 
 const ADVANCES_MAX = 1_000_000;
 
@@ -8,7 +9,7 @@ export interface VirtualClock {
   /** Calls `fire` once after `ms`; answers how to call it off. */
   timer(ms: number, fire: () => void): () => void;
   /** For fakes that take their time. With a signal it wakes early when that is aborted. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number, signal?: StopSignal): Promise<void>;
   /**
    * Lets time pass until `isOver`, or until nothing is left to wait for. `realMs`: how long to wait in real time,
    * before each jump, for step functions that do real input and output.

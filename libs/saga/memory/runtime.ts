@@ -2,7 +2,7 @@
 import { attempt } from '../attempt/attempt.js';
 import { backoffMs } from '../backoff.js';
 import { travelled } from '../attempt/context.js';
-import type { Host, Kind, World } from '../attempt/world.js';
+import type { Host, Kind, StopSignal, World } from '../attempt/world.js';
 import { workerLost } from '../failure.js';
 import type { JobRef } from '../implement.js';
 import { rulingClaimOf } from '../attempt/ruling.js';
@@ -10,6 +10,7 @@ import type { RecalledPage, Request, Settled } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { VirtualClock } from './clock.js';
+import { MemorySignal } from './signal.js';
 
 export interface MemoryRuntimeOptions {
   readonly kind: Kind;
@@ -68,21 +69,21 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
 }
 
 function startSeries(call: Call, options: MemoryRuntimeOptions): Running {
-  const controller = new AbortController();
+  const signal = new MemorySignal();
   const { promise: ready, resolve: onReady } = Promise.withResolvers<unknown>();
   // Its args are the author's; the rest is text and numbers, which come out of JSON as they went in.
   const request: Request =
     call.request.role === 'step' ? { ...call.request, args: travelled(call.request.args) } : call.request;
   return {
-    settled: runSeries({ ...call, request }, controller.signal, onReady, options),
+    settled: runSeries({ ...call, request }, signal, onReady, options),
     ready,
-    cancel: () => controller.abort(),
+    cancel: () => signal.abort(),
   };
 }
 
 async function runSeries(
   { request, step }: Call,
-  signal: AbortSignal,
+  signal: StopSignal,
   onReady: (output: unknown) => void,
   { kind, world: ordinary, clock, hosting, queuedMs }: MemoryRuntimeOptions,
 ): Promise<Settled> {

@@ -24,16 +24,17 @@ export function activityOptionsOf(definition: AnyJobDefinition, call: Call): Act
     // What takes back does not queue behind the work it is to stop.
     ...(isStep ? {} : { priority: FIRST }),
     retry: retryOf(request.role === 'undo' ? step.undoRetry : step.retry, request.attemptsMax),
-    summary: call.summary,
+    // The activity's type names its step already; every summary is another payload to seal, send and store.
+    ...(call.summary === request.step ? {} : { summary: call.summary }),
   };
 }
 
 /** Options of the engine's bookkeeping: tried until it is done. */
-export function bookkeepingOptions(summary: string): ActivityOptions {
+export function bookkeepingOptions(summary?: string): ActivityOptions {
   return {
     startToCloseTimeout: BOOKKEEPING_TIMEOUT_MS,
     retry: { initialInterval: 200, backoffCoefficient: 2, maximumInterval: 10_000 },
-    summary,
+    ...(summary === undefined ? {} : { summary }),
   };
 }
 

@@ -23,6 +23,7 @@ import {
   UNPARK_ACTIVITY,
   type EngineActivities,
 } from './engine.js';
+import { createScopePool } from './scopes.js';
 import { settledOf } from './settled.js';
 
 export interface TemporalRuntime extends Runtime {
@@ -46,12 +47,13 @@ export function createTemporalRuntime(
   { historyEventsMax = Infinity }: TemporalRuntimeOptions,
 ): TemporalRuntime {
   const awaited = new Map<string, (output: unknown) => void>();
+  const scopes = createScopePool();
   let lengthAtStart = 0;
-  const engine = (summary: string) => proxyActivities<EngineActivities>(bookkeepingOptions(summary));
+  const engine = (summary?: string) => proxyActivities<EngineActivities>(bookkeepingOptions(summary));
 
   function start(call: Call): Running {
-    // One cancellable scope an attempt; the engine itself runs in a root that nothing cancels.
-    const scope = new CancellationScope({ cancellable: true });
+    // A cancellable scope of its own; the engine itself runs in a root that nothing cancels.
+    const scope = scopes.lend();
     const options = activityOptionsOf(definition, call);
     const run = proxyActivities<Activities>(options)[call.activity ?? SETTLE_ACTIVITY]!;
     // Only a holder has a word to say. Every promise costs the sandbox a stack trace, so there are no more than needed.
@@ -59,6 +61,7 @@ export function createTemporalRuntime(
     const word = token === undefined ? undefined : Promise.withResolvers<unknown>();
     if (token !== undefined && word) awaited.set(token, word.resolve);
     const ended = <R>(settled: R): R => {
+      scope.giveBack();
       if (token !== undefined) awaited.delete(token);
       return settled;
     };
@@ -105,7 +108,8 @@ export function createTemporalRuntime(
     park: (letter) => engine(`park ${letter.number}: ${letter.step}`)[PARK_ACTIVITY]({ job, letter }),
     unpark: (unparking) => engine(`unpark ${unparking.number}`)[UNPARK_ACTIVITY]({ job, unparking }),
     rule: (ruling) => engine(`${ruling.ruling} ${ruling.step}`)[RULE_ACTIVITY]({ job, ruling }),
-    finish: (end) => engine(`record ${end.status}`)[FINISH_ACTIVITY]({ job, end }),
+    // What it records, the workflow's own end says next.
+    finish: (end) => engine()[FINISH_ACTIVITY]({ job, end }),
     changed: (state) => setCurrentDetails(detailsOf(state)),
     holderReady: ({ token, output }) => awaited.get(token)?.(output),
   };

@@ -25,6 +25,7 @@ import {
   type SagaStart,
 } from '../protocol.js';
 import type { SagaState } from '../state.js';
+import { PlainScope } from './scopes.js';
 import { createTemporalRuntime, type TemporalRuntimeOptions } from './workflow-runtime.js';
 
 const cancelSignal = defineSignal<[CancelWish?]>(CANCEL_SIGNAL);
@@ -42,7 +43,9 @@ export function bindWorkflow(
     const definition = typeof kind === 'function' ? await kind() : kind;
     const root = CancellationScope.current();
     // Nothing cancels the engine: compensation and the terminal record are shielded (S4).
-    const end = await CancellationScope.nonCancellable(() => runSaga(definition, start, root, options));
+    const end = await new PlainScope({ cancellable: false }).run(() =>
+      runSaga(definition, start, root, options),
+    );
     // Every handler ends in the turn it begins in: none is under way here.
     if (end.status === 'CONTINUED') return continueAsNew(end.start);
     if (end.status === 'SUCCEEDED') return end.result;

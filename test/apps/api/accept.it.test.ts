@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { claimDue, measureOutbox } from '../../../libs/outbox/outbox.store.js';
 import { createApi } from '../../../apps/api/create-api.js';
 import type { Job } from '../../../apps/api/jobs/job.schema.js';
-import { inTenant } from '../../../libs/store/database.js';
+import { inTenant, inTransaction, openDatabase } from '../../../libs/store/database.js';
 import { eventually } from '../../support/stack.js';
 import { notes } from './kinds.js';
 import { countRows, datasets, FakeWorker, freshNote, startTestApi, type TestApi } from './support.js';
@@ -422,11 +423,11 @@ describe('validation', () => {
     ]);
   });
 
-  test.each(['delayUntil', 'callback', 'priority'])('%s is not available yet', async (field) => {
-    const answer = await post({ ...freshNote(), [field]: 1, oops: 1 });
+  test('priority is not available yet', async () => {
+    const answer = await post({ ...freshNote(), priority: 1, oops: 1 });
     expect(answer.status).toBe(422);
     expect(answer.json.code).toBe('not_available');
-    expect(answer.json.errors.map((error) => error.pointer)).toEqual([`/${field}`, '/oops']);
+    expect(answer.json.errors.map((error) => error.pointer)).toEqual(['/priority', '/oops']);
   });
 
   test('knows the kinds, and the datasets of this tenant', async () => {
@@ -445,6 +446,61 @@ describe('validation', () => {
   });
 });
 
+describe('delayUntil', () => {
+  const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+
+  test('holds a job back until then, its deadline and its start with it, and nobody is missed meanwhile', async () => {
+    const delayUntil = inDays(3);
+    const { json: job, headers } = await post({ ...freshNote(), delayUntil });
+    expect(job).toMatchObject({ status: 'PENDING', phase: 'queued', delayUntil });
+    expect(Date.parse(job.deadlineAt)).toBeGreaterThan(Date.parse(delayUntil));
+    expect(headers.get('retry-after')).toBe('3600');
+    const relay = openDatabase(t.settings.databaseUrl.relay, 'relay', { max: 2 });
+    try {
+      const due = (): Promise<string[]> =>
+        inTransaction(relay, async (connection) =>
+          (await claimDue(connection, 10_000)).map(({ jobId }) => jobId),
+        );
+      const { unsent } = await measureOutbox(relay);
+      expect(await due()).not.toContain(job.id);
+      // As when the time has come.
+      await relay.query(
+        `update longhaul.outbox set due_at = due_at - interval '3 days', created_at = created_at - interval '3 days'
+          where job_id = $1`,
+        [job.id],
+      );
+      expect(await due()).toContain(job.id);
+      expect((await measureOutbox(relay)).unsent).toBe(unsent + 1);
+    } finally {
+      await relay.end();
+    }
+  });
+
+  test('shows no worker as missing, and a cancel before it starts ends the job at once', async () => {
+    t.engine.unpolled = ['notes-io', 'workflows'];
+    try {
+      const { json: job } = await post({ ...freshNote(), delayUntil: inDays(1) });
+      const path = `/jobs/${job.id}`;
+      const read = await t.call('GET', path);
+      expect(read.json.progress.message).toBeNull();
+      expect((await t.call('POST', `${path}/cancel`)).status).toBe(202);
+      expect((await t.call('GET', path)).json).toMatchObject({ status: 'CANCELLED', compensated: 'none' });
+    } finally {
+      t.engine.unpolled = [];
+    }
+  });
+
+  test('that is over delays nothing; one too far ahead, or no time at all, is refused', async () => {
+    expect(
+      (await post({ ...freshNote(), delayUntil: '2020-01-01T00:00:00+02:00' })).json.delayUntil,
+    ).toBeNull();
+    for (const delayUntil of [inDays(91), '2026-13-01T00:00:00Z', 'tomorrow', 5]) {
+      const answer = await post({ ...freshNote(), delayUntil });
+      expect(answer.json.errors.map(({ pointer }) => pointer)).toEqual(['/delayUntil']);
+    }
+  });
+});
+
 describe('POST /exports', () => {
   test('is the same thing with the input as the body', async () => {
     const input = { dataset: 'flights', version: 99, format: 'csv' };
@@ -453,6 +509,9 @@ describe('POST /exports', () => {
     expect(door.status).toBe(202);
     expect(plain.json).toMatchObject({ id: door.json.id, duplicate: true });
     expect((await post({ ...input, onDuplicate: 'restart' }, {}, '/exports')).status).toBe(200);
+    const beside = { delayUntil: '2020-01-01T00:00:00Z', callback: { url: 'https://example.com/done' } };
+    const told = await post({ ...input, version: 98, ...beside }, {}, '/exports');
+    expect(told.json.callback).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   test('names errors in the terms of its own body', async () => {

@@ -103,7 +103,7 @@ describe('routes', () => {
     ['GET', '/Jobs'],
     ['GET', '//jobs'],
     ['POST', '/uploads'],
-    ['GET', '/schedules'],
+    ['GET', '/timetables'],
   ])('%s %s is 404', async (method, path) => {
     const answer = await t.call(method, path);
     expect([answer.status, answer.json.code]).toEqual([404, 'route_not_found']);
@@ -186,6 +186,8 @@ describe('the document', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths).sort()).toEqual([
       '/artifacts/{path}',
+      '/callback-secret',
+      '/callback-secret/rotate',
       '/codec/decode',
       '/codec/encode',
       '/codec/ui/{token}/decode',
@@ -214,6 +216,10 @@ describe('the document', () => {
       '/readyz',
       '/recipient-lists',
       '/recipient-lists/{id}',
+      '/schedules',
+      '/schedules/{id}',
+      '/schedules/{id}/jobs',
+      '/schedules/{id}/trigger',
       '/webhook-endpoints',
       '/webhook-endpoints/{id}',
       '/webhook-endpoints/{id}/deliveries',

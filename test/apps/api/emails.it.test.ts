@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { claimDue } from '../../../activities/email/deliveries.store.js';
 import { emailSend as implement } from '../../../activities/email/email-send.js';
-import type { EmailResources } from '../../../activities/resources.js';
+import { reportDelivery as implementDelivery } from '../../../activities/report-delivery/report-delivery.js';
+import type { EmailResources, WebhookResources } from '../../../activities/resources.js';
 import type { Message } from '../../../apps/api/emails/email.schema.js';
 import { startMailbox, type RunningMailbox } from '../../../apps/sandbox-mailbox/mailbox.server.js';
 import { createSmtpClient, type SmtpClient } from '../../../libs/emails/smtp.client.js';
@@ -586,5 +587,62 @@ describe('a message to a list', () => {
     expect(came).toBeGreaterThan(5_000);
     const sent = (await messagesOf(jobId)).filter(({ status }) => status === 'sent').length;
     expect(sent).toBe(1);
+  });
+});
+
+describe('a delivery of a report', () => {
+  const report = { dataset: 'flights', version: 1, format: 'csv' };
+  const deliver = (email: object, more: object = {}): Promise<TestAnswer> =>
+    t.call('POST', '/jobs', {
+      json: { kind: 'report.delivery', input: { delivery: unique(), report, email, ...more } },
+    });
+
+  test('has its e-mail judged as one, the link that is to come with it', async () => {
+    const link = { type: 'string', format: 'artifact' };
+    const variables = { properties: { file: link }, required: ['file'] };
+    const template = await putTemplate({ text: 'Here: {{file}}', variables });
+    const to = { address: addressOf() };
+    const answer = await must(deliver({ template, to, link: 'file' }), 202);
+    const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
+    const stored = await loadInput({ id: answer.json.id, tenantId: t.acme.id, kind: 'report.delivery' });
+    expect(stored).toMatchObject({ email: { template, templateVersion: 1, from: FROM } });
+    for (const [email, pointer] of [
+      [{ template, to }, '/input/email/variables/report'],
+      [{ template: 'nobody-knows', to, link: 'file' }, '/input/email/template'],
+      [{ template, to: { address: 'no address' }, link: 'file' }, '/input/email/to/address'],
+    ] as const) {
+      const refusal = await must(deliver(email), 422);
+      expect(refusal.json.errors.map((error) => error.pointer)).toContain(pointer);
+    }
+    const wrongReport = await must(
+      deliver({ template, to, link: 'file' }, { report: { ...report, dataset: 'x' } }),
+      422,
+    );
+    expect(wrongReport.json.errors.map((error) => error.pointer)).toEqual(['/input/report/dataset']);
+  });
+
+  test('taken back lets the finished file expire at once', async () => {
+    const worker = new FakeWorker(t, t.acme);
+    const { id } = (await must(t.call('POST', '/exports', { json: { ...report, version: 77 } }), 202)).json;
+    const file = { location: `${id}.0`, bytes: 1, sha256: 'a'.repeat(64) };
+    await worker.artifact(id, { ...file, expiresAt: new Date(Date.now() + 3_600_000) });
+    await worker.succeed(id, { rows: 1 });
+    const { undos } = implementDelivery({ webhooks: { publicUrl: t.url } as WebhookResources['webhooks'] });
+    const expire = undos.expire as unknown as (args: undefined, context: object) => Promise<unknown>;
+    const ended = { jobId: id, status: 'SUCCEEDED' };
+    const undo = (): Promise<unknown> =>
+      inTenant(t.worker, t.acme.id, (tx) => expire(undefined, { tx, ended }));
+    expect([await undo(), await undo()]).toEqual(['undone', 'noop']);
+    expect((await t.call('GET', `/jobs/${id}/result`)).json.code).toBe('result_expired');
+  });
+
+  test('asked for by a schedule is judged when that is made', async () => {
+    const json = {
+      kind: 'email.send',
+      input: { message: '{{date}}', template: 'nobody-knows', to: { address: addressOf() } },
+      cron: '0 6 * * *',
+    };
+    const answer = await must(t.call('POST', '/schedules', { json }), 422);
+    expect(answer.json.errors.map(({ pointer }) => pointer)).toEqual(['/input/template']);
   });
 });

@@ -42,6 +42,10 @@ function record(change: Partial<JobRecord> = {}): JobRecord {
     park: null,
     artifact: null,
     kin: { parent: null, children: null },
+    delayUntil: null,
+    callback: null,
+    schedule: null,
+    scheduledAt: null,
     ...change,
   };
 }

@@ -20,8 +20,10 @@ import { createTenantCipher, type TenantCipher } from '../../../libs/security/te
 import { openDatabase, type Database } from '../../../libs/store/database.js';
 import { createTestDatabase } from '../../support/database.js';
 import { notes, plainNote } from './kinds.js';
+import { reportDelivery } from '../../../workflows/report-delivery.job.js';
 import { reportExport } from '../../../workflows/report-export.job.js';
 import { emailSend } from '../../../workflows/email-send.job.js';
+import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
 import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../../workflows/webhook-resend.job.js';
 import { freePort } from '../../support/ports.js';
@@ -120,6 +122,13 @@ export class StubEngine implements Engine {
     return Promise.resolve(!this.unpolled.includes(name));
   }
 
+  /** A schedule's; undefined: it does not answer. */
+  nextRunsAt: string[] | undefined;
+
+  nextRuns(_scheduleId: string): Promise<string[]> {
+    return this.nextRunsAt ? Promise.resolve(this.nextRunsAt) : Promise.reject(new Error('unavailable'));
+  }
+
   isUp(): Promise<boolean> {
     return Promise.resolve(this.up);
   }
@@ -174,7 +183,10 @@ export async function startTestApi(
     createApiKey(owner, { tenantId: null, role, name: role, env: settings.env });
   const engine = new StubEngine();
   const api = await createApi(settings, {
-    definitions: [reportExport, notes, plainNote, webhookFanout, webhookResend, emailSend],
+    definitions: [
+      ...[reportExport, notes, plainNote, emailSend, reportDelivery],
+      ...[webhookFanout, webhookResend, webhookCallback],
+    ],
     datasets,
     engine,
     ...dependencies,

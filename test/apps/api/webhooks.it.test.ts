@@ -5,6 +5,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { WebhookResources } from '../../../activities/resources.js';
 import { createOutcomeRecorder } from '../../../activities/webhook/outcome-recorder.js';
+import { webhookCallback as implementCallback } from '../../../activities/webhook/webhook-callback.js';
 import { webhookFanout as implementFanout } from '../../../activities/webhook/webhook-fanout.js';
 import { webhookResend as implementResend } from '../../../activities/webhook/webhook-resend.js';
 import type { Delivery, EndpointWithSecret } from '../../../apps/api/webhooks/webhook.schema.js';
@@ -12,6 +13,7 @@ import { Deferred } from '../../../libs/saga/failure.js';
 import { createChildJobs } from '../../../libs/store/child-jobs.store.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { createJobInputs } from '../../../libs/store/job-input.store.js';
+import { createSealSecret } from '../../../libs/webhooks/callback-secrets.store.js';
 import { createDeliveryClient } from '../../../libs/webhooks/delivery.client.js';
 import { createDestinations } from '../../../libs/webhooks/destination.js';
 import { createGate } from '../../../libs/webhooks/gate.js';
@@ -20,7 +22,7 @@ import { createSigningKeys } from '../../../libs/webhooks/signing-keys.js';
 import { targetPolicy } from '../../../libs/webhooks/target.js';
 import { WebhookEvent } from '../../../workflows/webhook-event.js';
 import { startReceivers, type Receivers } from '../../support/webhook-receivers.js';
-import { startTestApi, type TestApi } from './support.js';
+import { FakeWorker, freshNote, startTestApi, type TestApi } from './support.js';
 
 const LOOPBACK = ['127.0.0.0/8'];
 const RETRY_WAITS_MS = [5_000, 300_000];
@@ -44,6 +46,8 @@ beforeAll(async () => {
       recorder: createOutcomeRecorder(t.worker, createChildJobs(t.worker, t.cipher)),
       retryWaitsMs: RETRY_WAITS_MS,
       loadEvent: async (job) => WebhookEvent.parse(await loadInput(job)),
+      sealSecret: createSealSecret(t.cipher),
+      publicUrl: t.settings.publicUrl,
     },
   };
 });
@@ -70,12 +74,14 @@ async function submit(type: string, data: object = { n: 1 }): Promise<string> {
   return answer.json.id;
 }
 
+const IMPLEMENTED = {
+  'webhook.fanout': implementFanout,
+  'webhook.resend': implementResend,
+  'webhook.callback': implementCallback,
+};
+
 /** Runs one of a job's steps as a worker does; `own` steps in a transaction of the tenant. */
-async function runStep(
-  kind: 'webhook.fanout' | 'webhook.resend',
-  name: string,
-  jobId: string,
-): Promise<unknown> {
+async function runStep(kind: keyof typeof IMPLEMENTED, name: string, jobId: string): Promise<unknown> {
   const job = { id: jobId, tenantId: t.acme.id, kind };
   const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
   const context = {
@@ -85,9 +91,7 @@ async function runStep(
     heartbeat: () => undefined,
     progress: () => undefined,
   };
-  const { steps } = (kind === 'webhook.fanout'
-    ? implementFanout(resources)
-    : implementResend(resources)) as unknown as {
+  const { steps } = IMPLEMENTED[kind](resources) as unknown as {
     steps: Record<string, (args: undefined, context: object) => Promise<unknown>>;
   };
   const step = steps[name]!;
@@ -96,10 +100,7 @@ async function runStep(
 }
 
 /** The result of the step `deliver`, or how long it was put off. */
-const deliver = (
-  jobId: string,
-  kind: 'webhook.fanout' | 'webhook.resend' = 'webhook.fanout',
-): Promise<unknown> =>
+const deliver = (jobId: string, kind: keyof typeof IMPLEMENTED = 'webhook.fanout'): Promise<unknown> =>
   runStep(kind, 'deliver', jobId).catch((error: unknown) => {
     if (error instanceof Deferred) return error.deferMs;
     throw error;
@@ -478,5 +479,114 @@ describe('on demand', () => {
       { jobId: sent[0], log: [{ status: 400 }, { status: 204 }, { status: 204 }] },
     ]);
     expect((await t.call('POST', `${path}/resend`, { json: {} })).status).toBe(422);
+  });
+});
+
+describe('a callback', () => {
+  /** A job whose end is told to a receiver of its own. */
+  async function withCallback(more: object = {}): Promise<{ name: string; id: string; callback: string }> {
+    const name = randomUUID();
+    const json = { ...freshNote(), callback: { url: receivers.url(name) }, ...more };
+    const { status, json: job, text } = await t.call('POST', '/jobs', { json });
+    expect(status, text).toBe(202);
+    return { name, id: job.id, callback: job.callback as string };
+  }
+
+  const respond = (status: number) => (response: ServerResponse) => void response.writeHead(status).end();
+  const tell = async (callback: string): Promise<unknown> => {
+    await runStep('webhook.callback', 'enroll', callback);
+    return deliver(callback, 'webhook.callback');
+  };
+
+  test('tells each end once, signed with the tenant’s secret, and shows nothing of input or result', async () => {
+    const worker = new FakeWorker(t, t.acme);
+    const ends = [
+      ['job.succeeded', (id: string) => worker.succeed(id, { pages: 424_242 })],
+      ['job.failed', (id: string) => worker.fail(id)],
+      ['job.cancelled', (id: string) => t.call('POST', `/jobs/${id}/cancel`)],
+    ] as const;
+    const rotated = await t.call('POST', '/callback-secret/rotate');
+    const { secret } = rotated.json as unknown as { secret: string };
+    for (const [type, end] of ends) {
+      const { name, id, callback } = await withCallback();
+      expect((await t.call('GET', `/jobs/${callback}`)).status).toBe(404);
+      await end(id);
+      const ended = (await t.call('GET', `/jobs/${id}`)).json;
+      expect(ended.links.callback).toBe(`${t.url}/jobs/${callback}`);
+      expect((await t.call('GET', `/jobs/${callback}`)).json).toMatchObject({
+        kind: 'webhook.callback',
+        key: id,
+        status: 'PENDING',
+      });
+      expect(await tell(callback)).toEqual({ delivered: 1, dead: 0 });
+      expect(await deliver(callback, 'webhook.callback')).toEqual({ delivered: 1, dead: 0 });
+      const [got, ...more] = receivers.got(name);
+      expect(more).toEqual([]);
+      expect(got!.headers['webhook-id']).toBe(`msg_${callback}`);
+      const payload = new Webhook(secret).verify(got!.body, got!.headers as Record<string, string>);
+      expect(payload).toMatchObject({
+        type,
+        timestamp: ended.finishedAt,
+        data: {
+          id,
+          kind: 'note.write',
+          key: ended.key,
+          status: ended.status,
+          links: { self: ended.links.self },
+        },
+      });
+      expect(got!.body.toString()).not.toContain('424242');
+      expect(await deliveriesOf(id)).toMatchObject([{ jobId: callback, status: 'delivered', attempts: 1 }]);
+    }
+  });
+
+  test('that is refused for long is tried again, and its URL is never disabled for the next', async () => {
+    const first = await withCallback();
+    await new FakeWorker(t, t.acme).fail(first.id);
+    receivers.answer(first.name, respond(500));
+    expect(await tell(first.callback)).toBeGreaterThan(4_000);
+    receivers.answer(first.name, respond(410));
+    await letPass(first.callback, '1 hour');
+    expect(await deliver(first.callback, 'webhook.callback')).toEqual({ delivered: 0, dead: 1 });
+    expect(await deliveriesOf(first.id)).toMatchObject([{ status: 'dead', reason: 'gone', attempts: 2 }]);
+    receivers.answer(first.name, respond(204));
+    const second = await withCallback({ callback: { url: receivers.url(first.name) } });
+    await new FakeWorker(t, t.acme).fail(second.id);
+    expect(await tell(second.callback)).toEqual({ delivered: 1, dead: 0 });
+    const listed = await t.call('GET', '/webhook-endpoints?limit=200');
+    expect(listed.text).not.toContain(first.name);
+  });
+
+  test('is signed by both secrets for a day after a rotation, and another tenant has none of them', async () => {
+    const before = (await t.call('POST', '/callback-secret/rotate')).json as unknown as { secret: string };
+    const { secret, ...shown } = (await t.call('POST', '/callback-secret/rotate'))
+      .json as unknown as typeof before;
+    expect((await t.call('GET', '/callback-secret')).json).toEqual(shown);
+    const { name, id, callback } = await withCallback();
+    await new FakeWorker(t, t.acme).fail(id);
+    await tell(callback);
+    const [got] = receivers.got(name);
+    for (const one of [before.secret, secret])
+      expect(() => new Webhook(one).verify(got!.body, got!.headers as Record<string, string>)).not.toThrow();
+    const theirs = await t.call('GET', '/callback-secret', { key: t.rival.key });
+    expect(theirs.json.code).toBe('callback_secret_not_found');
+  });
+
+  test('at an address that webhooks may not go to is refused with the reason', async () => {
+    const json = { ...freshNote(), callback: { url: 'https://169.254.169.254/' } };
+    const answer = await t.call('POST', '/jobs', { json });
+    expect(answer.json.errors).toEqual([
+      { pointer: '/callback/url', detail: '169.254.169.254 is a cloud’s metadata service' },
+    ]);
+  });
+
+  test('of a job that is there already stays the first one’s', async () => {
+    const note = freshNote();
+    const url = receivers.url(randomUUID());
+    const first = await t.call('POST', '/jobs', { json: { ...note, callback: { url } } });
+    const again = await t.call('POST', '/jobs', {
+      json: { ...note, callback: { url: receivers.url(randomUUID()) } },
+    });
+    expect(again.json).toMatchObject({ id: first.json.id, callback: first.json.callback, duplicate: true });
   });
 });

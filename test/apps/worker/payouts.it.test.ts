@@ -1,5 +1,6 @@
 /** Payouts through the whole stack: a provider that fails in every way, an approval, a cancel; and what the books say. */
 import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deposit, findDrift } from '../../../activities/payout/payout-books.store.js';
@@ -11,6 +12,7 @@ import {
   type TestJob,
   type TestStack,
 } from '../../support/stack.js';
+import { startReceivers } from '../../support/webhook-receivers.js';
 
 const END_TIMEOUT_MS = 120_000;
 /** Woken at its last child's end; by its own looks a batch would be minutes late. */
@@ -30,7 +32,7 @@ interface Payout extends TestJob {
 
 beforeAll(async () => {
   home = await newHome();
-  stack = await startTestStack(home, {}, 'none');
+  stack = await startTestStack(home, {}, 'shared');
   const run = (await stack.run()) as Awaited<ReturnType<TestStack['run']>> & { paymentProvider: string };
   owner = new pg.Client({ connectionString: run.databaseUrl });
   await owner.connect();
@@ -214,4 +216,95 @@ test('of an account that has not so much fails, and nothing is reserved', async 
   const job = await ended(await submit(['acct_0'], OPENING_MINOR));
   expect(job).toMatchObject({ status: 'FAILED', error: { code: 'insufficient_funds' } });
   expect(await spentMinor()).toMatchObject({ reserved: 0, isDrifting: false });
+});
+
+test('webhooks hear of the settlement, a callback of the end, and a schedule’s run is a batch like any other', async () => {
+  const receivers = await startReceivers();
+  try {
+    const post = async (path: string, body: object): Promise<{ id: string }> => {
+      const response = await stack.call(path, { method: 'POST', body: JSON.stringify(body) });
+      expect(response.status, path).toBeLessThan(300);
+      return (await response.json()) as { id: string };
+    };
+    await post('/webhook-endpoints', { url: receivers.url('events'), eventTypes: ['payout.*'] });
+    const items = [{ recipient: 'acct_1', amountMinor: AMOUNT_MINOR, reference: 'told' }];
+    const template = await stack.call('/email-templates/paid', {
+      method: 'PUT',
+      body: JSON.stringify({
+        subject: 'Paid',
+        text: '{{paid}} of {{batch}}',
+        variables: {
+          properties: { paid: { type: 'integer' }, batch: { type: 'string' } },
+          required: ['paid', 'batch'],
+        },
+      }),
+    });
+    expect(template.status).toBe(201);
+    const notify = { email: { template: 'paid', to: { address: 'ada@example.com' } } };
+    const nobody = { email: { ...notify.email, template: 'nobody-knows' } };
+    const input = { batch: 'untold', account: 'main', currency: 'EUR', items, notify: nobody };
+    const refused = await stack.call('/jobs', {
+      method: 'POST',
+      body: JSON.stringify({ kind: 'payout.batch', input }),
+    });
+    expect(await refused.json()).toMatchObject({
+      errors: [{ pointer: '/input/notify/email/template' }],
+    });
+    const schedule = await post('/schedules', {
+      kind: 'payout.batch',
+      input: { batch: 'nightly {{scheduledAt}}', account: 'main', currency: 'EUR', items, notify },
+      cron: '0 3 1 1 *',
+      callback: { url: receivers.url('ends') },
+    });
+    const read = async (tail = ''): Promise<unknown> =>
+      (await stack.call(`/schedules/${schedule.id}${tail}`)).json();
+    await eventually('the engine’s schedule', async () => ((await read()) as { inSync: boolean }).inSync);
+    const connection = await Connection.connect({ address: (await stack.run()).temporal });
+    await new Client({ connection }).schedule.getHandle(schedule.id).trigger();
+    await connection.close();
+    const [run] = await eventually('the run’s job', async () => {
+      const { items: jobs } = (await read('/jobs')) as { items: TestJob[] };
+      return jobs.length > 0 && jobs;
+    });
+    const { id } = run as TestJob;
+    expect((await ended(id)).result).toMatchObject({ paid: 1, paidMinor: AMOUNT_MINOR });
+    await eventually('the e-mail', async () => {
+      const { items: mails } = (await (await stack.call('/jobs?kind=email.send')).json()) as {
+        items: (TestJob & { key: string; result: { sent: number } | null })[];
+      };
+      return mails.some(({ key, result }) => key === `payout%2f${id}` && result?.sent === 1);
+    });
+    await eventually('both to be told', () =>
+      ['events', 'ends'].every((name) => receivers.got(name).length > 0),
+    );
+    const told = (name: string): unknown => JSON.parse(receivers.got(name)[0]!.body.toString());
+    expect(told('events')).toMatchObject({ type: 'payout.settled', data: { job: id, paid: 1, items: 1 } });
+    expect(told('ends')).toMatchObject({ type: 'job.succeeded', data: { id, kind: 'payout.batch' } });
+  } finally {
+    await receivers.close();
+  }
+});
+
+test('a report is exported, and the event that tells of it leads to the file', async () => {
+  const receivers = await startReceivers();
+  try {
+    const post = (path: string, body: object): Promise<Response> =>
+      stack.call(path, { method: 'POST', body: JSON.stringify(body) });
+    await post('/webhook-endpoints', { url: receivers.url('reports'), eventTypes: ['report.*'] });
+    const report = { dataset: 'birdstrikes', version: 4_711, format: 'csv' };
+    const answer = await post('/jobs', { kind: 'report.delivery', input: { delivery: 'may', report } });
+    const { id } = (await answer.json()) as TestJob;
+    const job = (await stack.ended(id, END_TIMEOUT_MS)) as TestJob & {
+      result: { report: string; rows: number };
+    };
+    expect(job).toMatchObject({ status: 'SUCCEEDED', result: { mailed: false, webhooks: { delivered: 1 } } });
+    const { data } = JSON.parse(receivers.got('reports')[0]!.body.toString()) as {
+      data: { delivery: string; links: { result: string } };
+    };
+    expect(data).toMatchObject({ delivery: 'may', report: job.result.report });
+    const file = await stack.call(new URL(data.links.result).pathname);
+    expect((await file.text()).trimEnd().split('\n')).toHaveLength(job.result.rows + 1);
+  } finally {
+    await receivers.close();
+  }
 });

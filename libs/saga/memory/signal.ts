@@ -1,0 +1,23 @@
+/** How an attempt in memory is called off: an `EventTarget` for each would be a twentieth of the explorer's time. */
+import type { StopSignal } from '../attempt/world.js';
+
+export class MemorySignal implements StopSignal {
+  aborted = false;
+  private readonly listeners = new Set<() => void>();
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners.delete(listener);
+  }
+
+  /** Tells each listener, once. */
+  abort(): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    for (const listener of this.listeners) listener();
+    this.listeners.clear();
+  }
+}
