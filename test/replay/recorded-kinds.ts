@@ -284,7 +284,6 @@ const theEmailSend = recorded(
       shapes.straight,
       shapes.deferred('deliver'),
       shapes.compensated('deliver'),
-      shapes.cancelled('enroll'),
       shapes.cancelled('deliver'),
       shapes.parked('deliver'),
       shapes.underWay('deliver'),
