@@ -99,7 +99,13 @@ export interface EmailResources {
 }
 
 export interface Resources
-  extends ExportResources, DocumentResources, ImageResources, PayoutResources, WebhookResources, EmailResources {
+  extends
+    ExportResources,
+    DocumentResources,
+    ImageResources,
+    PayoutResources,
+    WebhookResources,
+    EmailResources {
   /** Closes what `openResources` opened; the database stays its owner's. */
   close(): Promise<void>;
 }

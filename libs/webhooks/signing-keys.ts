@@ -22,11 +22,7 @@ export type SigningKeys = (
 export function createSigningKeys(cipher: TenantCipher): SigningKeys {
   const kept = new Map<string, { readonly sealed: Buffer; readonly keys: readonly KeyObject[] }>();
 
-  async function open(
-    tenantId: string,
-    { secretOf, secret, previousSecret }: SealedSecrets,
-    sealed: Buffer,
-  ) {
+  async function open(tenantId: string, { secretOf, secret, previousSecret }: SealedSecrets, sealed: Buffer) {
     const opened = async (bytes: Buffer): Promise<KeyObject> =>
       keyOfSecret((await cipher.decrypt(tenantId, bytes, secretAad(tenantId, secretOf))).toString('utf8'));
     const keys = await Promise.all([secret, ...(previousSecret ? [previousSecret] : [])].map(opened));
