@@ -50,7 +50,8 @@ const FAULTS = {
 export function payoutBatchChaos(seed: number): ChaosKind {
   return {
     kind: 'payout.batch',
-    children: ['payout.item'],
+    // Payments, and what tells the tenant's endpoints how the batch ended.
+    children: ['payout.item', 'webhook.fanout'],
     weight: 1,
     input: (number, draw): PayoutInput => ({
       batch: `chaos-${number}`,
