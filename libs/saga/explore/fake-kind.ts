@@ -42,6 +42,9 @@ const BEFORE_LEASE_MS = 3 * WORK_MS;
 export function fakeKind(around: Surroundings): Kind {
   const steps = Object.entries(around.definition.steps as Readonly<Record<string, Step>>);
   const fakes = steps.map(([name, step]) => new Fake(around, name, step));
+  const byName = new Map(fakes.map((fake) => [fake.name, fake]));
+  // Steps may share an undo, as those with children do: whose effect it is, its key says (`jobId/step…`).
+  const fakeOf = ({ key }: { readonly key: string }): Fake => byName.get(key.split('/', 2)[1] ?? '')!;
   // Not property by property: each function put on so gives the object a hidden class that keeps the function, and
   // with it the whole run, until the next full collection.
   return {
@@ -54,7 +57,9 @@ export function fakeKind(around: Surroundings): Kind {
     ),
     undos: Object.fromEntries(
       fakes.flatMap((fake): [string, Kind['undos'][string]][] =>
-        fake.step.undo === undefined ? [] : [[fake.step.undo, (_, context) => fake.takeBack(context)]],
+        fake.step.undo === undefined
+          ? []
+          : [[fake.step.undo, (_, context) => fakeOf(context).takeBack(context)]],
       ),
     ),
     probes: Object.fromEntries(
