@@ -8,16 +8,12 @@ import type { ExportResources } from '../../activities/resources.js';
 import { createFolderStore, type FolderStore } from '../../libs/artifacts/folder-store.js';
 import { parseDatasets } from '../../libs/datasets/datasets.js';
 import { openSources } from '../../libs/datasets/sources.js';
-import {
-  runInMemory,
-  type MemoryRun,
-  type MemoryRunOptions,
-  type MemoryTransaction,
-} from '../../libs/saga/memory.js';
-import { openDatabase, type Connection, type Database } from '../../libs/store/database.js';
+import { runInMemory, type MemoryRun, type MemoryRunOptions } from '../../libs/saga/memory.js';
+import { openDatabase, type Database } from '../../libs/store/database.js';
 import { reportExport as definition, type ReportExportInput } from '../../workflows/report-export.job.js';
 import { createTestDatabase } from './database.js';
 import { createRealClock } from './real-clock.js';
+import { openTransaction } from './tenant-transaction.js';
 
 /** The ids every job in memory has. */
 export const TENANT_ID = '00000000-0000-7000-8000-000000000001';
@@ -75,7 +71,7 @@ export async function createExportBench(datasets: Record<string, object>): Promi
       runInMemory(definition, implement(resources), {
         input: { version: 1, format: 'csv', ...input },
         clock: createRealClock(),
-        openTransaction: () => openTransaction(worker),
+        openTransaction: () => openTransaction(worker, TENANT_ID),
         ...options,
       }),
     leftovers: (folder) => readdir(join(root, folder)).catch(() => []),
@@ -109,30 +105,4 @@ function openPool(url: string): pg.Pool {
 async function acceptJob(app: Database): Promise<void> {
   const job = { id: JOB_ID, kind: definition.kind, input: '', digest: '', deadlineMs: definition.deadlineMs };
   await app.query(`select longhaul.accept($1, '/jobs', null, null, $2)`, [TENANT_ID, JSON.stringify([job])]);
-}
-
-/** A transaction that begins with its first query. */
-export function openTransaction(worker: Database): MemoryTransaction {
-  let begun: Promise<Connection> | undefined;
-  const begin = async (): Promise<Connection> => {
-    const connection = await worker.connect();
-    await connection.query('begin');
-    await connection.query(`select set_config('longhaul.tenant', $1, true)`, [TENANT_ID]);
-    return connection;
-  };
-  const end = async (how: 'commit' | 'rollback'): Promise<void> => {
-    const connection = await begun;
-    await connection?.query(how);
-    connection?.release();
-  };
-  return {
-    tx: {
-      async query(text, values) {
-        begun ??= begin();
-        return (await begun).query(text, values as unknown[]) as never;
-      },
-    },
-    commit: () => end('commit'),
-    rollback: () => end('rollback'),
-  };
 }

@@ -2,18 +2,13 @@
 import { imageRenditions as implement } from '../../activities/image/image-renditions.js';
 import type { ImageResources } from '../../activities/resources.js';
 import type { Implementation } from '../../libs/saga/implement.js';
-import {
-  runInMemory,
-  type MemoryRun,
-  type MemoryRunOptions,
-  type MemoryTransaction,
-} from '../../libs/saga/memory.js';
-import type { Connection, Database } from '../../libs/store/database.js';
+import { runInMemory, type MemoryRun, type MemoryRunOptions } from '../../libs/saga/memory.js';
 import {
   imageRenditions as definition,
   type ImageRenditionsInput,
 } from '../../workflows/image-renditions.job.js';
 import { createRealClock } from './real-clock.js';
+import { openTransaction } from './tenant-transaction.js';
 
 export interface AcceptedJob {
   readonly id: string;
@@ -62,30 +57,4 @@ export function runImageJob(
       ...others,
     },
   );
-}
-
-/** A transaction that begins with its first query. */
-function openTransaction(worker: Database, tenantId: string): MemoryTransaction {
-  let begun: Promise<Connection> | undefined;
-  const begin = async (): Promise<Connection> => {
-    const connection = await worker.connect();
-    await connection.query('begin');
-    await connection.query(`select set_config('longhaul.tenant', $1, true)`, [tenantId]);
-    return connection;
-  };
-  const end = async (how: 'commit' | 'rollback'): Promise<void> => {
-    const connection = await begun;
-    await connection?.query(how);
-    connection?.release();
-  };
-  return {
-    tx: {
-      async query(text, values) {
-        begun ??= begin();
-        return (await begun).query(text, values as unknown[]) as never;
-      },
-    },
-    commit: () => end('commit'),
-    rollback: () => end('rollback'),
-  };
 }

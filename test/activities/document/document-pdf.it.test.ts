@@ -14,14 +14,9 @@ import { packageRoot } from '../../../libs/embedded/cache-folder.js';
 import { runInMemory, type MemoryRun, type MemoryRunOptions } from '../../../libs/saga/memory.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { documentPdf as definition } from '../../../workflows/document-pdf.job.js';
-import {
-  createExportBench,
-  JOB_ID,
-  openTransaction,
-  TENANT_ID,
-  type ExportBench,
-} from '../../support/exports.js';
+import { createExportBench, JOB_ID, TENANT_ID, type ExportBench } from '../../support/exports.js';
 import { createRealClock } from '../../support/real-clock.js';
+import { openTransaction } from '../../support/tenant-transaction.js';
 import { invoiceRows } from '../../libs/documents/rows.js';
 import { pagesOf, templateOf, INVOICE } from '../../libs/documents/setup.js';
 
@@ -95,7 +90,7 @@ function run(
   return runInMemory(definition, implement({ ...resources, ...change }), {
     input: { template: 'invoice', object, version },
     clock: createRealClock(),
-    openTransaction: () => openTransaction(bench.resources.database),
+    openTransaction: () => openTransaction(bench.resources.database, TENANT_ID),
     ...options,
   });
 }
@@ -180,7 +175,7 @@ describe('what cannot be a document is refused, and leaves nothing', () => {
       await runInMemory(definition, implement(resources), {
         input: { template: 'other', object: 'INV-1', version: 1 },
         clock: createRealClock(),
-        openTransaction: () => openTransaction(bench.resources.database),
+        openTransaction: () => openTransaction(bench.resources.database, TENANT_ID),
       })
     ).end;
     expect(end).toMatchObject({ status: 'FAILED', error: { code: 'template_not_found' } });
