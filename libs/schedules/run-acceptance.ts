@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { AnyJobDefinition } from '../saga/define.js';
+import type { KeepForm } from '../emails/kept-form.js';
 import { isKeyDestroyed } from '../security/cipher.error.js';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import { acceptJobs, requestCancel, type SealedCallback } from '../store/accept.store.js';
@@ -29,6 +30,8 @@ export interface RunAcceptanceParts {
   readonly database: Database;
   readonly cipher: TenantCipher;
   readonly definitions: readonly AnyJobDefinition[];
+  /** What a run's job keeps of how things are when it is accepted. */
+  readonly keepForm: KeepForm;
   /** The kind that tells of ends. */
   readonly callbackDeadlineMs: number;
 }
@@ -79,6 +82,8 @@ async function accept(
   const checked = (definition.input as InputSchema).safeParse(fillPlaceholders(template.input, time));
   if (!checked.success) return refuse('input_invalid', checked.error.message.slice(0, 500));
   const input = checked.data;
+  const kept = await inTenant(database, tenantId, (tx) => parts.keepForm(tx, schedule.kind, input));
+  if (!kept.ok) return refuse(kept.code, kept.detail);
   const id = uuidv7();
   const answer = await acceptJobs(database, {
     tenantId,
@@ -90,7 +95,7 @@ async function accept(
         id,
         kind: schedule.kind,
         key: joinNaturalKey(definition.naturalKey?.(input) ?? [schedule.id, run.scheduledAt]),
-        ...(await sealInput(cipher, { id, tenantId }, input)),
+        ...(await sealInput(cipher, { id, tenantId }, input, kept.stored)),
         deadlineMs: definition.deadlineMs,
         restart: false,
         traceParent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`,

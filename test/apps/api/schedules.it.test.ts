@@ -9,6 +9,7 @@ import type { Schedule } from '../../../apps/api/schedules/schedule.schema.js';
 import { DISPATCH_LIMITS, dispatchBatch, type Dispatcher } from '../../../libs/outbox/dispatcher.js';
 import { createRelayMetrics } from '../../../libs/outbox/relay.metrics.js';
 import { WORKFLOW_TASK_QUEUE } from '../../../libs/saga/temporal/engine.js';
+import { createKeepForm } from '../../../libs/emails/kept-form.js';
 import { createRunAcceptance } from '../../../libs/schedules/run-acceptance.js';
 import { dispatchSchedules, reconcileSchedules } from '../../../libs/schedules/schedule-sync.js';
 import { createTenantCipher } from '../../../libs/security/tenant-cipher.js';
@@ -74,6 +75,7 @@ async function startWorker(temporal: { address: string; namespace: string }): Pr
         database: t.worker,
         cipher: t.cipher,
         definitions: [notes, plainNote],
+        keepForm: createKeepForm(undefined),
         callbackDeadlineMs: webhookCallback.deadlineMs,
       }),
     },
