@@ -373,6 +373,16 @@ const table = {
     answers: jobAccepted,
     problems: [...submissionProblems, 'webhook_endpoint_not_found'],
   },
+  resendCallback: {
+    tag: 'Webhooks',
+    summary: 'Send a job’s callback again, whatever became of it',
+    description:
+      'Under the same `webhook-id`, with all attempts anew. The job of the answer counts it; one that is still under way is left as it is, and not counted.',
+    params: jobId,
+    headers: resubmissionHeaders,
+    answers: jobAccepted,
+    problems: [...submissionProblems, 'job_not_found', 'callback_not_found', 'callback_not_sent'],
+  },
   listEndpointDeliveries: {
     tag: 'Webhooks',
     summary: 'List an endpoint’s deliveries, newest event first',
