@@ -304,7 +304,7 @@ const table = {
         content: { [JSON_TYPE]: 'Schedule' },
       },
     },
-    problems: [...bodyProblems, 'not_available', 'client_key_required'],
+    problems: [...bodyProblems, 'not_available', 'email_not_configured', 'client_key_required'],
   },
   listSchedules: {
     tag: 'Schedules',
@@ -327,7 +327,13 @@ const table = {
     params: scheduleId,
     body: { schema: 'ScheduleChange', required: true },
     answers: { 200: { description: 'The schedule.', content: { [JSON_TYPE]: 'Schedule' } } },
-    problems: [...bodyProblems, 'not_available', 'schedule_not_found', 'client_key_required'],
+    problems: [
+      ...bodyProblems,
+      'not_available',
+      'email_not_configured',
+      'schedule_not_found',
+      'client_key_required',
+    ],
   },
   deleteSchedule: {
     tag: 'Schedules',

@@ -688,6 +688,11 @@ describe('a delivery of a report', () => {
       expect(await run('02')).toBeNull();
       const { json: told } = await t.call('GET', `/schedules/${schedule.id}`);
       expect(told).toMatchObject({ lastError: { code: 'email_template_not_found' } });
+      const change = (json: object): Promise<TestAnswer> =>
+        t.call('PATCH', `/schedules/${schedule.id}`, { json });
+      expect([(await change({ paused: true })).status, (await change({ paused: false })).status]).toEqual([
+        200, 422,
+      ]);
     },
   );
 });
