@@ -1,6 +1,7 @@
 /** Accepts the jobs of schedules' runs (role worker): the same acceptance as of any job, and exactly once a run. */
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
 import type { AnyJobDefinition } from '../saga/define.js';
 import type { KeepForm } from '../emails/kept-form.js';
 import { isKeyDestroyed } from '../security/cipher.error.js';
@@ -37,6 +38,7 @@ export interface RunAcceptanceParts {
 }
 
 const ROUTE = 'schedules';
+const DETAIL_LENGTH_MAX = 500;
 const CANCEL_REASON = 'The next run of its schedule took its place.';
 
 export function createRunAcceptance(parts: RunAcceptanceParts): ScheduledRunActivities {
@@ -79,8 +81,10 @@ async function accept(
   if (!template) return refuse('key_destroyed', 'The tenant’s key was destroyed, and the input with it.');
   const definition = parts.definitions.find(({ kind }) => kind === schedule.kind);
   if (!definition) return refuse('kind_unknown', `This release knows no kind ${schedule.kind}.`);
-  const checked = (definition.input as InputSchema).safeParse(fillPlaceholders(template.input, time));
-  if (!checked.success) return refuse('input_invalid', checked.error.message.slice(0, 500));
+  const checked = (definition.input as z.ZodType).safeParse(fillPlaceholders(template.input, time));
+  if (!checked.success) {
+    return refuse('input_invalid', z.prettifyError(checked.error).slice(0, DETAIL_LENGTH_MAX));
+  }
   const input = checked.data;
   const kept = await inTenant(database, tenantId, (tx) => parts.keepForm(tx, schedule.kind, input));
   if (!kept.ok) return refuse(kept.code, kept.detail);
@@ -126,12 +130,6 @@ async function isOfRun(
     tx.query(`select from longhaul.jobs where id = $1 and schedule_run = $2`, [jobId, run]),
   );
   return rows.length > 0;
-}
-
-interface InputSchema {
-  safeParse(
-    value: unknown,
-  ): { success: true; data: unknown } | { success: false; error: { readonly message: string } };
 }
 
 /** What is sealed of a schedule, opened; undefined where the tenant's key was destroyed and nobody can. */
