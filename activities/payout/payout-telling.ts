@@ -27,12 +27,16 @@ export async function tellOfBatch(
     data: { job: job.id, ...facts },
   });
   if (!notify) return;
-  const { variables, ...email } = notify.email;
+  const { variables, templateVersion: kept, ...email } = notify.email;
   // A template that is gone meanwhile is found so by the e-mail's job, which says it.
   const template = await findTemplate(tx, email.template, {
-    version: email.templateVersion,
+    version: kept,
     evenDeleted: true,
   });
+  const templateVersion = template?.version ?? kept;
   const known = template ? factsOfPayout(template.variables, { outcome, ...facts }) : {};
-  await jobs.start(tx, job, emailSend, { ...email, message: name, variables: { ...known, ...variables } });
+  await jobs.start(tx, job, emailSend, {
+    ...{ ...email, templateVersion, message: name },
+    variables: { ...known, ...variables },
+  });
 }

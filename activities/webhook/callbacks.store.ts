@@ -16,13 +16,24 @@ export interface JobEnd {
   readonly error: { readonly code: string; readonly title?: string; readonly step?: string } | null;
 }
 
+const END_COLUMNS = `e.id, e.kind, e.natural_key as key, e.status, e.created_at as "createdAt", e.started_at as "startedAt",
+  e.ended_at as "endedAt", e.error`;
+
 /** Undefined where there is no such job, or it has not ended. */
 export async function readEnd(tx: Transaction, jobId: string): Promise<JobEnd | undefined> {
   const { rows } = await tx.query<JobEnd>(
-    `select id, kind, natural_key as key, status, created_at as "createdAt", started_at as "startedAt",
-            ended_at as "endedAt", error
-       from longhaul.jobs where id = $1 and ended_at is not null`,
+    `select ${END_COLUMNS} from longhaul.jobs e where e.id = $1 and e.ended_at is not null`,
     [jobId],
+  );
+  return rows[0];
+}
+
+/** The end that a callback tells of; undefined where the job is no callback. */
+export async function readEndToldBy(tx: Transaction, callbackId: string): Promise<JobEnd | undefined> {
+  const { rows } = await tx.query<JobEnd>(
+    `select ${END_COLUMNS} from longhaul.jobs c join longhaul.jobs e on e.id = c.natural_key::uuid
+      where c.id = $1 and c.kind = 'webhook.callback'`,
+    [callbackId],
   );
   return rows[0];
 }

@@ -25,6 +25,7 @@ import { GuardedController } from './operators/guarded.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { ProblemsController } from './problems/problems.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
+import { CallbacksController } from './webhooks/callbacks.controller.js';
 import { CallbackSecretController } from './webhooks/callback-secret.controller.js';
 import { RenditionsController } from './uploads/renditions.controller.js';
 import { UploadsController } from './uploads/uploads.controller.js';
@@ -47,6 +48,7 @@ export class ApiModule {
         DeadLettersController,
         WebhookEndpointsController,
         DeliveriesController,
+        CallbacksController,
         CallbackSecretController,
         SchedulesController,
         EmailTemplatesController,

@@ -2,6 +2,7 @@
 import { Runtime, type LogEntry, type Worker } from '@temporalio/worker';
 import { createActivities, openResources, type Resources } from '../../activities/index.js';
 import { readSettings, type Settings } from '../../libs/config/settings.js';
+import { createKeepForm } from '../../libs/emails/kept-form.js';
 import { createRunAcceptance } from '../../libs/schedules/run-acceptance.js';
 import { createTenantCipher } from '../../libs/security/tenant-cipher.js';
 import { openDatabase, type Database } from '../../libs/store/database.js';
@@ -73,7 +74,10 @@ export async function run({ queues }: WorkerProcessOptions): Promise<void> {
     const observe = metrics.observe.bind(metrics);
     const world = createWorld({ database, cipher, definitions, observe });
     const callbackDeadlineMs = webhookCallback.deadlineMs;
-    const runs = createRunAcceptance({ database, cipher, definitions, callbackDeadlineMs });
+    const runs = createRunAcceptance({
+      ...{ database, cipher, definitions, callbackDeadlineMs },
+      keepForm: createKeepForm(settings.emails.from),
+    });
     const parts = { engine, settings, definitions, implementations, world, runs };
     // A namespace being made, an engine restarting: also a reason to wait.
     for (const plan of plans) workers.push(await waitFor(`Temporal`, () => createHost(plan, parts), waiting));

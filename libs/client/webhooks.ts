@@ -38,6 +38,8 @@ export interface Webhooks {
   test(id: string, options?: CallOptions): Promise<Job>;
   /** Sends again; the job that does. */
   resend(id: string, what: WebhookResend, options?: CallOptions): Promise<Job>;
+  /** Sends a job's callback again; the job that does. */
+  resendCallback(jobId: string, options?: CallOptions): Promise<Job>;
   /** An endpoint's, the newest event first. */
   deliveries(id: string, options?: DeliveryListOptions): AsyncGenerator<WebhookDelivery, void>;
   /** One event's, or those that told of one job's end. */
@@ -72,6 +74,8 @@ export function createWebhooks(transport: Transport, pages: Pages): Webhooks {
       call({ method: 'POST', path: '/callback-secret/rotate', signal, isOnce: true }),
     test: (id, { signal } = {}) => submit(pathOf(id, '/test'), undefined, signal),
     resend: (id, what, { signal } = {}) => submit(pathOf(id, '/resend'), what, signal),
+    resendCallback: (jobId, { signal } = {}) =>
+      submit(`/jobs/${encodeURIComponent(jobId)}/callback/resend`, undefined, signal),
     deliveries: (id, { signal, pageSize, status } = {}) =>
       pages(pathOf(id, '/deliveries'), { status, limit: pageSize }, signal),
     deliveriesOf: (jobId, { signal, pageSize, status } = {}) =>

@@ -1,7 +1,9 @@
 /** Accepts the jobs of schedules' runs (role worker): the same acceptance as of any job, and exactly once a run. */
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
 import type { AnyJobDefinition } from '../saga/define.js';
+import type { KeepForm } from '../emails/kept-form.js';
 import { isKeyDestroyed } from '../security/cipher.error.js';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import { acceptJobs, requestCancel, type SealedCallback } from '../store/accept.store.js';
@@ -29,11 +31,14 @@ export interface RunAcceptanceParts {
   readonly database: Database;
   readonly cipher: TenantCipher;
   readonly definitions: readonly AnyJobDefinition[];
+  /** What a run's job keeps of how things are when it is accepted. */
+  readonly keepForm: KeepForm;
   /** The kind that tells of ends. */
   readonly callbackDeadlineMs: number;
 }
 
 const ROUTE = 'schedules';
+const DETAIL_LENGTH_MAX = 500;
 const CANCEL_REASON = 'The next run of its schedule took its place.';
 
 export function createRunAcceptance(parts: RunAcceptanceParts): ScheduledRunActivities {
@@ -76,9 +81,13 @@ async function accept(
   if (!template) return refuse('key_destroyed', 'The tenant’s key was destroyed, and the input with it.');
   const definition = parts.definitions.find(({ kind }) => kind === schedule.kind);
   if (!definition) return refuse('kind_unknown', `This release knows no kind ${schedule.kind}.`);
-  const checked = (definition.input as InputSchema).safeParse(fillPlaceholders(template.input, time));
-  if (!checked.success) return refuse('input_invalid', checked.error.message.slice(0, 500));
+  const checked = (definition.input as z.ZodType).safeParse(fillPlaceholders(template.input, time));
+  if (!checked.success) {
+    return refuse('input_invalid', z.prettifyError(checked.error).slice(0, DETAIL_LENGTH_MAX));
+  }
   const input = checked.data;
+  const kept = await inTenant(database, tenantId, (tx) => parts.keepForm(tx, schedule.kind, input));
+  if (!kept.ok) return refuse(kept.code, kept.detail);
   const id = uuidv7();
   const answer = await acceptJobs(database, {
     tenantId,
@@ -90,7 +99,7 @@ async function accept(
         id,
         kind: schedule.kind,
         key: joinNaturalKey(definition.naturalKey?.(input) ?? [schedule.id, run.scheduledAt]),
-        ...(await sealInput(cipher, { id, tenantId }, input)),
+        ...(await sealInput(cipher, { id, tenantId }, input, kept.stored)),
         deadlineMs: definition.deadlineMs,
         restart: false,
         traceParent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`,
@@ -121,12 +130,6 @@ async function isOfRun(
     tx.query(`select from longhaul.jobs where id = $1 and schedule_run = $2`, [jobId, run]),
   );
   return rows.length > 0;
-}
-
-interface InputSchema {
-  safeParse(
-    value: unknown,
-  ): { success: true; data: unknown } | { success: false; error: { readonly message: string } };
 }
 
 /** What is sealed of a schedule, opened; undefined where the tenant's key was destroyed and nobody can. */

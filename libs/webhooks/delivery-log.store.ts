@@ -49,6 +49,19 @@ export async function listOfJob(
   return list(tx, 'job_id', 'endpoint_id', [jobId, ...(rows[0]?.callback ? [rows[0].callback] : [])], filter);
 }
 
+/** A job's callback, and the endpoint it goes to; null where it has none, and before its first attempt. */
+export async function callbackOf(
+  tx: Transaction,
+  jobId: string,
+): Promise<{ readonly callback: string | null; readonly endpoint: string | null } | undefined> {
+  const { rows } = await tx.query<{ callback: string | null; endpoint: string | null }>(
+    `select j.callback_id as callback, d.endpoint_id as endpoint
+       from longhaul.jobs j left join longhaul.webhook_deliveries d on d.job_id = j.callback_id where j.id = $1`,
+    [jobId],
+  );
+  return rows[0];
+}
+
 /** A page of one endpoint's deliveries, the newest event first. */
 export function listOfEndpoint(
   tx: Transaction,

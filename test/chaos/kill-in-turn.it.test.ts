@@ -1,11 +1,11 @@
 /**
  * The stack as a user runs it, each of its processes killed with SIGKILL in turn while 50 exports run: every
- * export ends correctly, and nothing is left over.
+ * export ends correctly, and nothing is left over. And what is sent reaches everybody when its worker is killed.
  */
+import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { WORKER_QUEUES } from '../../libs/embedded/stack.processes.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   eventually,
   isAlive,
@@ -22,6 +22,8 @@ import { startReceivers } from '../support/webhook-receivers.js';
 const ENDPOINTS = 400;
 /** So slow that the worker is killed in the middle, 64 being asked at a time. */
 const ANSWER_MS = 300;
+/** At the default rate, 50 a second: the worker is killed in the middle. */
+const RECIPIENTS = 150;
 const EXPORTS = 50;
 const ROWS = 10_000;
 const KILL_TIMEOUT_MS = 30_000;
@@ -97,49 +99,90 @@ test(
   DRAIN_TIMEOUT_MS + 180_000,
 );
 
-test(
-  'an event reaches every endpoint under one id while the worker that sends it is killed',
-  async () => {
-    const receivers = await startReceivers();
-    try {
-      const names = Array.from({ length: ENDPOINTS }, (_, index) => `endpoint-${index}`);
-      const register = async (name: string): Promise<void> => {
-        // The first one is tried again, 5 s later.
-        const statusOf = (nth: number): number => (name === names[0] && nth === 1 ? 500 : 204);
-        receivers.answer(
-          name,
-          (response, nth) => void setTimeout(() => response.writeHead(statusOf(nth)).end(), ANSWER_MS),
-        );
-        const endpoint = { url: receivers.url(name), eventTypes: ['order.paid'] };
-        const made = await stack.call('/webhook-endpoints', {
-          method: 'POST',
-          body: JSON.stringify(endpoint),
-        });
-        expect(made.status).toBe(201);
-      };
-      await Promise.all(names.map(register));
-      const received = (): number => names.reduce((sum, name) => sum + receivers.got(name).length, 0);
-      const event = { event: 'killed', type: 'order.paid', data: { order: 7 } };
-      const response = await stack.call('/webhook-events', { method: 'POST', body: JSON.stringify(event) });
-      const { id } = (await response.json()) as TestJob;
-      await eventually('a third of the deliveries', () => received() > ENDPOINTS / 3);
-      const { workers } = (await stack.run()).pids;
-      process.kill(workers[WORKER_QUEUES.findIndex(([queue]) => queue === 'webhooks-io')]!, 'SIGKILL');
-      const result = { delivered: ENDPOINTS, dead: 0 };
-      expect(await stack.ended(id, DRAIN_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', result });
-      for (const name of names) {
-        expect(new Set(receivers.got(name).map(({ headers }) => headers['webhook-id']))).toEqual(
-          new Set([`msg_${id}`]),
-        );
+// Beside each other: both wait for most of their time.
+describe.concurrent('while the worker that sends is killed,', () => {
+  test(
+    'an event reaches every endpoint under one id',
+    async () => {
+      const receivers = await startReceivers();
+      try {
+        const names = Array.from({ length: ENDPOINTS }, (_, index) => `endpoint-${index}`);
+        const register = async (name: string): Promise<void> => {
+          // The first one is tried again, 5 s later.
+          const statusOf = (nth: number): number => (name === names[0] && nth === 1 ? 500 : 204);
+          receivers.answer(
+            name,
+            (response, nth) => void setTimeout(() => response.writeHead(statusOf(nth)).end(), ANSWER_MS),
+          );
+          const endpoint = { url: receivers.url(name), eventTypes: ['order.paid'] };
+          const made = await stack.call('/webhook-endpoints', {
+            method: 'POST',
+            body: JSON.stringify(endpoint),
+          });
+          expect(made.status).toBe(201);
+        };
+        await Promise.all(names.map(register));
+        const received = (): number => names.reduce((sum, name) => sum + receivers.got(name).length, 0);
+        const event = { event: 'killed', type: 'order.paid', data: { order: 7 } };
+        const response = await stack.call('/webhook-events', { method: 'POST', body: JSON.stringify(event) });
+        const { id } = (await response.json()) as TestJob;
+        await eventually('a third of the deliveries', () => received() > ENDPOINTS / 3);
+        await killWorker('webhooks-io');
+        const result = { delivered: ENDPOINTS, dead: 0 };
+        expect(await stack.ended(id, DRAIN_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', result });
+        for (const name of names) {
+          expect(new Set(receivers.got(name).map(({ headers }) => headers['webhook-id']))).toEqual(
+            new Set([`msg_${id}`]),
+          );
+        }
+        const repeated = received() - ENDPOINTS;
+        expect(repeated, 'only what was not recorded is repeated').toBeLessThan(ENDPOINTS / 2);
+      } finally {
+        await receivers.close();
       }
-      const repeated = received() - ENDPOINTS;
-      expect(repeated, 'only what was not recorded is repeated').toBeLessThan(ENDPOINTS / 2);
-    } finally {
-      await receivers.close();
-    }
-  },
-  DRAIN_TIMEOUT_MS,
-);
+    },
+    DRAIN_TIMEOUT_MS,
+  );
+
+  test(
+    'an e-mail reaches everybody on its list, and who gets it again gets it under the same Message-ID',
+    async () => {
+      const must = async (
+        method: string,
+        path: string,
+        body: string,
+        type: string,
+      ): Promise<{ id: string }> => {
+        const answer = await stack.call(path, { method, body, headers: { 'content-type': type } });
+        expect(answer.ok, path).toBe(true);
+        return (await answer.json()) as { id: string };
+      };
+      const json = 'application/json';
+      await must('PUT', '/email-templates/news', JSON.stringify({ subject: 'News', text: 'News' }), json);
+      const addresses = Array.from({ length: RECIPIENTS }, (_, place) => `reader-${place}@example.com`);
+      const rows = ['address', ...addresses].join('\n');
+      const { id: list } = await must('POST', '/recipient-lists?name=readers', rows, 'text/csv');
+      const mailing = { message: 'killed', template: 'news', list };
+      const { id } = await must('POST', '/emails', JSON.stringify(mailing), json);
+      await eventually('a third of the messages', async () => (await delivered()).length > RECIPIENTS / 3);
+      await killWorker('emails-io');
+      const result = { sent: RECIPIENTS, suppressed: 0, refused: 0, dead: 0 };
+      expect(await stack.ended(id, DRAIN_TIMEOUT_MS)).toMatchObject({ status: 'SUCCEEDED', result });
+      const told = await stack.call(`/jobs/${id}/messages?limit=${RECIPIENTS}`);
+      const { items } = (await told.json()) as { items: { doubts: number }[] };
+      expect(items.filter(({ doubts }) => doubts > 0).length, 'it was killed in the middle').toBeGreaterThan(
+        0,
+      );
+      const messages = await delivered();
+      const idsTo = Map.groupBy(messages, ({ envelope }) => envelope.to[0]);
+      const ids = addresses.map((to) => [...new Set(idsTo.get(to)?.map(({ messageId }) => messageId))]);
+      const expected = addresses.map((_, place) => [expect.stringContaining(`<${id}.${place}@`) as string]);
+      expect(ids).toEqual(expected);
+      expect(messages.length - RECIPIENTS, 'only what was not recorded is repeated').toBeLessThanOrEqual(100);
+    },
+    DRAIN_TIMEOUT_MS,
+  );
+});
 
 test('no process is left when the stack has stopped', async () => {
   const everybody = everyone((await stack.run()).pids);
@@ -147,6 +190,21 @@ test('no process is left when the stack has stopped', async () => {
   await eventually('every process to be gone', () => everybody.every((pid) => !isAlive(pid)));
   await expect(readdir(home)).resolves.not.toContain('run.json');
 }, 60_000);
+
+async function killWorker(queue: string): Promise<void> {
+  const victim = await eventually(`the worker of ${queue}`, async () => {
+    const { workers } = (await stack.run()).pids;
+    return workers.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(queue));
+  });
+  process.kill(victim, 'SIGKILL');
+}
+
+/** What the sandbox mailbox got. */
+async function delivered(): Promise<{ messageId: string; envelope: { to: [string] } }[]> {
+  const { mailbox } = (await stack.run()) as RunFile & { mailbox: string };
+  const answer = await fetch(`${mailbox}/messages?limit=5000`);
+  return ((await answer.json()) as { items: Awaited<ReturnType<typeof delivered>> }).items;
+}
 
 /** All but the supervisor, whose death is the stack's end. */
 function everyone({ api, relay, workers, postgres, temporal, guard }: RunFile['pids']): number[] {

@@ -41,7 +41,7 @@ function sound(): PayoutEvidence {
     reference,
     refunded: false,
   });
-  const batch = { heldMinor: 0, allocatedMinor: 0, bookedReservedMinor: 0 };
+  const batch = { heldMinor: 0, allocatedMinor: 0, bookedReservedMinor: 0, tellings: 1 };
   return {
     asked: [
       {
@@ -72,6 +72,7 @@ function sound(): PayoutEvidence {
         item('two', 0, 70, { jobId: 'job', jobStatus: 'CANCELLED' }),
       ],
       drift: [],
+      strayTellings: [],
     },
     transfers: [transfer('t0', '1/0', 100), transfer('t1', '1/1', 250)],
     provider: {
@@ -87,6 +88,7 @@ const AGREE = 'provider and books agree to the cent';
 const TWICE = 'nobody is paid twice';
 const RESERVED = 'no money stays reserved';
 const BALANCED = 'the books are balanced';
+const TOLD = 'each batch tells of its end once';
 const DECIDED = 'every item is decided, as its job ended';
 
 function changeItem(evidence: PayoutEvidence, index: number, more: Partial<Items[0]>): PayoutEvidence {
@@ -126,6 +128,14 @@ const DOCTORED: readonly [string, string, (evidence: PayoutEvidence) => PayoutEv
   ],
   ['a batch that stays open', RESERVED, (e) => changeBatch(e, { state: 'open' })],
   ['a batch that holds money', RESERVED, (e) => changeBatch(e, { heldMinor: 1 })],
+  ['a settled batch that tells nobody', TOLD, (e) => changeBatch(e, { tellings: 0 })],
+  ['a batch that tells twice', TOLD, (e) => changeBatch(e, { tellings: 2 })],
+  ['a batch that tells before its end', TOLD, (e) => changeBatch(e, { state: 'open' })],
+  [
+    'a telling of no batch',
+    TOLD,
+    (e) => ({ ...e, books: { ...e.books, strayTellings: ['payout%2fnobody'] } }),
+  ],
   ['an item that stays reserved', DECIDED, (e) => changeItem(e, 3, { state: 'reserved' })],
   ['an item that stays planned', DECIDED, (e) => changeItem(e, 3, { state: 'planned' })],
   ['a paid item whose job failed', DECIDED, (e) => changeItem(e, 0, { jobStatus: 'FAILED' })],

@@ -8,7 +8,9 @@ import { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime } from '@temporalio/worker';
 import { findTemporalCli } from '../../libs/embedded/temporal-binary.js';
+import { SCHEDULED_RUN_WORKFLOW } from '../../libs/schedules/schedule-sync.js';
 import { recordedKinds, type RecordedKind } from './recorded-kinds.js';
+import { recordRuns, runShapes } from './recorded-runs.js';
 import { bundleOptions } from '../../libs/temporal/bundle-options.js';
 import { createRecorder, IDENTITY, jobIdOf } from './recorder.js';
 import type { Shape } from './shape.js';
@@ -27,7 +29,8 @@ const { version } = JSON.parse(read('package.json')) as { version: string };
 refuseIfReleased(version, read('CHANGELOG.md'));
 const names = process.argv.slice(2);
 const isAgain = names.includes('--again');
-const kinds = chosen(names.filter((name) => name !== '--again'));
+const wanted = names.filter((name) => name !== '--again');
+const kinds = chosen(wanted);
 const kept = new Map(
   storedShapes()
     .filter(({ release }) => !isAgain && release === version)
@@ -61,10 +64,28 @@ const recorder = await createRecorder(
   kinds,
 );
 try {
-  for (const kind of kinds) await recordKind(kind);
+  await recordKinds().finally(() => recorder.close());
+  if (wanted.length === 0 || wanted.includes(SCHEDULED_RUN_WORKFLOW)) await recordScheduledRuns();
 } finally {
-  await recorder.close();
   await environment.teardown();
+}
+
+async function recordKinds(): Promise<void> {
+  for (const kind of kinds) await recordKind(kind);
+}
+
+async function recordScheduledRuns(): Promise<void> {
+  const name = SCHEDULED_RUN_WORKFLOW;
+  const lacking = runShapes.filter((shape) => !kept.has(`${name} ${shape.name}`));
+  const { connection, nativeConnection } = environment;
+  const server = { connection, nativeConnection, failureConverterPath };
+  const recorded = await recordRuns(server, bundle, lacking);
+  const entries = runShapes.map((shape): Entry => ({
+    shape,
+    history: recorded.get(shape) ?? readHistory(kept.get(`${name} ${shape.name}`)!),
+  }));
+  writeHistories(name, version, entries);
+  console.log(`${name} ${version}: ${entries.length} histories, ${recorded.size} of them recorded now`);
 }
 
 /** All shapes or none: a kind's folder is written when the last of them is there. */
@@ -86,7 +107,7 @@ async function keptOrRecorded(kind: RecordedKind, shape: Shape): Promise<Entry> 
 }
 
 function chosen(names: readonly string[]): readonly RecordedKind[] {
-  const known = recordedKinds.map(({ definition }) => definition.kind);
+  const known = [...recordedKinds.map(({ definition }) => definition.kind), SCHEDULED_RUN_WORKFLOW];
   const odd = names.filter((name) => !known.includes(name));
   if (odd.length > 0)
     throw new Error(`No histories are kept of ${odd.join(', ')}; of ${known.join(', ')} they are`);

@@ -48,7 +48,8 @@ export function jobIdOf(kind: RecordedKind, shape: Shape): string {
   return idOf(`${kind.definition.kind}/${shape.name}`);
 }
 
-function idOf(name: string): string {
+/** The same for the same name. */
+export function idOf(name: string): string {
   const hex = createHash('sha256').update(name).digest('hex');
   return `00000000-0000-7000-8000-${hex.slice(0, 12)}`;
 }

@@ -4,7 +4,9 @@ import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { definitions } from '../../workflows/index.js';
+import { SCHEDULED_RUN_WORKFLOW } from '../../libs/schedules/schedule-sync.js';
 import { recordedKinds } from './recorded-kinds.js';
+import { runShapes } from './recorded-runs.js';
 import { asOf, bundleWorkflows, quietRuntime, replayAll } from './replayer.js';
 import { readHistory, storedShapes, workflowIdOf, type StoredHistory } from './stored-history.js';
 import { testCodec } from './test-key.js';
@@ -42,9 +44,12 @@ describe('the present code', () => {
   });
 
   it('has a history of every shape there is; where not, run histories:record', () => {
-    const shapes = recordedKinds.flatMap(({ definition: { kind }, shapes }) =>
-      shapes.map(({ name }) => `${kind} ${name}`),
-    );
+    const shapes = [
+      ...recordedKinds.flatMap(({ definition: { kind }, shapes }) =>
+        shapes.map(({ name }) => `${kind} ${name}`),
+      ),
+      ...runShapes.map(({ name }) => `${SCHEDULED_RUN_WORKFLOW} ${name}`),
+    ];
     const there = new Set(stored.map(({ kind, shape }) => `${kind} ${shape}`));
     expect(shapes.filter((shape) => !there.has(shape))).toEqual([]);
   });
@@ -114,9 +119,10 @@ describe('a stored history', () => {
     expect(odd).toEqual([]);
   });
 
-  it('of a shipped kind is sealed', () => {
+  it('of a shipped kind, or of a schedule’s run, is sealed', () => {
+    const shipped = [...definitions.map(({ kind }) => kind), SCHEDULED_RUN_WORKFLOW];
     for (const { kind, label } of stored) {
-      if (!definitions.some((definition) => definition.kind === kind)) continue;
+      if (!shipped.includes(kind)) continue;
       const { events } = histories.get(label)!;
       const sealed = events
         .filter(({ eventType }) => !NAMES_OF_CHANGES.includes(eventType))

@@ -64,7 +64,10 @@ export function workflowIdOf({ events }: StoredHistory): string {
 export function writeHistories(
   kind: string,
   release: string,
-  recorded: readonly { readonly shape: Shape; readonly history: StoredHistory }[],
+  recorded: readonly {
+    readonly shape: Pick<Shape, 'name' | 'what' | 'ends'>;
+    readonly history: StoredHistory;
+  }[],
   root = HISTORIES,
 ): void {
   const folder = join(root, kind, release);

@@ -1,7 +1,8 @@
-/** What only the database can say of an input, by kind: a check, and what the job is to keep of how things are now. */
+/** What only the database can say of an input, by kind: checks, and what the job is to keep of how things are now. */
 import type { ApiResources } from '../api.resources.js';
 import { emailCompletion } from '../emails/email.acceptance.js';
 import { payoutCompletion, reportDeliveryCompletion } from '../emails/child-email.acceptance.js';
+import { refuseUnknownReferences } from './stored-references.js';
 import type { Prepared } from './submission.js';
 
 /** The submission with what the job keeps; throws Problem with every error. */
@@ -17,6 +18,8 @@ export function openCompletion(resources: ApiResources, tenantId: string): Compl
   return async (prepared) => {
     const { kind } = prepared.definition;
     const complete = Object.hasOwn(completions, kind) ? completions[kind] : undefined;
-    return complete ? complete(prepared) : prepared;
+    const completed = complete ? await complete(prepared) : prepared;
+    await refuseUnknownReferences(resources.database, tenantId, completed);
+    return completed;
   };
 }

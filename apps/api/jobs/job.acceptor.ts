@@ -25,7 +25,6 @@ import { Batch } from './job-requests.schema.js';
 import { makeJobId } from './job-id.js';
 import { JobReader } from './job.reader.js';
 import type { Job } from './job.schema.js';
-import { refuseUnknownReferences } from './stored-references.js';
 import { prepareSubmission, type Prepared, type SubmissionContext } from './submission.js';
 
 /** Who submits, by which door, and what makes a repeat recognisable. */
@@ -77,7 +76,6 @@ export class JobAcceptor {
     const context = await this.contextFor(submitter.tenantId);
     const complete = openCompletion(this.resources, submitter.tenantId);
     const prepared = await complete(prepareSubmission(body.value, context, body.errors));
-    await refuseUnknownReferences(this.resources.database, submitter.tenantId, prepared);
     const { answers, replayed } = await this.accept([prepared], asked, submitter);
     const [answer] = answers;
     if (!answer) throw new Error('longhaul.accept answered nothing for one job');
@@ -102,9 +100,7 @@ export class JobAcceptor {
         const prefix = `/jobs/${index}`;
         const found = (flaws.get(String(index)) ?? []).map((error) => relativeTo(prefix, error));
         try {
-          const prepared = await complete(prepareSubmission(job, context, found));
-          await refuseUnknownReferences(this.resources.database, submitter.tenantId, prepared);
-          return prepared;
+          return await complete(prepareSubmission(job, context, found));
         } catch (error) {
           if (error instanceof Problem) return error.toBody();
           throw error;

@@ -304,7 +304,7 @@ const table = {
         content: { [JSON_TYPE]: 'Schedule' },
       },
     },
-    problems: [...bodyProblems, 'not_available', 'client_key_required'],
+    problems: [...bodyProblems, 'not_available', 'email_not_configured', 'client_key_required'],
   },
   listSchedules: {
     tag: 'Schedules',
@@ -327,7 +327,13 @@ const table = {
     params: scheduleId,
     body: { schema: 'ScheduleChange', required: true },
     answers: { 200: { description: 'The schedule.', content: { [JSON_TYPE]: 'Schedule' } } },
-    problems: [...bodyProblems, 'not_available', 'schedule_not_found', 'client_key_required'],
+    problems: [
+      ...bodyProblems,
+      'not_available',
+      'email_not_configured',
+      'schedule_not_found',
+      'client_key_required',
+    ],
   },
   deleteSchedule: {
     tag: 'Schedules',
@@ -372,6 +378,16 @@ const table = {
     body: { schema: 'WebhookResendRequest', required: true },
     answers: jobAccepted,
     problems: [...submissionProblems, 'webhook_endpoint_not_found'],
+  },
+  resendCallback: {
+    tag: 'Webhooks',
+    summary: 'Send a job’s callback again, whatever became of it',
+    description:
+      'Under the same `webhook-id`, with all attempts anew. The job of the answer counts it; one that is still under way is left as it is, and not counted.',
+    params: jobId,
+    headers: resubmissionHeaders,
+    answers: jobAccepted,
+    problems: [...submissionProblems, 'job_not_found', 'callback_not_found', 'callback_not_sent'],
   },
   listEndpointDeliveries: {
     tag: 'Webhooks',

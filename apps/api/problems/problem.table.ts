@@ -88,6 +88,11 @@ const kinds = {
     title: 'There is no callback secret yet',
     advice: 'POST /callback-secret/rotate makes one, and shows it once.',
   },
+  callback_not_found: {
+    status: 404,
+    title: 'The job has no callback',
+    advice: 'A callback is given with the submission: `callback: {url}`.',
+  },
   email_template_not_found: {
     status: 404,
     title: 'No such e-mail template',
@@ -137,6 +142,11 @@ const kinds = {
     status: 409,
     title: 'Another input has the same natural key',
     advice: 'Change what the key is made of (a version, say), or follow the job that is there.',
+  },
+  callback_not_sent: {
+    status: 409,
+    title: 'The callback was not sent yet',
+    advice: 'It is sent by itself once the job has ended: GET /jobs/{id}/deliveries shows its attempts.',
   },
   webhook_endpoint_exists: {
     status: 409,

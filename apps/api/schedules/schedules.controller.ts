@@ -118,7 +118,8 @@ export class SchedulesController {
       if (!there) throw scheduleNotFound();
       const { catchUpSeconds: catchUpWindowSeconds } = there;
       const before = { ...there, ...(await this.open(tenantId, there)), catchUpWindowSeconds };
-      const wish = await this.judge(tenantId, { ...pick(before), ...defined(change) });
+      const whole = { ...pick(before), ...defined(change) };
+      const wish = isAlwaysPossible(change) ? whole : await this.judge(tenantId, whole);
       return { record: await updateSchedule(tx, id, await this.seal(tenantId, id, wish)), wish };
     });
     this.resources.poke.poke();
@@ -254,6 +255,11 @@ export class SchedulesController {
 function pick(body: ScheduleBody): ScheduleBody {
   const { kind, input, cron, timeZone, overlap, catchUpWindowSeconds, paused, note, callback } = body;
   return { kind, input, cron, timeZone, overlap, catchUpWindowSeconds, paused, note, callback };
+}
+
+/** A schedule whose template or dataset is gone can be held all the same. */
+function isAlwaysPossible({ paused, note: _note, ...rest }: z.output<typeof ScheduleChange>): boolean {
+  return paused !== false && Object.values(rest).every((value) => value === undefined);
 }
 
 function defined(change: z.output<typeof ScheduleChange>): Partial<ScheduleBody> {

@@ -71,6 +71,9 @@ export function register(program: Command): void {
     .option('--since <time>', 'events submitted since then (RFC 3339)')
     .option('--until <time>', 'and before then')
     .action(action(resend));
+  command('resend-callback <job>', 'tell of a job’s end again, by its callback').action(
+    action(resendCallback),
+  );
   command('deliveries', 'list deliveries of an endpoint, or of an event’s job')
     .option('--endpoint <id>', 'of this endpoint')
     .option('--job <id>', 'of this event')
@@ -148,6 +151,11 @@ async function resend(id: string, flags: ResendFlags): Promise<void> {
   const client = await connect(flags);
   const what = event === undefined ? { since: since ?? '', until } : { event };
   tellJob(await client.webhooks.resend(id, what), flags);
+}
+
+async function resendCallback(job: string, flags: Flags): Promise<void> {
+  const client = await connect(flags);
+  tellJob(await client.webhooks.resendCallback(job), flags);
 }
 
 function tellJob(job: { readonly id: string }, { json }: Flags): void {

@@ -27,7 +27,9 @@ export interface PayoutEvidence {
 
 /** Every promise about money that was not kept. */
 export function auditPayouts(evidence: PayoutEvidence): Violation[] {
-  return [booksAgree, itemsAreDecided, providerAgrees, resultsAreTrue].flatMap((rule) => [...rule(evidence)]);
+  return [booksAgree, itemsAreDecided, providerAgrees, resultsAreTrue, endsAreTold].flatMap((rule) => [
+    ...rule(evidence),
+  ]);
 }
 
 const ITEM_ENDS: Readonly<Record<string, readonly (string | null)[]>> = {
@@ -164,4 +166,14 @@ function* resultsAreTrue({ asked, books }: PayoutEvidence): Iterable<Violation> 
         detail: `it says ${JSON.stringify(told)}; the books say ${JSON.stringify(truth)} of ${items.length} items`,
       };
   }
+}
+
+/** Whether it was settled or taken back: the job that tells of it starts in the transaction that closes the matter. */
+function* endsAreTold({ books }: PayoutEvidence): Iterable<Violation> {
+  const rule = 'each batch tells of its end once';
+  for (const { jobId, state, tellings } of books.batches)
+    if (tellings !== (state === 'open' ? 0 : 1))
+      yield { rule, jobId, detail: `it is ${state}, and ${tellings} jobs tell of that` };
+  for (const key of books.strayTellings)
+    yield { rule, detail: `the job of key ${key} tells of what is no batch` };
 }

@@ -50,7 +50,7 @@ const FAULTS = {
 export function payoutBatchChaos(seed: number): ChaosKind {
   return {
     kind: 'payout.batch',
-    // Payments, and what tells the tenant's endpoints how the batch ended.
+    // Payments, and what tells the tenant's endpoints how the batch ended: the audit counts both.
     children: ['payout.item', 'webhook.fanout'],
     weight: 1,
     input: (number, draw): PayoutInput => ({

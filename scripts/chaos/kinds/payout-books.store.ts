@@ -21,6 +21,8 @@ export interface BookedBatch {
   /** The sums of its entries: what it still reserves, and what left the account. */
   readonly bookedReservedMinor: number;
   readonly bookedPaidMinor: number;
+  /** Jobs that tell the tenant's endpoints how it ended. */
+  readonly tellings: number;
 }
 
 export interface BookedItem {
@@ -42,7 +44,12 @@ export interface Books {
   readonly items: readonly BookedItem[];
   /** Item jobs that no item names: each must have ended without a payment. */
   readonly drift: readonly { readonly subject: string; readonly rule: string }[];
+  /** Jobs that tell endpoints of what is no batch: their natural keys. */
+  readonly strayTellings: readonly string[];
 }
+
+/** The natural key of the job that tells of batch `b`. */
+const TELLING = `'payout%2f' || b.job_id`;
 
 const MINOR = (column: string): string => `(${column})::float8`;
 
@@ -66,10 +73,12 @@ export async function readBooks(databaseUrl: string): Promise<Books> {
         `select b.job_id as "jobId", j.status, b.state, ${MINOR('b.held_minor')} as "heldMinor",
                 ${MINOR('b.allocated_minor')} as "allocatedMinor",
                 ${MINOR('coalesce(sum(e.reserved_delta), 0)')} as "bookedReservedMinor",
-                ${MINOR('coalesce(-sum(e.balance_delta), 0)')} as "bookedPaidMinor"
+                ${MINOR('coalesce(-sum(e.balance_delta), 0)')} as "bookedPaidMinor",
+                (select count(*)::int from longhaul.jobs w where w.tenant_id = j.tenant_id
+                   and w.kind = 'webhook.fanout' and w.natural_key = ${TELLING}) as tellings
            from longhaul.payout_batches b join longhaul.jobs j on j.id = b.job_id
            left join longhaul.account_entries e on e.batch_id = b.job_id
-           group by b.job_id, j.status order by 1`,
+           group by b.job_id, j.tenant_id, j.status order by 1`,
       ),
       items: await rowsOf<BookedItem>(
         database,
@@ -80,6 +89,14 @@ export async function readBooks(databaseUrl: string): Promise<Books> {
            from longhaul.payout_items i left join longhaul.jobs j on j.id = i.job_id order by 1, 2`,
       ),
       drift: await rowsOf(database, `select subject, rule from longhaul.payout_drift`),
+      strayTellings: (
+        await rowsOf<{ key: string }>(
+          database,
+          `select natural_key as key from longhaul.jobs w where kind = 'webhook.fanout'
+              and not exists (select from longhaul.payout_batches b
+                               where b.tenant_id = w.tenant_id and w.natural_key = ${TELLING})`,
+        )
+      ).map(({ key }) => key),
     };
   } finally {
     await database.end();

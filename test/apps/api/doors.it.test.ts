@@ -207,6 +207,7 @@ describe('the document', () => {
       '/jobs',
       '/jobs/batch',
       '/jobs/{id}',
+      '/jobs/{id}/callback/resend',
       '/jobs/{id}/cancel',
       '/jobs/{id}/deliveries',
       '/jobs/{id}/events',

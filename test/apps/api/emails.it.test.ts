@@ -10,9 +10,14 @@ import { startMailbox, type RunningMailbox } from '../../../apps/sandbox-mailbox
 import { createSmtpClient, type SmtpClient } from '../../../libs/emails/smtp.client.js';
 import { createSuppressions } from '../../../libs/emails/suppressions.store.js';
 import { sweepLists } from '../../../libs/emails/recipient-lists.store.js';
+import { createKeepForm } from '../../../libs/emails/kept-form.js';
 import { Deferred } from '../../../libs/saga/failure.js';
+import { createRunAcceptance } from '../../../libs/schedules/run-acceptance.js';
+import { ACCEPT_RUN_ACTIVITY } from '../../../libs/schedules/scheduled-run.js';
 import { inTenant, openDatabase } from '../../../libs/store/database.js';
 import { createJobInputs } from '../../../libs/store/job-input.store.js';
+import { emailSend } from '../../../workflows/email-send.job.js';
+import { reportDelivery } from '../../../workflows/report-delivery.job.js';
 import { FakeWorker, startTestApi, type TestAnswer, type TestApi } from './support.js';
 
 const FROM = { address: 'no-reply@longhaul.example', name: 'Longhaul' };
@@ -645,4 +650,49 @@ describe('a delivery of a report', () => {
     const answer = await must(t.call('POST', '/schedules', { json }), 422);
     expect(answer.json.errors.map(({ pointer }) => pointer)).toEqual(['/input/template']);
   });
+
+  test.each([
+    ['email.send', (email: object) => ({ ...email, message: '{{scheduledAt}}' }), (input) => input],
+    [
+      'report.delivery',
+      (email: object) => ({ report, email: { ...email, link: 'file' }, delivery: '{{scheduledAt}}' }),
+      (input) => (input as { email: unknown }).email,
+    ],
+  ] as [string, (email: object) => object, (input: unknown) => unknown][])(
+    'asked for by a schedule keeps the version of its run, and where its template is gone the schedule says so: %s',
+    async (kind, inputOf, emailOf) => {
+      const variables = { properties: { file: { type: 'string', format: 'artifact' } } };
+      const template = await putTemplate({ variables });
+      const input = inputOf({ template, to: { address: addressOf() } });
+      const { json: schedule } = await must(
+        t.call('POST', '/schedules', { json: { kind, input, cron: '0 6 * * *' } }),
+        201,
+      );
+      const runs = createRunAcceptance({
+        ...{ database: t.worker, cipher: t.cipher, definitions: [emailSend, reportDelivery] },
+        ...{ callbackDeadlineMs: 1, keepForm: createKeepForm(FROM) },
+      });
+      const run = (month: string): Promise<string | null> =>
+        runs[ACCEPT_RUN_ACTIVITY]({
+          ...{ scheduleId: schedule.id, run: `${schedule.id}/${month}` },
+          scheduledAt: `2031-${month}-03T04:05:06.000Z`,
+        });
+      const id = await run('01');
+      await putTemplate({ subject: 'Changed', variables }, template);
+      const loadInput = createJobInputs(t.worker, t.cipher, (_, stored) => stored);
+      const stored = await loadInput({ id: id!, tenantId: t.acme.id, kind });
+      expect(emailOf(stored)).toMatchObject({ template, templateVersion: 1, from: FROM });
+      expect(await run('01'), 'the same run again').toBe(id);
+
+      await must(t.call('DELETE', `/email-templates/${template}`), 204);
+      expect(await run('02')).toBeNull();
+      const { json: told } = await t.call('GET', `/schedules/${schedule.id}`);
+      expect(told).toMatchObject({ lastError: { code: 'email_template_not_found' } });
+      const change = (json: object): Promise<TestAnswer> =>
+        t.call('PATCH', `/schedules/${schedule.id}`, { json });
+      expect([(await change({ paused: true })).status, (await change({ paused: false })).status]).toEqual([
+        200, 422,
+      ]);
+    },
+  );
 });

@@ -373,6 +373,14 @@ describe('renditions', () => {
       json: { jobs: [{ kind: 'image.renditions', input: json }] },
     });
     expect(batch.json.items[0]?.problem?.errors?.[0]?.pointer).toBe('/input/sources/1');
+    const input = { ...json, renditions: [{ ...SET[0], name: '{{date}}' }] };
+    const schedule = await t.call('POST', '/schedules', {
+      json: { kind: 'image.renditions', input, cron: '0 6 * * *' },
+    });
+    expect([schedule.status, schedule.json.errors?.map(({ pointer }) => pointer)]).toEqual([
+      422,
+      ['/input/sources/1', '/input/sources/2'],
+    ]);
     const first = await accept([mine]);
     await t.call('DELETE', `/uploads/${mine}`);
     const again = await t.call('POST', '/renditions', { json: { sources: [mine], renditions: SET } });

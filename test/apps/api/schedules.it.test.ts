@@ -4,12 +4,15 @@ import type { ScheduleHandle } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { createEngine } from '../../../apps/api/engine/engine.js';
 import type { Schedule } from '../../../apps/api/schedules/schedule.schema.js';
 import { DISPATCH_LIMITS, dispatchBatch, type Dispatcher } from '../../../libs/outbox/dispatcher.js';
 import { createRelayMetrics } from '../../../libs/outbox/relay.metrics.js';
 import { WORKFLOW_TASK_QUEUE } from '../../../libs/saga/temporal/engine.js';
-import { createRunAcceptance } from '../../../libs/schedules/run-acceptance.js';
+import { createKeepForm } from '../../../libs/emails/kept-form.js';
+import { createRunAcceptance, type RunAcceptanceParts } from '../../../libs/schedules/run-acceptance.js';
+import { ACCEPT_RUN_ACTIVITY } from '../../../libs/schedules/scheduled-run.js';
 import { dispatchSchedules, reconcileSchedules } from '../../../libs/schedules/schedule-sync.js';
 import { createTenantCipher } from '../../../libs/security/tenant-cipher.js';
 import { openDatabase, type Database } from '../../../libs/store/database.js';
@@ -70,12 +73,7 @@ async function startWorker(temporal: { address: string; namespace: string }): Pr
     workflowBundle,
     dataConverter,
     activities: {
-      ...createRunAcceptance({
-        database: t.worker,
-        cipher: t.cipher,
-        definitions: [notes, plainNote],
-        callbackDeadlineMs: webhookCallback.deadlineMs,
-      }),
+      ...createRunAcceptance(runParts()),
     },
   });
   const running = worker.run();
@@ -83,6 +81,16 @@ async function startWorker(temporal: { address: string; namespace: string }): Pr
     worker.shutdown();
     await running;
     await connection.close();
+  };
+}
+
+function runParts(): RunAcceptanceParts {
+  return {
+    database: t.worker,
+    cipher: t.cipher,
+    definitions: [notes, plainNote],
+    keepForm: createKeepForm(undefined),
+    callbackDeadlineMs: webhookCallback.deadlineMs,
   };
 }
 
@@ -226,6 +234,18 @@ describe('a schedule', () => {
       return schedule.lastError !== null && schedule;
     });
     expect(lastError).toMatchObject({ code: 'natural_key_conflict' });
+  });
+
+  test('whose input does not fit a new release makes no job, and says in words what does not fit', async () => {
+    const made = await create();
+    const changed = { ...notes, input: z.strictObject({ subject: z.string() }) } as unknown as typeof notes;
+    const runs = createRunAcceptance({ ...runParts(), definitions: [changed] });
+    const run = { scheduleId: made.id, run: `${made.id}/run`, scheduledAt: '2031-02-03T04:05:06.000Z' };
+    expect(await runs[ACCEPT_RUN_ACTIVITY](run)).toBeNull();
+    expect(await jobsOf(made.id)).toEqual([]);
+    const { lastError } = await read(made.id);
+    expect(lastError?.code).toBe('input_invalid');
+    expect(lastError?.detail).toMatch(/expected string[^]*at subject/);
   });
 
   test('is run by hand at once, with the engine away, and once for one Idempotency-Key', async () => {

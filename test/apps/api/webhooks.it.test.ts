@@ -557,6 +557,32 @@ describe('a callback', () => {
     expect(listed.text).not.toContain(first.name);
   });
 
+  test('that was given up is sent again under its id when that is asked for, and by nobody else', async () => {
+    const { name, id, callback } = await withCallback();
+    const path = `/jobs/${id}/callback/resend`;
+    const early = await t.call('POST', path);
+    expect([early.status, early.json.code]).toEqual([409, 'callback_not_sent']);
+    await new FakeWorker(t, t.acme).fail(id);
+    receivers.answer(name, respond(400));
+    expect(await tell(callback)).toEqual({ delivered: 0, dead: 1 });
+    receivers.answer(name, respond(204));
+    const headers = { 'idempotency-key': id };
+    const answer = await t.call('POST', path, { headers });
+    expect([answer.status, answer.json.kind]).toEqual([202, 'webhook.resend']);
+    expect(await runStep('webhook.resend', 'collect', answer.json.id)).toEqual({ deliveries: 1 });
+    expect((await t.call('POST', path, { headers })).json.id, 'asked again').toBe(answer.json.id);
+    expect(await deliver(answer.json.id, 'webhook.resend')).toEqual({ delivered: 1, dead: 0 });
+    const [first, second, ...more] = receivers.got(name);
+    expect(more).toEqual([]);
+    expect(second!.headers['webhook-id']).toBe(`msg_${callback}`);
+    expect(second!.body.equals(first!.body)).toBe(true);
+    expect(await deliveriesOf(id)).toMatchObject([{ status: 'delivered', carriedBy: answer.json.id }]);
+    expect((await t.call('POST', path, { key: t.rival.key })).json.code).toBe('job_not_found');
+    const { json: silent } = await t.call('POST', '/jobs', { json: freshNote() });
+    const none = await t.call('POST', `/jobs/${silent.id}/callback/resend`);
+    expect([none.status, none.json.code]).toEqual([404, 'callback_not_found']);
+  });
+
   test('is signed by both secrets for a day after a rotation, and another tenant has none of them', async () => {
     const before = (await t.call('POST', '/callback-secret/rotate')).json as unknown as { secret: string };
     const { secret, ...shown } = (await t.call('POST', '/callback-secret/rotate'))

@@ -75,8 +75,10 @@ describe('longhaul webhooks', () => {
     await webhooks('enable', 'endpoint-1');
     await webhooks('test', 'endpoint-1');
     await webhooks('resend', 'endpoint-1', '--since', '2026-01-01T00:00:00Z');
+    api.on('POST /jobs/job-4/callback/resend', json(202, { id: 'job-5' }));
+    await webhooks('resend-callback', 'job-4');
     await webhooks('remove', 'endpoint-1');
-    expect(out).toMatch(/is enabled[^]*job job-2[^]*job job-3[^]*deleted/);
+    expect(out).toMatch(/is enabled[^]*job job-2[^]*job job-3[^]*job job-5[^]*deleted/);
     expect(JSON.parse(api.seen[2]!.body)).toEqual({ since: '2026-01-01T00:00:00Z' });
   });
 
