@@ -1,9 +1,8 @@
 /** `isolation`: how long it takes until a job's first step runs, while other kinds are flooded with work, and while they are not. */
-import { randomUUID } from 'node:crypto';
 import { createClient, type Client } from '../libs/client/client.js';
 import { isTerminal, type Job } from '../libs/client/job.types.js';
-import { EVENT } from './fanout/deliveries.js';
 import { registerEndpoints, startReceivers } from './fanout/receivers.js';
+import { floodsOf, issueInvoices, probesOf, type Flood, type Probe } from './isolation/kinds.js';
 import type { BenchTools } from './support/bench.js';
 import { describeMachine, summarise, type Report } from './support/report.js';
 import { alternate, type Contender, type Sample } from './support/rounds.js';
@@ -19,20 +18,7 @@ export interface IsolationOptions {
   readonly rounds: number;
 }
 
-/** Work that is kept up: somebody submits the next job when one has ended. */
-interface Flood {
-  readonly kind: string;
-  submit(): Promise<string>;
-}
-
-/** A kind whose jobs are watched, one after the other. */
-interface Probe {
-  readonly kind: string;
-  submit(): Promise<Job>;
-}
-
 const QUIET = 'quiet';
-const EXPORT_ROWS = 1_000;
 /** The flood has spread to every process by then. */
 const FLOOD_BEFORE_MS = 2_000;
 
@@ -42,11 +28,11 @@ export async function benchIsolation(options: IsolationOptions, tools: BenchTool
   const measured = await withStack(tools, async (stack) => {
     const receivers = await startReceivers();
     try {
-      const { api, keys } = stack.run();
+      const { api, keys, databaseUrl } = stack.run();
       const client = createClient({ url: api, key: keys.client });
       tools.say(`Registering ${options.endpoints} endpoints`);
       await registerEndpoints(client, receivers.url, options.endpoints);
-      kinds = { floods: floodsOf(client), probes: probesOf(client) };
+      kinds = { floods: floodsOf(client, await issueInvoices(databaseUrl)), probes: await probesOf(client) };
       const { floods, probes } = kinds;
       const contenders: Contender[] = [
         {
@@ -78,36 +64,6 @@ export async function benchIsolation(options: IsolationOptions, tools: BenchTool
   };
 }
 
-function floodsOf(client: Client): Flood[] {
-  return [
-    {
-      kind: 'webhook.fanout',
-      async submit() {
-        const { job } = await client.submit('webhook.fanout', { event: randomUUID(), ...EVENT });
-        return job.id;
-      },
-    },
-  ];
-}
-
-function probesOf(client: Client): Probe[] {
-  return [
-    {
-      kind: 'report.export',
-      async submit() {
-        const { job } = await client.submit('report.export', {
-          dataset: 'flights',
-          // Part of the natural key: each is a new export.
-          version: Date.now(),
-          format: 'csv',
-          filter: { flight_id: { lte: EXPORT_ROWS } },
-        });
-        return job;
-      },
-    },
-  ];
-}
-
 /** Keeps the floods up while `work` runs, and waits until what they began has ended. */
 async function flooded<R>(
   client: Client,
@@ -117,7 +73,7 @@ async function flooded<R>(
 ): Promise<R> {
   let isOver = false;
   const lane = async (flood: Flood): Promise<void> => {
-    while (!isOver) await mustSucceed(client, await flood.submit());
+    while (!isOver) await mustSucceed(client, (await flood.submit()).id);
   };
   const lanes = Promise.all(floods.flatMap((flood) => Array.from({ length: atOnce }, () => lane(flood))));
   try {

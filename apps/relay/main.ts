@@ -52,11 +52,11 @@ export async function run(): Promise<void> {
   const metrics = createRelayMetrics(registry);
   const metricsServer = await serveMetrics(settings.metricsPort, settings.host);
 
-  const workflowTypes = new Map(definitions.map(({ kind, workflowType }) => [kind, workflowType]));
+  const known = new Map(definitions.map((definition) => [definition.kind, definition]));
   const dispatcher: Dispatcher = {
     database,
     engine,
-    workflowTypeOf: (kind) => workflowTypes.get(kind),
+    definitionOf: (kind) => known.get(kind),
     logger,
     metrics,
     limits: DISPATCH_LIMITS,
@@ -82,7 +82,7 @@ export async function run(): Promise<void> {
     ]);
     await Promise.all([metricsServer.close(), engine.close(), database.end()]);
   }, SHUTDOWN_GRACE_MS);
-  logger.info({ metricsUrl: metricsServer.url, kinds: [...workflowTypes.keys()] }, 'Ready');
+  logger.info({ metricsUrl: metricsServer.url, kinds: [...known.keys()] }, 'Ready');
   announceReady({ role: 'relay', metricsUrl: metricsServer.url });
 }
 

@@ -19,7 +19,6 @@ const HEARTBEAT_THROTTLE_MS = 200;
 /** A crashed workflow worker stalls its workflows this long (10 s by default). */
 const STICKY_TIMEOUT = '1s';
 const BOOKKEEPING_CONCURRENCY = 20;
-const WORKFLOW_TASK_CONCURRENCY = 40;
 const CACHED_WORKFLOWS_MAX = 500;
 
 export interface HostParts {
@@ -62,7 +61,7 @@ export function versioningOptions({
   };
 }
 
-function workflowOptions({ definitions, world, runs }: HostParts): Partial<WorkerOptions> {
+function workflowOptions({ definitions, settings, world, runs }: HostParts): Partial<WorkerOptions> {
   const codePath = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
   if (!existsSync(codePath)) {
     throw new Error(`The workflow bundle is missing (${codePath}); run: npm run build`);
@@ -72,7 +71,7 @@ function workflowOptions({ definitions, world, runs }: HostParts): Partial<Worke
     activities: { ...engineActivities(definitions, world), ...runs },
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
-    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASK_CONCURRENCY,
+    maxConcurrentWorkflowTaskExecutions: settings.workflowConcurrency,
     maxConcurrentActivityTaskExecutions: BOOKKEEPING_CONCURRENCY,
   };
 }

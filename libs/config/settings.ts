@@ -1,4 +1,5 @@
 /** Every setting of every process, from the environment, checked once at boot with a message a tired person understands. */
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { IMAGE_BYTES_MAX } from '../images/limits.js';
@@ -132,6 +133,8 @@ const Variables = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{32,100}$/)
     .optional(),
+  /** Workflow tasks that one worker process takes at a time; without it one for each core, at least two. */
+  LONGHAUL_WORKFLOW_CONCURRENCY: z.coerce.number().int().min(2).max(1_000).optional(),
   /** Activities of each pool that one worker process runs at a time. */
   LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
   LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),
@@ -243,6 +246,8 @@ export interface Settings {
   };
   /** Activities at a time, by pool and worker process. */
   readonly workerGraceMs: number;
+  /** Workflow tasks. What a worker has not taken waits in the engine, where concerns and tenants take turns. */
+  readonly workflowConcurrency: number;
   readonly concurrency: { readonly cpu: number; readonly io: number; readonly keeper: number };
   readonly exportPartRows: number;
   readonly documents: { readonly rowsMax: number; readonly fontFolder: string | undefined };
@@ -345,6 +350,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       tenantBytesMax: e.LONGHAUL_UPLOAD_TENANT_BYTES_MAX,
     },
     workerGraceMs: e.LONGHAUL_WORKER_GRACE_MS,
+    workflowConcurrency: e.LONGHAUL_WORKFLOW_CONCURRENCY ?? Math.max(2, availableParallelism()),
     concurrency: {
       cpu: e.LONGHAUL_CPU_CONCURRENCY,
       io: e.LONGHAUL_IO_CONCURRENCY,

@@ -4,6 +4,7 @@
  */
 import type { Priority } from '@temporalio/common';
 import type { Logger } from 'pino';
+import type { AnyJobDefinition } from '../saga/define.js';
 import { WORKFLOW_TASK_QUEUE } from '../saga/temporal/engine.js';
 import { ENDED_SIGNAL } from '../schedules/scheduled-run.js';
 import { inTransaction, type Connection, type Database } from '../store/database.js';
@@ -64,8 +65,8 @@ export const DISPATCH_LIMITS: DispatchLimits = {
 export interface Dispatcher {
   readonly database: Database;
   readonly engine: EngineClient;
-  /** The workflow type of a kind; undefined for a kind this release does not know. */
-  readonly workflowTypeOf: (kind: string) => string | undefined;
+  /** Undefined for a kind this release does not know. */
+  readonly definitionOf: (kind: string) => Pick<AnyJobDefinition, 'workflowType' | 'queue'> | undefined;
   readonly logger: Logger;
   readonly metrics: RelayMetrics;
   readonly limits: DispatchLimits;
@@ -137,9 +138,9 @@ async function sendAll(
   return new Map([...outcomes, ...signalled]);
 }
 
-async function start({ engine, workflowTypeOf, limits }: Dispatcher, row: OutboxRow): Promise<Outcome> {
-  const workflowType = workflowTypeOf(row.kind);
-  if (workflowType === undefined) {
+async function start({ engine, definitionOf, limits }: Dispatcher, row: OutboxRow): Promise<Outcome> {
+  const definition = definitionOf(row.kind);
+  if (definition === undefined) {
     return {
       is: 'failed',
       class: 'unknown_kind',
@@ -152,12 +153,12 @@ async function start({ engine, workflowTypeOf, limits }: Dispatcher, row: Outbox
     kind: row.kind,
     deadlineAt: row.deadlineAt.toISOString(),
   };
-  // Many jobs of one tenant queue behind each other, not in front of another tenant's.
-  const priority: Priority = { fairnessKey: row.tenantId };
+  // Many jobs of one tenant and concern queue behind each other, not in front of another's: all concerns share the workflows' workers.
+  const priority: Priority = { fairnessKey: `${row.tenantId}/${definition.queue}` };
   engine.tenants.remember(row.jobId, row.tenantId);
   try {
     await engine.connection.withDeadline(Date.now() + limits.callTimeoutMs, () =>
-      engine.client.workflow.start(workflowType, {
+      engine.client.workflow.start(definition.workflowType, {
         workflowId: row.jobId,
         taskQueue: WORKFLOW_TASK_QUEUE,
         workflowIdReusePolicy: 'REJECT_DUPLICATE',

@@ -375,8 +375,9 @@ export function defineJob<I extends z.ZodType, R extends z.ZodType, const S exte
   };
   if (!KIND_PATTERN.test(kind))
     refuse('write the kind as lower-case words joined by dots, e.g. report.export');
-  if (!/^[a-z]+$/.test(options.queue))
-    refuse(`queue "${options.queue}" must be one lower-case word, e.g. reports`);
+  // A fairness key has 64 bytes, of which a tenant's id takes 37.
+  if (!/^[a-z]{1,27}$/.test(options.queue))
+    refuse(`queue "${options.queue}" must be one lower-case word of at most 27 letters, e.g. reports`);
   const pivots = Object.entries(steps).filter(([, step]) => step.kind === 'pivot');
   if (pivots.length > 1) {
     refuse(

@@ -45,7 +45,7 @@ beforeAll(async () => {
     database: relay,
     engine,
     // Their starts stay where they are: what becomes of a job is the test's to say.
-    workflowTypeOf: () => undefined,
+    definitionOf: () => undefined,
     logger: createLogger('relay', 'silent'),
     metrics: createRelayMetrics(new Registry()),
     limits: DISPATCH_LIMITS,

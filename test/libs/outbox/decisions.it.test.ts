@@ -65,7 +65,7 @@ beforeAll(async () => {
   );
   dispatcher = {
     ...{ database: relay, engine, logger: createLogger('relay', 'silent') },
-    workflowTypeOf: (kind) => (kind === approvedNote.kind ? approvedNote.workflowType : undefined),
+    definitionOf: (kind) => (kind === approvedNote.kind ? approvedNote : undefined),
     metrics: createRelayMetrics(new Registry()),
     limits: DISPATCH_LIMITS,
   };

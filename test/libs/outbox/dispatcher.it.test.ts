@@ -66,7 +66,7 @@ describe('accepting and sending', () => {
     const { typedSearchAttributes, type, taskQueue, raw } = await handle.describe();
     expect(type).toBe('relayed');
     expect(taskQueue).toBe('workflows');
-    expect(raw.workflowExecutionInfo?.priority?.fairnessKey).toBe(setup.jobs.tenantId);
+    expect(raw.workflowExecutionInfo?.priority?.fairnessKey).toBe(`${setup.jobs.tenantId}/tests`);
     expect(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value])).toEqual(
       expect.arrayContaining([
         ['Tenant', setup.jobs.tenantId],

@@ -48,7 +48,8 @@ export async function setupRelay(temporal: { address: string; namespace: string 
         registry,
         database: jobs.relay,
         engine,
-        workflowTypeOf: (kind) => (WORKFLOWS.has(kind.slice(5)) ? kind.slice(5) : undefined),
+        definitionOf: (kind) =>
+          WORKFLOWS.has(kind.slice(5)) ? { workflowType: kind.slice(5), queue: 'tests' } : undefined,
         logger: createLogger('relay', 'silent'),
         metrics,
         limits: { ...DISPATCH_LIMITS, ...limits },
