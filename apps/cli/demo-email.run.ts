@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Downloaded } from '../../libs/client/download.js';
 import type { EmailMessage } from '../../libs/client/email.types.js';
 import type { Job } from '../../libs/client/job.types.js';
-import { all, renderOutcome, seeThrough, stepsOn, type DemoPart } from './demo.part.js';
+import { all, fetchFrom, renderOutcome, seeThrough, stepsOn, type DemoPart } from './demo.part.js';
 import { claimSha256, type Claim } from './demo-proof.view.js';
 import { formatBytes, formatCount, formatDuration } from './figures.view.js';
 import { renderBar } from './job.view.js';
@@ -11,7 +11,8 @@ import { renderTable } from './jobs-table.view.js';
 import { openStatusLine, toPlain, type StatusLine } from './terminal.js';
 
 const TEMPLATE = 'demo-export-ready';
-const RECEIVER = { address: 'ada@example.com', name: 'Ada Lovelace' };
+/** Not the one of the documents’ examples: nobody will have suppressed it to try that. */
+const RECEIVER = { address: 'ada.lovelace@example.com', name: 'Ada Lovelace' };
 const LINK = /https?:\/\/\S+/;
 
 /** What a message says, in Mustache's language; `file` is the export's job, and becomes a signed link. */
@@ -87,7 +88,8 @@ interface Person {
 }
 
 async function readMailbox(mailbox: string, signal: AbortSignal): Promise<readonly ReceivedMessage[]> {
-  const response = await fetch(`${mailbox}/messages?to=${encodeURIComponent(RECEIVER.address)}`, { signal });
+  const url = `${mailbox}/messages?to=${encodeURIComponent(RECEIVER.address)}`;
+  const response = await fetchFrom('The sandbox mailbox', url, { signal });
   if (!response.ok)
     throw new Error(`The sandbox mailbox answered ${response.status}: ${await response.text()}`);
   return ((await response.json()) as { items: ReceivedMessage[] }).items;
@@ -120,7 +122,10 @@ async function follow(
 ): Promise<Followed> {
   line.update('Following the link …', 'Following the link');
   const startedAt = performance.now();
-  const response = await fetch(url, { headers: { 'accept-encoding': 'identity' }, signal });
+  const response = await fetchFrom('The server of the link', url, {
+    headers: { 'accept-encoding': 'identity' },
+    signal,
+  });
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
@@ -148,14 +153,13 @@ interface EmailFacts {
 }
 
 function claimsOf({ ended, sent, received, sentMs, followed, downloaded }: EmailFacts): Claim[] {
-  const isSent = ended.status === 'SUCCEEDED' && sent?.status === 'sent';
+  if (ended.status !== 'SUCCEEDED' || sent?.status !== 'sent')
+    return [{ label: 'sent', value: toPlain(renderTrouble(ended, sent)), holds: false }];
   return [
     {
       label: 'sent',
-      value: isSent
-        ? `${formatDuration(sentMs)} after the POST; the mail server answered “${toPlain(sent.reply ?? '')}”`
-        : toPlain([renderOutcome(ended), sent?.status, sent?.reason].filter(Boolean).join(': ')),
-      holds: isSent,
+      value: `${formatDuration(sentMs)} after the POST; the mail server answered “${toPlain(sent.reply ?? '')}”`,
+      holds: true,
     },
     {
       label: 'received',
@@ -166,9 +170,15 @@ function claimsOf({ ended, sent, received, sentMs, followed, downloaded }: Email
       label: 'its link',
       value: followed
         ? `${followed.status} without a key: ${formatBytes(followed.bytes)} in ${formatDuration(followed.tookMs)}`
-        : 'none was found in the message',
+        : 'there is none in the message',
       holds: followed?.status === 200 && followed.bytes === downloaded.bytes,
     },
-    claimSha256(followed?.sha256, downloaded.sha256, 'the export’s'),
+    ...(followed ? [claimSha256(followed.sha256, downloaded.sha256, 'the export’s')] : []),
   ];
+}
+
+function renderTrouble(ended: Job, sent: EmailMessage | undefined): string {
+  if (sent?.status === 'suppressed')
+    return `not at all: ${RECEIVER.address} is on the tenant’s suppression list (GET /email-suppressions)`;
+  return [renderOutcome(ended), sent?.reason, sent?.reply].filter((text) => text != null).join(': ');
 }

@@ -4,7 +4,7 @@ import { accountBalance, deposit, type AccountBalance } from '../../activities/p
 import type { Job } from '../../libs/client/job.types.js';
 import { inTenant } from '../../libs/store/database.js';
 import { findTenant } from '../../libs/security/tenants.store.js';
-import { all, seeThrough, stepsOn, type DemoPart } from './demo.part.js';
+import { all, fetchFrom, seeThrough, stepsOn, type DemoPart } from './demo.part.js';
 import type { Claim } from './demo-proof.view.js';
 import { renderSteps } from './job.view.js';
 import { openStatusLine } from './terminal.js';
@@ -156,7 +156,7 @@ function providerAt(url: string, signal: AbortSignal): Provider {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const call = async (method: string, path: string, body?: object): Promise<Response> => {
     // What was set up is taken back after an interrupt, too.
-    const response = await fetch(`${url}${path}`, {
+    const response = await fetchFrom('The sandbox provider', `${url}${path}`, {
       method,
       headers,
       ...(body ? { body: JSON.stringify(body) } : { signal }),

@@ -46,7 +46,7 @@ export const runRenditions: DemoPart = async (context) => {
     const source = { name: 'source', ...(await readPicture(bytes)) };
     renderTable([source, ...files].map(rowOf)).forEach((text) => terminal.print(text));
     const refused = sources.find(({ upload }) => upload === cut?.id);
-    return claimsOf({ ended, picture, files, refused, folder, tookMs });
+    return claimsOf({ ended, picture, source, files, refused, folder, tookMs });
   } finally {
     line.end();
     // Nobody else's: no other picture is cut at this place.
@@ -103,6 +103,8 @@ interface RenditionFacts {
   readonly ended: Job;
   /** Width and height as shown. */
   readonly picture: Upload;
+  /** As it was uploaded. */
+  readonly source: Picture;
   readonly files: readonly Named[];
   /** The one that is cut short. */
   readonly refused: RenditionSource | undefined;
@@ -110,7 +112,8 @@ interface RenditionFacts {
   readonly tookMs: number;
 }
 
-function claimsOf({ ended, picture, files, refused, folder, tookMs }: RenditionFacts): Claim[] {
+function claimsOf(facts: RenditionFacts): Claim[] {
+  const { ended, picture, source, files, refused, folder, tookMs } = facts;
   const isMade = ended.status === 'SUCCEEDED';
   const left = files.filter(({ hasMetadata }) => hasMetadata);
   return [
@@ -124,7 +127,7 @@ function claimsOf({ ended, picture, files, refused, folder, tookMs }: RenditionF
     {
       label: 'upright',
       value: `turned as its metadata ask; of those (camera, place) ${left.length === 0 ? 'none is left' : `${left.length} files tell`}`,
-      holds: files.some((file) => hasShapeOf(picture, file)) && left.length === 0,
+      holds: source.hasMetadata && files.some((file) => hasShapeOf(picture, file)) && left.length === 0,
     },
     {
       label: 'refused',

@@ -87,6 +87,18 @@ export async function seeThrough<Result>(
   );
 }
 
+/** Fetches from what is no API of ours; `what` names it to people. Throws where nobody answers. */
+export async function fetchFrom(what: string, url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    init.signal?.throwIfAborted();
+    const { cause = error } = error as Error;
+    const { origin } = new URL(url);
+    throw new CommandError(`${what} does not answer at ${origin}: ${toPlain((cause as Error).message)}`);
+  }
+}
+
 /** `FAILED: not_mailed: The e-mail did not succeed.` */
 export function renderOutcome({ status, error }: Job): string {
   return toPlain([status, error?.code, error?.detail].filter((text) => text != null).join(': '));

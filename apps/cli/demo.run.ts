@@ -150,6 +150,7 @@ function links(stack: DemoStack, job: Job): string[] {
     `  job              ${job.links.self}`,
     `  OpenAPI          ${stack.api}/openapi.json`,
     `  the API, to try  ${stack.api}/docs`,
+    ...(stack.mailbox ? [`  e-mail           ${stack.mailbox}/messages`] : []),
     ...(temporal ? [`  Temporal Web UI  ${temporal}`] : []),
     `  its keys         ${join(stack.home, 'run.json')}`,
   ];
