@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { CommandError } from '../../../apps/cli/command.error.js';
-import { seeThrough, type DemoContext, type DemoPart } from '../../../apps/cli/demo.part.js';
+import { fetchFrom, seeThrough, type DemoContext, type DemoPart } from '../../../apps/cli/demo.part.js';
 import { runParts } from '../../../apps/cli/demo-parts.run.js';
 import type { Job } from '../../../libs/client/job.types.js';
+import { freePort } from '../../support/ports.js';
 
 function setup(watched: readonly Job[] = []) {
   const lines: string[] = [];
@@ -66,5 +67,12 @@ it('says of a job that stands still where it stands, and how to look on', async 
   const { context } = setup([job]);
   await expect(seeThrough(context, job, undefined, 1)).rejects.toThrow(
     'email.send has not ended within 1.0 ms: STARTED, forward: 40%. Look on: ./longhaul watch j-1',
+  );
+});
+
+it('names what does not answer, and where', async () => {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  await expect(fetchFrom('The sandbox mailbox', `${url}/messages?to=ada`, {})).rejects.toThrow(
+    new RegExp(`^The sandbox mailbox does not answer at ${url}: .*ECONNREFUSED`),
   );
 });
