@@ -477,7 +477,13 @@ const table = {
         content: { [JSON_TYPE]: 'UploadedRecipientList' },
       },
     },
-    problems: [...bodyProblems, 'recipient_list_invalid', 'client_key_required'],
+    problems: [
+      ...bodyProblems,
+      'recipient_list_invalid',
+      'upload_interrupted',
+      'request_timeout',
+      'client_key_required',
+    ],
   },
   listRecipientLists: {
     tag: 'E-mail',
