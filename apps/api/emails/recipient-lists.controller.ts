@@ -9,19 +9,18 @@ import { VARIABLES_MAX } from '../../../libs/emails/variables.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
+import { PageQuery, type PageParameters } from '../http/page.schema.js';
 import { RECIPIENT_LIST_BYTES_MAX } from '../http/limits.js';
 import { tenantOf } from '../http/request.js';
 import { receive, type Bounds } from '../http/streamed-body.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { LIST_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
 import {
-  PageQuery,
   TTL_DAYS_DEFAULT,
   UploadQuery,
-  type PageParameters,
   type RecipientList,
   type UploadedList,
   type UploadParameters,
@@ -71,14 +70,13 @@ export class RecipientListsController {
     @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: RecipientList[] }> {
-    const { cursor, limit = LIMIT_DEFAULT } = query;
-    const before = cursor === undefined ? undefined : readCursor(cursor, LIST_CURSOR);
-    const found = await inTenant(this.resources.database, tenantOf(request), (tx) =>
-      listLists(tx, { before, limit: limit + 1 }),
-    );
     const { publicUrl } = this.resources.settings;
-    const page = pageOf(reply, found, { url: `${publicUrl}/recipient-lists`, query, limit }, LIST_CURSOR);
-    reply.header('cache-control', 'no-store');
+    const page = await readPage(reply, {
+      url: `${publicUrl}/recipient-lists`,
+      query,
+      of: 'recipientLists',
+      read: (place) => inTenant(this.resources.database, tenantOf(request), (tx) => listLists(tx, place)),
+    });
     return { items: page.map((record) => listView(record, publicUrl)) };
   }
 
