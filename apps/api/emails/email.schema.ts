@@ -1,6 +1,7 @@
 /** Templates, lists of recipients, suppressions and messages, as their owners send and see them; also the OpenAPI document's. */
 import { z } from 'zod';
 import { VariablesSchema } from '../../../libs/emails/variables.js';
+import { Count } from '../../../libs/saga/values.js';
 import { ONE_LINE, VariableValues } from '../../../workflows/email-message.js';
 import { PageQuery } from '../http/page.schema.js';
 import { Text, Time } from '../http/values.schema.js';
@@ -12,8 +13,6 @@ const ADDRESS_LENGTH_MAX = 320;
 export const TTL_DAYS_MAX = 365;
 export const TTL_DAYS_DEFAULT = 30;
 const REASON_LENGTH_MAX = 200;
-
-const Count = z.int().nonnegative();
 
 export const TEMPLATE_NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 

@@ -1,9 +1,8 @@
 /** Uploads and renditions, as their owners see them. The schemas are the OpenAPI document's too. */
 import { z } from 'zod';
+import { Count, Sha256 } from '../../../libs/saga/values.js';
 import { Time } from '../http/values.schema.js';
 
-const Count = z.int().nonnegative();
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const Uri = z.url();
 
 export const Upload = z.strictObject({
