@@ -1,10 +1,11 @@
 /** Writes down what came of many small things, so many at a time that the database is not what they wait for. */
 export interface BatchRecorder<T> {
-  add(outcome: T): void;
+  /** Resolves at once, unless too many wait to be written. */
+  add(outcome: T): Promise<void> | undefined;
   /** Outcomes could not be written down: nothing more may be begun. */
   hasFailed(): boolean;
-  /** Writes the rest; throws what went wrong. */
-  close(): Promise<void>;
+  /** Resolves once all that was added is written; throws what went wrong. */
+  drain(): Promise<void>;
 }
 
 export interface BatchLimits {
@@ -12,41 +13,51 @@ export interface BatchLimits {
   readonly atOnceMax: number;
   /** … or as many as there are after so long. */
   readonly afterMs: number;
+  /** Outcomes on their way: beyond it whoever adds one is to wait. */
+  readonly unwrittenMax: number;
 }
 
 /** `record` is called with one batch at a time. */
 export function openBatchRecorder<T>(
   record: (batch: readonly T[]) => Promise<void>,
-  { atOnceMax, afterMs }: BatchLimits,
+  { atOnceMax, afterMs, unwrittenMax }: BatchLimits,
 ): BatchRecorder<T> {
   let pending: T[] = [];
   let timer: NodeJS.Timeout | undefined;
   let failure: { readonly error: unknown } | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let unwritten = 0;
 
-  function flush(): void {
+  function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
     const batch = pending;
     pending = [];
-    if (batch.length === 0) return;
-    writing = writing
+    if (batch.length === 0) return writing;
+    unwritten += batch.length;
+    return (writing = writing
       .then(() => record(batch))
       .catch((error: unknown) => {
         failure ??= { error };
-      });
+      })
+      .then(() => {
+        unwritten -= batch.length;
+      }));
   }
 
   return {
     add(outcome) {
       pending.push(outcome);
-      if (pending.length >= atOnceMax) flush();
-      else timer ??= setTimeout(flush, afterMs);
+      if (pending.length < atOnceMax) {
+        timer ??= setTimeout(() => void flush(), afterMs);
+        return undefined;
+      }
+      const written = flush();
+      return unwritten > unwrittenMax ? written : undefined;
     },
     hasFailed: () => failure !== undefined,
-    async close() {
-      flush();
-      await writing;
+    async drain() {
+      await flush();
       if (failure) throw failure.error;
     },
   };

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { compensable, defineJob, pivot, retriable } from '../libs/saga/define.js';
+import { Count, Sha256 } from '../libs/saga/values.js';
+import { PublishedFile } from './published-file.js';
 
 const OBJECT_LENGTH_MAX = 100;
 /** Three quarters of a minute, on average, with the waits: a source or a store that fails over is no reason to fail. */
@@ -31,9 +33,6 @@ export const DocumentPdfInput = z.strictObject({
 });
 export type DocumentPdfInput = z.output<typeof DocumentPdfInput>;
 
-const Count = z.int().nonnegative();
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-
 /** `upload`: which of the job's uploads holds the file; one that was discarded is burnt. */
 const Rendered = z.strictObject({
   upload: Count,
@@ -43,7 +42,6 @@ const Rendered = z.strictObject({
   sha256: Sha256,
   rowsSha256: Sha256,
 });
-const Published = z.strictObject({ location: z.string(), bytes: Count, sha256: Sha256 });
 
 export const documentPdf = defineJob({
   kind: 'document.pdf',
@@ -82,7 +80,7 @@ export const documentPdf = defineJob({
       pool: 'io',
       effect: 'keyed',
       args: Rendered,
-      output: Published,
+      output: PublishedFile,
       probe: 'findPublished',
       retry: RETRY,
     }),

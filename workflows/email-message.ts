@@ -1,5 +1,6 @@
 /** What a client asks for when it asks for e-mail, and what comes of it. */
 import { z } from 'zod';
+import { Count } from '../libs/saga/values.js';
 
 const NAME_LENGTH_MAX = 100;
 const URL_LENGTH_MAX = 2_000;
@@ -74,8 +75,6 @@ export const EmailRequest = z
     message: 'name either one recipient (to) or a list',
   });
 export type EmailRequest = z.output<typeof EmailRequest>;
-
-const Count = z.int().nonnegative();
 
 /** Recipients by what became of their message. */
 export const EmailTally = z.strictObject({

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { compensable, defineJob } from '../libs/saga/define.js';
+import { Count } from '../libs/saga/values.js';
 import { EmailRequest, EmailTally } from './email-message.js';
 
 export const emailSend = defineJob({
@@ -26,7 +27,7 @@ export const emailSend = defineJob({
       summary: 'List the recipients',
       pool: 'io',
       effect: 'own',
-      output: z.strictObject({ recipients: z.int().nonnegative() }),
+      output: z.strictObject({ recipients: Count }),
       undo: 'withdraw',
     }),
     // Receivers know a repeat by its Message-ID: to them the effect is keyed. While messages wait for their next attempt the

@@ -7,6 +7,8 @@ import { z } from 'zod';
 import { compensable, defineJob, pivot, readOnly, retriable } from '../libs/saga/define.js';
 import { digest } from '../libs/saga/digest.js';
 import { Rejected } from '../libs/saga/failure.js';
+import { Count, Sha256 } from '../libs/saga/values.js';
+import { PublishedFile } from './published-file.js';
 
 const SOURCES_MAX = 100;
 const RENDITIONS_MAX = 20;
@@ -75,12 +77,9 @@ export const ImageRenditionsInput = z.strictObject({
 });
 export type ImageRenditionsInput = z.output<typeof ImageRenditionsInput>;
 
-const Count = z.int().nonnegative();
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const SourceOf = z.strictObject({ source: Count });
 /** `refused`: why nothing was made of the source; then there are no files. */
 const Rendered = z.strictObject({ files: Count, bytes: Count, refused: z.string().max(60).optional() });
-const Published = z.strictObject({ location: z.string(), bytes: Count, sha256: Sha256 });
 const Announced = z.strictObject({
   filename: z.string(),
   contentType: z.string(),
@@ -137,7 +136,7 @@ export const imageRenditions = defineJob({
       summary: 'Publish the manifest',
       pool: 'io',
       effect: 'keyed',
-      output: Published,
+      output: PublishedFile,
       probe: 'findManifest',
       retry: RETRY,
     }),
@@ -145,7 +144,7 @@ export const imageRenditions = defineJob({
       summary: 'Record the manifest, and when all of it expires',
       pool: 'io',
       effect: 'own',
-      args: Published,
+      args: PublishedFile,
       output: Announced,
     }),
   },

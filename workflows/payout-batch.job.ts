@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { children } from '../libs/saga/children.js';
 import { compensable, decision, defineJob, readOnly, retriable } from '../libs/saga/define.js';
 import { Rejected } from '../libs/saga/failure.js';
+import { Count } from '../libs/saga/values.js';
 import { EmailFields, Mailbox } from './email-message.js';
 import { AmountMinor, Currency, payoutItem, RETRY } from './payout-item.job.js';
 
@@ -43,7 +44,6 @@ export const PayoutBatchInput = z.strictObject({
 
 export type PayoutNotice = NonNullable<z.output<typeof PayoutBatchInput>['notify']>;
 
-const Count = z.int().nonnegative();
 const Reserved = z.strictObject({
   items: Count,
   amountMinor: Count,

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { compensable, defineJob, pivot, retriable } from '../libs/saga/define.js';
+import { Count } from '../libs/saga/values.js';
 
 /** A thousand of them still add up exactly in a JavaScript number. */
 const AMOUNT_MINOR_MAX = 1_000_000_000_000;
@@ -20,7 +21,7 @@ export const Currency = z.string().regex(/^[A-Z]{3}$/);
 
 export const PayoutItemInput = z.strictObject({
   batchId: z.uuid(),
-  item: z.int().nonnegative(),
+  item: Count,
   recipient: z.string().min(1).max(100),
   amountMinor: AmountMinor,
   currency: Currency,

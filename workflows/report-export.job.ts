@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { compensable, defineJob, holder, pivot, readOnly, retriable } from '../libs/saga/define.js';
 import { digest } from '../libs/saga/digest.js';
+import { Count, Sha256 } from '../libs/saga/values.js';
+import { PublishedFile } from './published-file.js';
 
 const FILTERED_COLUMNS_MAX = 20;
 const COLUMNS_MAX = 200;
@@ -80,9 +82,6 @@ export const ReportExportInput = z
   });
 export type ReportExportInput = z.output<typeof ReportExportInput>;
 
-const Count = z.int().nonnegative();
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-
 /**
  * `plan` numbers the upload: a start-over plans anew, and the burnt upload of the old plan stays burnt. `rows` are there
  * where planning had to count them.
@@ -90,7 +89,6 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const Plan = z.strictObject({ plan: Count, parts: z.int().positive(), rows: Count.optional() });
 const PartOf = z.strictObject({ snapshot: z.string(), plan: Count, part: Count });
 const Part = z.strictObject({ rows: Count, bytes: Count });
-const Published = z.strictObject({ location: z.string(), bytes: Count, sha256: Sha256 });
 /** `rendered`: the rows of all parts, which must be as many as the snapshot had. */
 const Publication = Plan.extend({ rows: Count, rendered: Count });
 
@@ -157,7 +155,7 @@ export const reportExport = defineJob({
       pool: 'io',
       effect: 'keyed',
       args: Publication,
-      output: Published,
+      output: PublishedFile,
       probe: 'findPublished',
       timeout: '10m',
       longerBecause: 'The checksum covers every byte served, however large the file is.',
@@ -167,7 +165,7 @@ export const reportExport = defineJob({
       summary: 'Record the artifact and when it expires',
       pool: 'io',
       effect: 'own',
-      args: Published.extend({ rows: Count }),
+      args: PublishedFile.extend({ rows: Count }),
       output: z.strictObject({ filename: z.string(), contentType: z.string(), expiresAt: z.iso.datetime() }),
     }),
   },

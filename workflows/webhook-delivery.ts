@@ -1,8 +1,7 @@
 /** The step that `webhook.fanout` and `webhook.resend` share, and what comes of it. */
 import { z } from 'zod';
 import { retriable } from '../libs/saga/define.js';
-
-const Count = z.int().nonnegative();
+import { Count } from '../libs/saga/values.js';
 
 /** Deliveries by what became of them. */
 export const DeliveryTally = z.strictObject({ delivered: Count, dead: Count });

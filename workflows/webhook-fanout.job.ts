@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { compensable, defineJob, pivot } from '../libs/saga/define.js';
+import { Count } from '../libs/saga/values.js';
 import { DELIVERY_RETRY, deliverStep, DeliveryTally } from './webhook-delivery.js';
 import { WebhookEvent } from './webhook-event.js';
 
@@ -25,7 +26,7 @@ export const webhookFanout = defineJob({
       // Receivers know a repeat by its `webhook-id`.
       effect: 'keyed',
       probe: 'findSent',
-      output: DeliveryTally.extend({ open: z.int().nonnegative() }),
+      output: DeliveryTally.extend({ open: Count }),
       heartbeat: '5s',
       // As `deliver`, which goes on with what is still open.
       retry: DELIVERY_RETRY,
@@ -36,7 +37,7 @@ export const webhookFanout = defineJob({
       summary: 'List the endpoints that subscribe',
       pool: 'io',
       effect: 'own',
-      output: z.strictObject({ endpoints: z.int().nonnegative() }),
+      output: z.strictObject({ endpoints: Count }),
       undo: 'withdraw',
     }),
   },

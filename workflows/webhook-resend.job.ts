@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { compensable, defineJob } from '../libs/saga/define.js';
+import { Count } from '../libs/saga/values.js';
 import { deliverStep, DeliveryTally } from './webhook-delivery.js';
 
 const Moment = z.iso.datetime({ offset: true });
@@ -34,7 +35,7 @@ export const webhookResend = defineJob({
       summary: 'Find what is to be sent again',
       pool: 'io',
       effect: 'own',
-      output: z.strictObject({ deliveries: z.int().nonnegative() }),
+      output: z.strictObject({ deliveries: Count }),
       undo: 'giveBack',
     }),
     deliver: deliverStep,

@@ -24,7 +24,7 @@ import { openWriter, type Written } from './writing.js';
 
 /** Taken up together: as many as a killed worker may repeat, with what it had not yet written down. */
 const CLAIMED_AT_ONCE_MAX = 100;
-const RECORD_LIMITS = { atOnceMax: 100, afterMs: 250 };
+const RECORD_LIMITS = { atOnceMax: 100, afterMs: 250, unwrittenMax: 1_000 };
 /** A few within the step's heartbeat; each is a call to the engine. */
 const HEARTBEAT_EVERY_MS = 2_000;
 /** Nothing is begun after that, so that the last answers are in before the step's time box is over. */
@@ -98,7 +98,7 @@ async function deliverDue(
     await Promise.all(
       Array.from({ length: smtp.connections }, () => lane(round, recorder).catch(round.fail)),
     );
-    await recorder.close();
+    await recorder.drain();
     const left = round.left();
     if (left.length > 0) await inTenant(resources.database, job.tenantId, (tx) => release(tx, job.id, left));
   } finally {
@@ -128,7 +128,7 @@ interface Turn {
 async function lane(round: Round, recorder: BatchRecorder<Outcome>): Promise<void> {
   for (let turn = await round.next(); turn; turn = await round.next()) {
     const outcome = await round.attempt(turn);
-    if (outcome) recorder.add(outcome);
+    if (outcome) await recorder.add(outcome);
   }
 }
 

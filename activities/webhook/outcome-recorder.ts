@@ -7,13 +7,11 @@ import type { JobRef } from '../../libs/saga/implement.js';
 import type { ChildJobs } from '../../libs/saga/child-jobs.js';
 import { inTenant, type Database } from '../../libs/store/database.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
+import { openBatchRecorder, type BatchRecorder } from '../batch.recorder.js';
 import { recordHealth, recordOutcomes, type DisabledEndpoint, type Outcome } from './outcomes.store.js';
 
-/** Written in one statement, or as many as there are after so long. */
-const RECORDED_AT_ONCE_MAX = 500;
-const RECORD_AFTER_MS = 250;
-/** Of a tenant: beyond it nothing more is sent until they are written. */
-const UNWRITTEN_MAX = 4_000;
+/** Of a tenant. */
+const RECORD_LIMITS = { atOnceMax: 500, afterMs: 250, unwrittenMax: 4_000 };
 
 /** The step that delivers. */
 export interface Delivering {
@@ -49,12 +47,7 @@ interface OpenRecording {
 
 /** Outcomes of a tenant. */
 interface Lane {
-  pending: Pending[];
-  timer: NodeJS.Timeout | undefined;
-  /** What is being written, and is to be written after it. */
-  writing: Promise<void>;
-  /** In those writes. */
-  unwritten: number;
+  readonly recorder: BatchRecorder<Pending>;
   /** Open recordings: without any, it is forgotten. */
   users: number;
 }
@@ -62,6 +55,7 @@ interface Lane {
 export function createOutcomeRecorder(database: Database, children: ChildJobs): OutcomeRecorder {
   const lanes = new Map<string, Lane>();
 
+  /** What goes wrong is told to those whose outcomes they are. */
   async function write(tenantId: string, batch: readonly Pending[]): Promise<void> {
     const { first, again } = withoutRepeats(batch);
     fail(again, superseded());
@@ -82,47 +76,21 @@ export function createOutcomeRecorder(database: Database, children: ChildJobs): 
     }
   }
 
-  function flush(tenantId: string, lane: Lane): Promise<void> {
-    clearTimeout(lane.timer);
-    lane.timer = undefined;
-    const batch = lane.pending;
-    lane.pending = [];
-    if (batch.length === 0) return lane.writing;
-    lane.unwritten += batch.length;
-    lane.writing = lane.writing
-      .then(() => write(tenantId, batch))
-      .then(() => {
-        lane.unwritten -= batch.length;
-      });
-    return lane.writing;
-  }
-
   return {
     open(delivering) {
       const { tenantId } = delivering.job;
       const lane = lanes.get(tenantId) ?? {
-        pending: [],
-        timer: undefined,
-        writing: Promise.resolve(),
-        unwritten: 0,
+        recorder: openBatchRecorder<Pending>((batch) => write(tenantId, batch), RECORD_LIMITS),
         users: 0,
       };
       lanes.set(tenantId, lane);
       lane.users += 1;
       const recording: OpenRecording = { delivering, failure: undefined };
       return {
-        add(outcome) {
-          lane.pending.push({ outcome, recording });
-          if (lane.pending.length < RECORDED_AT_ONCE_MAX) {
-            lane.timer ??= setTimeout(() => void flush(tenantId, lane), RECORD_AFTER_MS);
-            return undefined;
-          }
-          const written = flush(tenantId, lane);
-          return lane.unwritten > UNWRITTEN_MAX ? written : undefined;
-        },
+        add: (outcome) => lane.recorder.add({ outcome, recording }),
         hasFailed: () => recording.failure !== undefined,
         async close() {
-          await flush(tenantId, lane);
+          await lane.recorder.drain();
           lane.users -= 1;
           if (lane.users === 0) lanes.delete(tenantId);
           if (recording.failure) throw recording.failure.error;

@@ -3,7 +3,7 @@ import type { Client } from '../../libs/client/client.js';
 import type { Job } from '../../libs/client/job.types.js';
 import type { WebhookDelivery } from '../../libs/client/webhook.types.js';
 import { startDemoEndpoints, type Nature, type Received } from './demo-endpoints.server.js';
-import { all, type DemoKinds, type DemoPart } from './demo.part.js';
+import { all, seeThrough, type DemoKinds, type DemoPart } from './demo.part.js';
 import type { Claim } from './demo-proof.view.js';
 import { formatCount, formatDuration } from './figures.view.js';
 import { renderBar, type Paint } from './job.view.js';
@@ -21,7 +21,8 @@ function natureOf(index: number): Nature {
 }
 
 /** Tells the endpoints of the export; returns whether each of them was told as it should be. */
-export const runFanout: DemoPart = async ({ client, terminal, signal, name, about }) => {
+export const runFanout: DemoPart = async (context) => {
+  const { client, terminal, signal, name, about } = context;
   const natures = Map.groupBy(
     Array.from({ length: ENDPOINTS }, (_, index) => natureOf(index)),
     (nature) => nature,
@@ -60,7 +61,7 @@ export const runFanout: DemoPart = async ({ client, terminal, signal, name, abou
           DRAW_EVERY_MS,
         )
       : undefined;
-    const ended = await client.wait(job.id, { signal }).finally(() => clearInterval(drawing));
+    const ended = await seeThrough(context, job).finally(() => clearInterval(drawing));
     const tookMs = performance.now() - startedAt;
     line.end();
     const deliveries = await all(client.webhooks.deliveriesOf(job.id, { pageSize: ENDPOINTS, signal }));

@@ -4,7 +4,7 @@ import { accountBalance, deposit, type AccountBalance } from '../../activities/p
 import type { Job } from '../../libs/client/job.types.js';
 import { inTenant } from '../../libs/store/database.js';
 import { findTenant } from '../../libs/security/tenants.store.js';
-import { all, type DemoPart } from './demo.part.js';
+import { all, fetchFrom, seeThrough, stepsOn, type DemoPart } from './demo.part.js';
 import type { Claim } from './demo-proof.view.js';
 import { renderSteps } from './job.view.js';
 import { openStatusLine } from './terminal.js';
@@ -23,7 +23,8 @@ const RECIPIENTS = [
 const TOTAL_MINOR = RECIPIENTS.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 
 /** Pays, and shows what was undone. Only with the sandbox: no other provider's money is played with. */
-export const runPayout: DemoPart = async ({ stack, client, terminal, signal, name }) => {
+export const runPayout: DemoPart = async (context) => {
+  const { stack, client, terminal, signal, name } = context;
   const { paymentProvider } = stack;
   if (paymentProvider === null) {
     terminal.print(
@@ -51,7 +52,7 @@ export const runPayout: DemoPart = async ({ stack, client, terminal, signal, nam
     });
     await books.deposit(TOTAL_MINOR, name);
     const before = await books.balance();
-    line.update('Paying …', 'Paying');
+
     const { job } = await client.submit(
       'payout.batch',
       {
@@ -66,7 +67,7 @@ export const runPayout: DemoPart = async ({ stack, client, terminal, signal, nam
       },
       { signal },
     );
-    const ended = await client.wait(job.id, { signal });
+    const ended = await seeThrough(context, job, stepsOn(line, terminal, 'Paying'));
     const items = (await all(client.list({ parent: job.id, signal }))).toSorted(byItem);
     line.end();
     for (const [index, item] of items.entries()) {
@@ -155,7 +156,7 @@ function providerAt(url: string, signal: AbortSignal): Provider {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const call = async (method: string, path: string, body?: object): Promise<Response> => {
     // What was set up is taken back after an interrupt, too.
-    const response = await fetch(`${url}${path}`, {
+    const response = await fetchFrom('The sandbox provider', `${url}${path}`, {
       method,
       headers,
       ...(body ? { body: JSON.stringify(body) } : { signal }),

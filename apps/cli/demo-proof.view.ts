@@ -24,6 +24,16 @@ export interface Claim {
   readonly holds?: boolean;
 }
 
+/** That what was computed from the bytes is the SHA-256 expected: `whose` says of which, e.g. `announced`. */
+export function claimSha256(computed: string | undefined, expected: string, whose: string): Claim {
+  const holds = computed === expected;
+  return {
+    label: 'SHA-256',
+    value: holds ? `${computed}, as ${whose}` : `${computed ?? 'of nothing'}, not as ${whose}: ${expected}`,
+    holds,
+  };
+}
+
 export function proveDemo(facts: DemoFacts): { readonly claims: readonly Claim[]; readonly holds: boolean } {
   const { rows, bytes, sha256 } = facts;
   const perSecond = (count: number, ms: number): string => formatCount(ms > 0 ? (count / ms) * 1000 : 0);

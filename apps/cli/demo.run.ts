@@ -1,7 +1,4 @@
-/**
- * The demo's course: export the flights, follow them live, download, verify, and say what was proved; then what else there is:
- * an event to many endpoints, and a payout of which a part fails and is undone.
- */
+/** The demo's course: export the flights, follow them live, download, verify, and say what was proved; then the other kinds' parts. */
 import { createReadStream } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -11,9 +8,8 @@ import type { Job } from '../../libs/client/job.types.js';
 import { CommandError } from './command.error.js';
 import { createCsvRowCounter } from './csv-row.counter.js';
 import { waitForDataset } from './demo-dataset.store.js';
-import { runFanout } from './demo-fanout.run.js';
-import type { DemoContext, DemoKinds, DemoStack } from './demo.part.js';
-import { runPayout } from './demo-payout.run.js';
+import type { DemoKinds, DemoStack } from './demo.part.js';
+import { runParts } from './demo-parts.run.js';
 import { proveDemo, renderClaims, type DemoFacts } from './demo-proof.view.js';
 import { formatBytes, formatCount, formatDuration } from './figures.view.js';
 import { followJob } from './job-follower.js';
@@ -67,7 +63,8 @@ export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<b
     return false;
   }
 
-  const { file, downloaded, counted, bytesOnDisk } = await fetchFile(client, job, stack, terminal, signal);
+  const folder = join(stack.home, 'demo');
+  const { file, downloaded, counted, bytesOnDisk } = await fetchFile(client, job, folder, terminal, signal);
   const totalMs = performance.now() - startedAt;
   const facts: DemoFacts = {
     status: job.status,
@@ -86,22 +83,12 @@ export async function runDemo(stack: DemoStack, options: DemoOptions): Promise<b
   renderClaims(claims, terminal.paint).forEach((line) => terminal.print(line));
   onExported();
   const name = `demo-${accepted.id.slice(-12)}`;
-  const others = exportOnly || (await runParts({ stack, client, terminal, signal, name, about: job }));
+  const others =
+    exportOnly || (await runParts({ stack, client, terminal, signal, name, about: job, downloaded, folder }));
   const look = terminal.paint('bold', 'Look around');
   terminal.print(`\n${look}${lasts ? '' : ' (with `npm start`; `--keep` leaves the stack running)'}`);
   links(stack, job).forEach((line) => terminal.print(line));
   return holds && others;
-}
-
-async function runParts(context: DemoContext): Promise<boolean> {
-  const { terminal } = context;
-  let holds = true;
-  for (const part of [runFanout, runPayout]) {
-    const claims = await part(context);
-    if (claims.length > 0) renderClaims(claims, terminal.paint).forEach((line) => terminal.print(line));
-    holds &&= claims.every((claim) => claim.holds !== false);
-  }
-  return holds;
 }
 
 async function showLoading(stack: DemoStack, terminal: Terminal, signal: AbortSignal): Promise<void> {
@@ -132,11 +119,10 @@ interface Fetched {
 async function fetchFile(
   client: Client<DemoKinds>,
   job: Job,
-  stack: DemoStack,
+  folder: string,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Fetched> {
-  const folder = join(stack.home, 'demo');
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'flights.csv');
   const line = openStatusLine(terminal);
@@ -164,6 +150,7 @@ function links(stack: DemoStack, job: Job): string[] {
     `  job              ${job.links.self}`,
     `  OpenAPI          ${stack.api}/openapi.json`,
     `  the API, to try  ${stack.api}/docs`,
+    ...(stack.mailbox ? [`  e-mail           ${stack.mailbox}/messages`] : []),
     ...(temporal ? [`  Temporal Web UI  ${temporal}`] : []),
     `  its keys         ${join(stack.home, 'run.json')}`,
   ];

@@ -11,7 +11,7 @@ import type {
   RecipientList,
   UploadedRecipientList,
 } from './email.types.js';
-import type { Call, Transport, UploadBody } from './transport.js';
+import { UPLOAD_EXTRA_MS, type Call, type Transport, type UploadBody } from './transport.js';
 import type { Pages } from './webhooks.js';
 
 interface PageOptions extends CallOptions {
@@ -64,8 +64,6 @@ export interface Emails {
   ): AsyncGenerator<EmailMessage, void>;
 }
 
-/** For what a server may take to judge a hundred thousand rows. */
-const UPLOAD_MS_MORE = 60_000;
 const MEDIA_TYPES = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const;
 
 export function createEmails(transport: Transport, pages: Pages): Emails {
@@ -97,7 +95,7 @@ export function createEmails(transport: Transport, pages: Pages): Emails {
         path: `/recipient-lists?${query.toString()}`,
         upload: { mediaType: MEDIA_TYPES[format], body },
         signal,
-        extraMs: UPLOAD_MS_MORE,
+        extraMs: UPLOAD_EXTRA_MS,
         isOnce: true,
       });
     },

@@ -5,11 +5,8 @@ import type { CallOptions } from './client.js';
 import { downloadArtifact, type Downloaded, type DownloadOptions } from './download.js';
 import type { RenditionSource, Upload } from './image.types.js';
 import type { ArtifactLink } from './job.types.js';
-import type { Transport } from './transport.js';
+import { UPLOAD_EXTRA_MS, type Transport } from './transport.js';
 import type { Pages } from './webhooks.js';
-
-/** A line of a megabit a second is waited for. */
-const UPLOAD_EXTRA_MS = 570_000;
 
 export interface Uploads {
   /**

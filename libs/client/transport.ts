@@ -48,6 +48,9 @@ export interface Transport {
   open(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
 }
 
+/** On top of the usual time: an upload has the ten minutes that the API gives it. */
+export const UPLOAD_EXTRA_MS = 570_000;
+
 /** Answers that say "not now", whoever gives them: the API or a proxy before it. */
 const STATUS_TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 const CODE_TRANSIENT = new Set(['idempotency_in_flight']);

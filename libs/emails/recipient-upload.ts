@@ -1,6 +1,5 @@
 /** An upload becomes a list: rows are judged as they arrive and sealed so many at a time; memory does not grow with the list. */
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { v7 as uuidv7 } from 'uuid';
 import type { TenantCipher } from '../security/tenant-cipher.js';
 import { inTenant, type Database } from '../store/database.js';
@@ -32,7 +31,6 @@ export interface UploadOptions {
   readonly format: RowFormat;
   /** Leave bad rows out, instead of refusing the whole list. */
   readonly skipsBadRows: boolean;
-  readonly bytesMax: number;
 }
 
 export type Upload =
@@ -41,13 +39,12 @@ export type Upload =
   | { readonly kind: 'refused'; readonly badCount: number; readonly bad: readonly BadRow[] }
   | { readonly kind: 'empty' }
   | { readonly kind: 'too_long' }
-  | { readonly kind: 'too_large' }
   | { readonly kind: 'too_wide' };
 
 /** Reads and stores a list. What was begun and not finished is deleted, where it throws, too. */
 export async function storeUpload(
   parts: { readonly database: Database; readonly cipher: TenantCipher },
-  body: Readable,
+  bytes: AsyncIterable<Buffer>,
   options: UploadOptions,
 ): Promise<Upload> {
   const { database } = parts;
@@ -56,7 +53,7 @@ export async function storeUpload(
   await inTenant(database, tenantId, (tx) => beginList(tx, tenantId, { id, name, ttlDays }));
   let upload: Upload | undefined;
   try {
-    return (upload = await fill(parts, id, body, options));
+    return (upload = await fill(parts, id, bytes, options));
   } finally {
     if (upload?.kind !== 'stored') await inTenant(database, tenantId, (tx) => deleteList(tx, id));
   }
@@ -65,8 +62,8 @@ export async function storeUpload(
 async function fill(
   parts: { readonly database: Database; readonly cipher: TenantCipher },
   listId: string,
-  body: Readable,
-  { tenantId, format, skipsBadRows, bytesMax }: UploadOptions,
+  bytes: AsyncIterable<Buffer>,
+  { tenantId, format, skipsBadRows }: UploadOptions,
 ): Promise<Upload> {
   const meter = { bytes: 0 };
   const seen = new Set<string>();
@@ -83,8 +80,7 @@ async function fill(
     }
     recipients = [];
   };
-  for await (const { line, recipient, problem } of readRows(metered(body, meter, bytesMax), format)) {
-    if (meter.bytes > bytesMax) return { kind: 'too_large' };
+  for await (const { line, recipient, problem } of readRows(metered(bytes, meter), format)) {
     if (problem !== undefined) {
       badCount += 1;
       if (bad.length < BAD_ROWS_TOLD_MAX) bad.push({ line, problem });
@@ -103,7 +99,6 @@ async function fill(
     recipients.push(recipient);
     if (recipients.length >= CHUNK_RECIPIENTS) await flush();
   }
-  if (meter.bytes > bytesMax) return { kind: 'too_large' };
   if (badCount > 0 && !skipsBadRows) return { kind: 'refused', badCount, bad };
   if (seen.size === 0) return { kind: 'empty' };
   await flush();
@@ -124,14 +119,11 @@ function keyOf(address: string): string {
 }
 
 async function* metered(
-  body: Readable,
+  source: AsyncIterable<Buffer>,
   meter: { bytes: number },
-  bytesMax: number,
 ): AsyncGenerator<Buffer, void> {
-  // Not destroyed where we have read enough: the client is still to have its answer.
-  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of source) {
     meter.bytes += chunk.length;
-    if (meter.bytes > bytesMax) return;
     yield chunk;
   }
 }

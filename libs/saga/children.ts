@@ -13,6 +13,7 @@ import {
   type RetryPolicy,
   type Step,
 } from './define.js';
+import { Count } from './values.js';
 
 /** The undo of a step whose author declares none: nothing is left to do once no child is open. */
 export const CANCEL_CHILDREN = 'cancelChildren';
@@ -41,7 +42,6 @@ export interface ChildrenStep<
   readonly children: Children<D, M>;
 }
 
-const Count = z.int().nonnegative();
 const ChildCounts = z.strictObject({ total: Count, succeeded: Count, failed: Count, cancelled: Count });
 /** How many children ended how. */
 export type ChildCounts = z.output<typeof ChildCounts>;

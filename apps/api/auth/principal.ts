@@ -20,9 +20,7 @@ declare module 'fastify' {
     role?: RequiredRole;
     /** A door that only refuses; it does not count as a route. */
     hidden?: boolean;
-    /** Media types whose bodies it takes as they arrive. */
+    /** Media types whose bodies it takes as they arrive, instead of JSON. */
     streams?: readonly string[];
-    /** What its body is: JSON unless it says so. */
-    takes?: 'bytes';
   }
 }

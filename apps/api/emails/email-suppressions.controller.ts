@@ -11,11 +11,11 @@ import {
 import { inTenant } from '../../../libs/store/database.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
 import { bodyOf, tenantOf } from '../http/request.js';
 import { checkBody } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { pageOf, readCursor, SUPPRESSION_CURSOR } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
 import {
@@ -70,22 +70,23 @@ export class EmailSuppressionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Suppression[] }> {
     const tenantId = tenantOf(request);
-    const { cursor, address, limit = LIMIT_DEFAULT } = query;
-    reply.header('cache-control', 'no-store');
+    const { address } = query;
     if (address !== undefined) {
       const parsed = parseAddress(address);
       if (!parsed.ok) throw invalidAddress(parsed.problem);
       const found = await inTenant(this.resources.database, tenantId, (tx) =>
         this.suppressions.findAddress(tx, tenantId, parsed.address),
       );
+      reply.header('cache-control', 'no-store');
       return { items: found ? [this.view(found)] : [] };
     }
-    const before = cursor === undefined ? undefined : readCursor(cursor, SUPPRESSION_CURSOR);
-    const found = await inTenant(this.resources.database, tenantId, (tx) =>
-      this.suppressions.list(tx, tenantId, { before, limit: limit + 1 }),
-    );
-    const url = `${this.resources.settings.publicUrl}/email-suppressions`;
-    const page = pageOf(reply, found, { url, query, limit }, SUPPRESSION_CURSOR);
+    const page = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/email-suppressions`,
+      query,
+      of: 'suppressions',
+      read: (place) =>
+        inTenant(this.resources.database, tenantId, (tx) => this.suppressions.list(tx, tenantId, place)),
+    });
     return { items: page.map((record) => this.view(record)) };
   }
 

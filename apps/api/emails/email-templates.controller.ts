@@ -14,20 +14,18 @@ import { isArtifact, problemsOfValues, propertyOf, type Value } from '../../../l
 import { inTenant } from '../../../libs/store/database.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
+import { PageQuery, type PageParameters } from '../http/page.schema.js';
 import { bodyOf, optionalBody, tenantOf } from '../http/request.js';
 import { checkBody, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { pageOf, readCursor, TEMPLATE_CURSOR } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT } from '../jobs/job-requests.schema.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
 import {
-  PageQuery,
   PreviewRequest,
   TEMPLATE_NAME,
   TemplateBody,
   TemplateQuery,
-  type PageParameters,
   type Preview,
   type Template,
   type TemplateParameters,
@@ -46,14 +44,12 @@ export class EmailTemplatesController {
     @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Template[] }> {
-    const { cursor, limit = LIMIT_DEFAULT } = query;
-    const before = cursor === undefined ? undefined : readCursor(cursor, TEMPLATE_CURSOR);
-    const found = await inTenant(this.resources.database, tenantOf(request), (tx) =>
-      listTemplates(tx, { before, limit: limit + 1 }),
-    );
-    const url = `${this.resources.settings.publicUrl}/email-templates`;
-    const page = pageOf(reply, found, { url, query, limit }, TEMPLATE_CURSOR);
-    reply.header('cache-control', 'no-store');
+    const page = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/email-templates`,
+      query,
+      of: 'templates',
+      read: (place) => inTenant(this.resources.database, tenantOf(request), (tx) => listTemplates(tx, place)),
+    });
     return { items: page.map((record) => this.view(record)) };
   }
 

@@ -1,8 +1,10 @@
 /** Templates, lists of recipients, suppressions and messages, as their owners send and see them; also the OpenAPI document's. */
 import { z } from 'zod';
 import { VariablesSchema } from '../../../libs/emails/variables.js';
+import { Count } from '../../../libs/saga/values.js';
 import { ONE_LINE, VariableValues } from '../../../workflows/email-message.js';
-import { ListQuery, Text } from '../jobs/job-requests.schema.js';
+import { PageQuery } from '../http/page.schema.js';
+import { Text, Time } from '../http/values.schema.js';
 
 const SUBJECT_LENGTH_MAX = 1_000;
 const BODY_LENGTH_MAX = 200_000;
@@ -11,9 +13,6 @@ const ADDRESS_LENGTH_MAX = 320;
 export const TTL_DAYS_MAX = 365;
 export const TTL_DAYS_DEFAULT = 30;
 const REASON_LENGTH_MAX = 200;
-
-const Time = z.iso.datetime({ offset: false });
-const Count = z.int().nonnegative();
 
 export const TEMPLATE_NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 
@@ -67,9 +66,6 @@ export const Preview = z.strictObject({
   html: z.string().nullable(),
 });
 export type Preview = z.output<typeof Preview>;
-
-export const PageQuery = z.strictObject({ cursor: ListQuery.shape.cursor, limit: ListQuery.shape.limit });
-export type PageParameters = z.output<typeof PageQuery>;
 
 const BadRow = z.strictObject({ line: z.int().positive(), detail: z.string() });
 
@@ -168,6 +164,6 @@ export const MessageQuery = z.strictObject({
     .transform(Number)
     .optional()
     .describe('The place to begin with; the Link header has the next page’s.'),
-  limit: ListQuery.shape.limit,
+  limit: PageQuery.shape.limit,
 });
 export type MessageParameters = z.output<typeof MessageQuery>;

@@ -11,9 +11,10 @@ import { inputAad } from '../../../libs/store/job-input.store.js';
 import { EmailRequest } from '../../../workflows/email-message.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { linkNext } from '../http/page.js';
+import { LIMIT_DEFAULT } from '../http/page.schema.js';
 import { tenantOf } from '../http/request.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { LIMIT_DEFAULT } from '../jobs/job-requests.schema.js';
 import { JobReader } from '../jobs/job.reader.js';
 import { mustFind } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
@@ -43,17 +44,10 @@ export class MessagesController {
     return inTenant(this.resources.database, tenantId, async (tx) => {
       const found = await listMessages(tx, id, { state: status, from, limit: limit + 1 });
       const [page, next] = [found.slice(0, limit), found[limit]];
-      if (next)
-        reply.header('link', `<${this.pageUrl(id, { status, limit, from: next.ordinal })}>; rel="next"`);
+      const url = `${this.resources.settings.publicUrl}/jobs/${id}/messages`;
+      if (next) linkNext(reply, url, { status, limit, from: next.ordinal });
       return { items: page.length === 0 ? [] : await this.views(tx, { tenantId, id }, page) };
     });
-  }
-
-  private pageUrl(id: string, query: Readonly<Record<string, string | number | undefined>>): string {
-    const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries(query))
-      if (value !== undefined) parameters.set(name, String(value));
-    return `${this.resources.settings.publicUrl}/jobs/${id}/messages?${parameters.toString()}`;
   }
 
   private async views(

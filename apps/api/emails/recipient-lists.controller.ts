@@ -1,7 +1,6 @@
 /** /recipient-lists: to whom messages go, uploaded once and stored sealed. */
 import { Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Readable } from 'node:stream';
 import { validate as isUuid } from 'uuid';
 import { deleteList, findList, listLists } from '../../../libs/emails/recipient-lists.store.js';
 import { UnreadableList, type RowFormat } from '../../../libs/emails/recipient-rows.js';
@@ -10,18 +9,18 @@ import { VARIABLES_MAX } from '../../../libs/emails/variables.js';
 import { inTenant } from '../../../libs/store/database.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
+import { PageQuery, type PageParameters } from '../http/page.schema.js';
 import { RECIPIENT_LIST_BYTES_MAX } from '../http/limits.js';
-import { streamOf, tenantOf } from '../http/request.js';
+import { tenantOf } from '../http/request.js';
+import { receive, type Bounds } from '../http/streamed-body.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { LIST_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
 import {
-  PageQuery,
   TTL_DAYS_DEFAULT,
   UploadQuery,
-  type PageParameters,
   type RecipientList,
   type UploadedList,
   type UploadParameters,
@@ -29,6 +28,10 @@ import {
 import { listView } from './email.view.js';
 
 const FORMATS: Readonly<Record<string, RowFormat>> = { 'text/csv': 'csv', 'application/x-ndjson': 'ndjson' };
+const BOUNDS: Bounds = {
+  bytesMax: RECIPIENT_LIST_BYTES_MAX,
+  tooLarge: (bytesMax) => new Problem('body_too_large', `The list is over ${bytesMax} bytes.`),
+};
 
 @Controller('recipient-lists')
 export class RecipientListsController {
@@ -42,19 +45,18 @@ export class RecipientListsController {
     @Query(new ZodPipe(UploadQuery)) { name, ttlDays = TTL_DAYS_DEFAULT, onBadRows }: UploadParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UploadedList> {
-    const { mediaType, stream } = streamOf(request);
     const { database, cipher, settings } = this.resources;
-    const upload = await readable(stream, () =>
-      storeUpload({ database, cipher }, stream, {
-        tenantId: tenantOf(request),
-        name,
-        ttlDays,
-        format: FORMATS[mediaType] ?? 'csv',
-        skipsBadRows: onBadRows === 'skip',
-        bytesMax: RECIPIENT_LIST_BYTES_MAX,
-      }),
+    const upload = await receive(request, BOUNDS, async ({ mediaType, bytes }) =>
+      storedOf(
+        storeUpload({ database, cipher }, bytes, {
+          tenantId: tenantOf(request),
+          name,
+          ttlDays,
+          format: FORMATS[mediaType] ?? 'csv',
+          skipsBadRows: onBadRows === 'skip',
+        }),
+      ),
     );
-    if (upload.kind !== 'stored') throw refusalOf(upload);
     const view = listView(upload.list, settings.publicUrl);
     reply.code(201).header('location', view.links.self).header('cache-control', 'no-store');
     return { ...view, badRows: upload.bad.map(({ line, problem }) => ({ line, detail: problem })) };
@@ -68,14 +70,13 @@ export class RecipientListsController {
     @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: RecipientList[] }> {
-    const { cursor, limit = LIMIT_DEFAULT } = query;
-    const before = cursor === undefined ? undefined : readCursor(cursor, LIST_CURSOR);
-    const found = await inTenant(this.resources.database, tenantOf(request), (tx) =>
-      listLists(tx, { before, limit: limit + 1 }),
-    );
     const { publicUrl } = this.resources.settings;
-    const page = pageOf(reply, found, { url: `${publicUrl}/recipient-lists`, query, limit }, LIST_CURSOR);
-    reply.header('cache-control', 'no-store');
+    const page = await readPage(reply, {
+      url: `${publicUrl}/recipient-lists`,
+      query,
+      of: 'recipientLists',
+      read: (place) => inTenant(this.resources.database, tenantOf(request), (tx) => listLists(tx, place)),
+    });
     return { items: page.map((record) => listView(record, publicUrl)) };
   }
 
@@ -111,18 +112,16 @@ export class RecipientListsController {
   }
 }
 
-/** What is no list at all says where; what the client still sends is read away, so that it hears the answer. */
-async function readable(stream: Readable, work: () => Promise<Upload>): Promise<Upload> {
-  try {
-    return await work();
-  } catch (error) {
+/** What is not stored says why; what is no list at all, where. */
+async function storedOf(storing: Promise<Upload>): Promise<Upload & { kind: 'stored' }> {
+  const upload = await storing.catch((error: unknown) => {
     if (!(error instanceof UnreadableList)) throw error;
     throw new Problem('recipient_list_invalid', error.message, {
       errors: [{ pointer: `/${error.line}`, detail: error.message }],
     });
-  } finally {
-    stream.resume();
-  }
+  });
+  if (upload.kind !== 'stored') throw refusalOf(upload);
+  return upload;
 }
 
 function refusalOf(upload: Exclude<Upload, { kind: 'stored' }>): Problem {
@@ -149,8 +148,6 @@ function refusalOf(upload: Exclude<Upload, { kind: 'stored' }>): Problem {
       return new Problem('recipient_list_invalid', `The list has more than ${RECIPIENTS_MAX} recipients.`);
     case 'too_wide':
       return new Problem('recipient_list_invalid', `The list has more than ${VARIABLES_MAX} columns.`);
-    case 'too_large':
-      return new Problem('body_too_large', `The list is over ${RECIPIENT_LIST_BYTES_MAX} bytes.`);
   }
 }
 

@@ -8,7 +8,7 @@ import type { ApiResources } from '../api.resources.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import { answerCors } from '../codec/cors.js';
 import { Problem, PROBLEM_MEDIA_TYPE, toProblemDocument } from '../problems/problem.js';
-import { notFound, sendProblem, toProblem, wrongMediaType } from '../problems/problem.filter.js';
+import { notFound, sendProblem, toProblem } from '../problems/problem.filter.js';
 import type { ProblemCode } from '../problems/problem.table.js';
 import {
   BODY_BYTES_MAX,
@@ -19,13 +19,12 @@ import {
 } from './limits.js';
 import { readJsonBody } from './json-body.js';
 import { trackRoutes } from './route-table.js';
+import { streamedType, wrongMediaType } from './streamed-body.js';
 import { traceOf } from './trace.js';
 
 const TRACE_BYTES = 16;
 /** Routes that are not of our controllers: the pages of the documentation. */
 const UNMARKED_ROUTES = /^\/docs(?:\/|$)|^\/openapi\.json$/;
-/** Media types that some route takes as they arrive. */
-const STREAMED = ['text/csv', 'application/x-ndjson'];
 const MS_PER_SECOND = 1_000;
 
 /** The adapter, before Nest adds its routes. */
@@ -57,7 +56,6 @@ export function createAdapter(resources: ApiResources): FastifyAdapter {
   });
   trackRoutes(instance);
   installBodyParser(instance);
-  installStreams(instance);
   return adapter;
 }
 
@@ -86,7 +84,7 @@ export function installHooks(
     if (answerCors(request, reply, settings.temporal.uiUrl)) return reply;
     // Before its body is read or found fault with.
     if (request.is404) throw notFound(request);
-    if (request.routeOptions.config?.takes !== 'bytes') limitArrival(request);
+    if (streamedType(request) === undefined) limitArrival(request);
     const role = request.routeOptions.config?.role ?? 'public';
     if (role !== 'public') {
       request.principal = await authenticator().admit(request.headers.authorization, role);
@@ -136,16 +134,13 @@ function limitArrival({ raw, server }: FastifyRequest): void {
   raw.once('end', stop).once('close', stop);
 }
 
-/** JSON, or bytes where the route takes them. What is wrong with single values of JSON travels along with the body. */
+/** JSON, or what the route takes as it arrives. What is wrong with single values of JSON travels along with the body. */
 function installBodyParser(instance: FastifyInstance): void {
   instance.removeAllContentTypeParsers();
-  instance.addContentTypeParser(
-    /^(?:image\/[\w.+-]+|application\/octet-stream)(?:\s*;|$)/i,
-    (request: FastifyRequest, body: unknown, done: (error: Error | null, body?: unknown) => void) => {
-      const takesBytes = request.routeOptions.config?.takes === 'bytes';
-      done(takesBytes ? null : wrongMediaType(request), takesBytes ? body : undefined);
-    },
-  );
+  instance.addContentTypeParser('*', (request, stream, done) => {
+    if (streamedType(request) === undefined) done(wrongMediaType(request));
+    else done(null, stream);
+  });
   instance.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
@@ -167,15 +162,6 @@ function installBodyParser(instance: FastifyInstance): void {
       done(null, parsed);
     },
   );
-}
-
-/** Bodies of the other media types, for the routes that take them as they arrive; elsewhere they are refused as any other. */
-function installStreams(instance: FastifyInstance): void {
-  instance.addContentTypeParser(STREAMED, (request, stream, done) => {
-    const mediaType = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
-    if (request.routeOptions.config.streams?.includes(mediaType)) return done(null, { mediaType, stream });
-    done(new Problem('unsupported_media_type', `Expected JSON, got ${mediaType}.`));
-  });
 }
 
 /** What never became a request is answered by hand. */
@@ -212,7 +198,7 @@ function brokenness(code: string | undefined): [ProblemCode, string, string] {
       return [
         'request_timeout',
         '408 Request Timeout',
-        `The request did not arrive within ${REQUEST_TIMEOUT_MS} ms.`,
+        `The request did not arrive within ${REQUEST_TIMEOUT_MS} ms, or an upload within ${UPLOAD_TIMEOUT_MS} ms.`,
       ];
     default:
       return ['invalid_request', '400 Bad Request', 'The request cannot be parsed as HTTP.'];

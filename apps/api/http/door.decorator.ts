@@ -5,10 +5,8 @@ import type { RequiredRole } from '../auth/principal.js';
 export interface DoorOptions {
   /** The route only refuses, and does not count as one. */
   readonly hidden?: boolean;
-  /** Media types whose bodies it takes as they arrive, instead of JSON. */
+  /** Media types whose bodies it takes as they arrive, instead of JSON; of a whole family as `image/*`. */
   readonly streams?: readonly string[];
-  /** Its body is bytes of any type, as they arrive. */
-  readonly takes?: 'bytes';
 }
 
 /** Marks a handler. */

@@ -1,6 +1,5 @@
 /** What handlers ask of a request that passed the hooks. */
 import type { FastifyRequest } from 'fastify';
-import type { Readable } from 'node:stream';
 import { Problem } from '../problems/problem.js';
 import type { JsonBody } from './json-body.js';
 
@@ -30,18 +29,4 @@ export function bodyOf(request: FastifyRequest): JsonBody {
   if (body.value === undefined)
     throw new Problem('invalid_json', 'The body is empty; expected a JSON object.');
   return body;
-}
-
-/** An upload on a route that takes one: its media type, without parameters, and its bytes as they arrive. */
-export interface Upload {
-  readonly mediaType: string;
-  readonly stream: Readable;
-}
-
-/** The upload; throws Problem 415 where none was sent. */
-export function streamOf(request: FastifyRequest): Upload {
-  const upload = request.body as Upload | JsonBody | undefined;
-  if (upload && 'stream' in upload) return upload;
-  const types = request.routeOptions.config?.streams ?? [];
-  throw new Problem('unsupported_media_type', `Expected Content-Type ${types.join(' or ')}.`);
 }

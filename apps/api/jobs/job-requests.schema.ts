@@ -1,23 +1,14 @@
 /** What may be sent to the jobs' routes. The kinds' own inputs are in their definitions. */
 import { z } from 'zod';
 import { URL_LENGTH_MAX } from '../../../libs/webhooks/target.js';
+import { PageQuery } from '../http/page.schema.js';
+import { Text } from '../http/values.schema.js';
 
 const KEY_LENGTH_MAX = 255;
 const REASON_LENGTH_MAX = 200;
-const CURSOR_LENGTH_MAX = 100;
 const BATCH_MAX = 1_000;
-export const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 200;
 const DELAY_DAYS_MAX = 90;
 const DELAY_MS_MAX = DELAY_DAYS_MAX * 86_400_000;
-
-/** Text that PostgreSQL can hold: query strings do not pass the body's inspection. */
-export const Text = z
-  .string()
-  .refine(
-    (text) => !text.includes('\0') && text.isWellFormed(),
-    'has a NUL character or half of a surrogate pair',
-  );
 
 /** Fields that later versions bring: answered with 422 `not_available`, not as unknown. */
 export const RESERVED_FIELDS: readonly string[] = ['priority'];
@@ -74,13 +65,6 @@ export const ListQuery = z.strictObject({
   key: Text.min(1).optional(),
   parent: z.uuid().optional().describe('Jobs that this job started.'),
   since: z.iso.datetime({ offset: true }).optional().describe('Jobs created at or after this time.'),
-  cursor: Text.max(CURSOR_LENGTH_MAX).optional().describe('From the Link header of the page before.'),
-  limit: z
-    .string()
-    .refine((text) => /^\d{1,4}$/.test(text), `expected a whole number from 1 to ${LIMIT_MAX}`)
-    .meta({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT })
-    .transform(Number)
-    .pipe(z.int().min(1).max(LIMIT_MAX))
-    .optional(),
+  ...PageQuery.shape,
 });
 export type ListParameters = z.output<typeof ListQuery>;

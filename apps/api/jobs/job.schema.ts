@@ -1,8 +1,8 @@
 /** The job as the API shows it, and what hangs on it. The schemas are the OpenAPI document's, and the types ours. */
 import { z } from 'zod';
+import { Time } from '../http/values.schema.js';
 import { StepStatus } from '../engine/state.schema.js';
 
-const Time = z.iso.datetime({ offset: false });
 const Count = z.number().nonnegative();
 
 export const StepError = z.looseObject({

@@ -4,16 +4,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validate as isUuid } from 'uuid';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
 import { bodyOf, tenantOf } from '../http/request.js';
 import { traceOf } from '../http/trace.js';
 import { ZodPipe } from '../http/zod.pipe.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem, toProblemDocument } from '../problems/problem.js';
 import { pathOf } from '../problems/problem.filter.js';
-import { pageOf, readCursor } from './cursor.js';
 import { matchesEtag, readIdempotencyKey, readWait } from './headers.js';
 import { JobAcceptor, type Answer, type Submitter } from './job.acceptor.js';
-import { LIMIT_DEFAULT, ListQuery, NoQuery, type ListParameters } from './job-requests.schema.js';
+import { ListQuery, NoQuery, type ListParameters } from './job-requests.schema.js';
 import { JobReader, type Reading } from './job.reader.js';
 import { isTerminal, type Job } from './job.schema.js';
 import { JobWatcher } from './job.watcher.js';
@@ -124,16 +124,15 @@ export class JobsController {
     @Query(new ZodPipe(ListQuery)) query: ListParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Job[] }> {
-    const { cursor, since, limit = LIMIT_DEFAULT, ...filter } = query;
-    const items = await this.reader.list(tenantOf(request), {
-      ...filter,
-      since: since === undefined ? undefined : new Date(since),
-      before: cursor === undefined ? undefined : readCursor(cursor),
-      limit: limit + 1,
+    const { kind, status, key, parent, since } = query;
+    const filter = { kind, status, key, parent, since: since === undefined ? undefined : new Date(since) };
+    const items = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/jobs`,
+      query,
+      of: 'jobs',
+      read: (place) => this.reader.list(tenantOf(request), { ...filter, ...place }),
     });
-    reply.header('cache-control', 'no-store');
-    const url = `${this.resources.settings.publicUrl}/jobs`;
-    return { items: pageOf(reply, items, { url, query, limit }) };
+    return { items };
   }
 
   @Get('jobs/:id')

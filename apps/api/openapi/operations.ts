@@ -3,20 +3,13 @@ import type { z } from 'zod';
 import { COMPRESSIONS } from '../../../libs/datasets/compressions.js';
 import { FORMATS } from '../../../libs/datasets/formats.js';
 import { DocumentQuery } from '../documents/document-query.schema.js';
+import { PageQuery } from '../http/page.schema.js';
 import { IDEMPOTENCY_KEY_PATTERN } from '../jobs/headers.js';
 import { CancelQuery, ListQuery } from '../jobs/job-requests.schema.js';
-import {
-  MessageQuery,
-  PageQuery,
-  SuppressionQuery,
-  TemplateQuery,
-  UploadQuery,
-} from '../emails/email.schema.js';
+import { MessageQuery, SuppressionQuery, TemplateQuery, UploadQuery } from '../emails/email.schema.js';
 import { DeadLetterQuery } from '../operators/dead-letter.schema.js';
 import type { ProblemCode } from '../problems/problem.table.js';
-import { ScheduleQuery } from '../schedules/schedule.schema.js';
-import { RenditionQuery } from '../uploads/upload.schema.js';
-import { DeliveryQuery, EndpointQuery } from '../webhooks/webhook.schema.js';
+import { DeliveryQuery } from '../webhooks/webhook.schema.js';
 
 export interface AnswerSpec {
   readonly description: string;
@@ -228,7 +221,7 @@ const table = {
   listWebhookEndpoints: {
     tag: 'Webhooks',
     summary: 'List endpoints, newest first',
-    query: EndpointQuery,
+    query: PageQuery,
     answers: { 200: pageOf('WebhookEndpointPage') },
     problems: ['validation_failed', 'client_key_required'],
   },
@@ -309,7 +302,7 @@ const table = {
   listSchedules: {
     tag: 'Schedules',
     summary: 'List schedules, newest first',
-    query: ScheduleQuery,
+    query: PageQuery,
     answers: { 200: pageOf('SchedulePage') },
     problems: ['validation_failed', 'client_key_required'],
   },
@@ -356,7 +349,7 @@ const table = {
     tag: 'Schedules',
     summary: 'List the jobs a schedule made, newest first',
     params: scheduleId,
-    query: ScheduleQuery,
+    query: PageQuery,
     answers: { 200: pageOf('JobPage') },
     problems: ['validation_failed', 'schedule_not_found', 'client_key_required'],
   },
@@ -477,7 +470,13 @@ const table = {
         content: { [JSON_TYPE]: 'UploadedRecipientList' },
       },
     },
-    problems: [...bodyProblems, 'recipient_list_invalid', 'client_key_required'],
+    problems: [
+      ...bodyProblems,
+      'recipient_list_invalid',
+      'upload_interrupted',
+      'request_timeout',
+      'client_key_required',
+    ],
   },
   listRecipientLists: {
     tag: 'E-mail',
@@ -609,7 +608,7 @@ const table = {
     summary: 'List a job’s sources with the files made of them, in the order they were named',
     description: 'Files have URLs once the job has succeeded. Refused sources say why.',
     params: jobId,
-    query: RenditionQuery,
+    query: PageQuery,
     answers: { 200: pageOf('RenditionPage') },
     problems: ['job_not_found', 'validation_failed', 'client_key_required'],
   },

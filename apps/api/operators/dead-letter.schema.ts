@@ -1,13 +1,12 @@
 /** Dead letters and decisions, as operators send and see them. The schemas are the OpenAPI document's too. */
 import { z } from 'zod';
-import { ListQuery, Text } from '../jobs/job-requests.schema.js';
+import { PageQuery } from '../http/page.schema.js';
+import { Text, Time } from '../http/values.schema.js';
 import { Job, JobError, StepError } from '../jobs/job.schema.js';
 
 const REASON_LENGTH_MAX = 500;
 const NAME_LENGTH_MAX = 255;
 const PARK_MAX = 1_000_000;
-
-const Time = z.iso.datetime({ offset: false });
 
 export const DecisionName = z.enum(['retry', 'skip', 'compensate', 'resolve']);
 
@@ -26,8 +25,7 @@ export const DeadLetterQuery = z.strictObject({
   step: Text.min(1).max(NAME_LENGTH_MAX).optional(),
   code: Text.min(1).max(NAME_LENGTH_MAX).optional().describe('Of the last error.'),
   status: z.enum(['open', 'closed']).optional().describe('`open`: the job still waits there.'),
-  cursor: ListQuery.shape.cursor,
-  limit: ListQuery.shape.limit,
+  ...PageQuery.shape,
 });
 export type DeadLetterParameters = z.output<typeof DeadLetterQuery>;
 

@@ -11,11 +11,11 @@ import {
 } from '../../../libs/store/dead-letters.store.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
 import { actorOf, bodyOf } from '../http/request.js';
 import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { DEAD_LETTER_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { JobReader } from '../jobs/job.reader.js';
 import type { Job } from '../jobs/job.schema.js';
 import { mustFind, setRetryAfter } from '../jobs/jobs.controller.js';
@@ -45,16 +45,14 @@ export class DeadLettersController {
     @Query(new ZodPipe(DeadLetterQuery)) query: DeadLetterParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: DeadLetter[] }> {
-    const { cursor, status, limit = LIMIT_DEFAULT, ...filter } = query;
-    const letters = await listDeadLetters(this.resources.database, {
-      ...filter,
-      isOpen: status === undefined ? undefined : status === 'open',
-      before: cursor === undefined ? undefined : readCursor(cursor, DEAD_LETTER_CURSOR),
-      limit: limit + 1,
+    const { job, kind, step, code, status } = query;
+    const isOpen = status === undefined ? undefined : status === 'open';
+    const page = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/dead-letters`,
+      query,
+      of: 'deadLetters',
+      read: (place) => listDeadLetters(this.resources.database, { job, kind, step, code, isOpen, ...place }),
     });
-    reply.header('cache-control', 'no-store');
-    const url = `${this.resources.settings.publicUrl}/dead-letters`;
-    const page = pageOf(reply, letters, { url, query, limit }, DEAD_LETTER_CURSOR);
     return { items: page.map((letter) => this.view(letter)) };
   }
 

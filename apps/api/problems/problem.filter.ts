@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiResources } from '../api.resources.js';
 import { allowedMethods } from '../http/route-table.js';
 import { BODY_BYTES_MAX } from '../http/limits.js';
+import { wrongMediaType } from '../http/streamed-body.js';
 import { traceOf } from '../http/trace.js';
 import { isDatabaseAway, isDatabaseBusy } from './database-errors.js';
 import { Problem, PROBLEM_MEDIA_TYPE, toProblemDocument } from './problem.js';
@@ -115,16 +116,6 @@ function fromFramework(error: unknown, request: FastifyRequest): Problem | undef
     if (status >= 400 && status < 500) return new Problem('invalid_request', error.message, { cause: error });
   }
   return undefined;
-}
-
-/** What a route takes instead of what came. */
-export function wrongMediaType(request: FastifyRequest): Problem {
-  const expected =
-    request.routeOptions.config?.takes === 'bytes'
-      ? 'image/… or application/octet-stream'
-      : 'application/json';
-  const came = JSON.stringify(request.headers['content-type'] ?? null);
-  return new Problem('unsupported_media_type', `Expected Content-Type ${expected}, got ${came}.`);
 }
 
 /** 404, or 405 where the path is known: what to answer a request that no route takes. */

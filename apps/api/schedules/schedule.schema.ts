@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { refusalOfCron, refusalOfTimeZone } from '../../../libs/schedules/cron.js';
 import { PLACEHOLDERS } from '../../../libs/schedules/placeholders.js';
 import { OVERLAPS } from '../../../libs/schedules/schedules.store.js';
-import { CallbackRequest, ListQuery, Text } from '../jobs/job-requests.schema.js';
+import { Text, Time } from '../http/values.schema.js';
+import { CallbackRequest } from '../jobs/job-requests.schema.js';
 
 const CRON_LENGTH_MAX = 200;
 const ZONE_LENGTH_MAX = 100;
@@ -11,8 +12,6 @@ const NOTE_LENGTH_MAX = 500;
 const CATCH_UP_SECONDS_MIN = 10;
 const CATCH_UP_SECONDS_MAX = 31_536_000;
 const CATCH_UP_SECONDS_DEFAULT = 3_600;
-
-const Time = z.iso.datetime({ offset: false });
 
 /** Refused with the reason a function gives. */
 function judged(
@@ -89,6 +88,3 @@ export const Schedule = z.strictObject({
 export type Schedule = z.output<typeof Schedule>;
 
 export const SchedulePage = z.strictObject({ items: z.array(Schedule) });
-
-export const ScheduleQuery = z.strictObject({ cursor: ListQuery.shape.cursor, limit: ListQuery.shape.limit });
-export type ScheduleParameters = z.output<typeof ScheduleQuery>;

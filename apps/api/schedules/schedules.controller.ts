@@ -18,12 +18,13 @@ import {
 import { inTenant } from '../../../libs/store/database.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
+import { PageQuery, type PageParameters } from '../http/page.schema.js';
 import { bodyOf, tenantOf } from '../http/request.js';
 import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
 import { openCompletion } from '../jobs/completion.js';
-import { pageOf, readCursor, SCHEDULE_CURSOR } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { JobAcceptor } from '../jobs/job.acceptor.js';
 import { JobReader } from '../jobs/job.reader.js';
 import type { Job } from '../jobs/job.schema.js';
@@ -31,13 +32,7 @@ import { setRetryAfter, submitterOf } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
 import { judgeSchedule, runKeyOf, submissionOf } from './schedule.judge.js';
-import {
-  ScheduleBody,
-  ScheduleChange,
-  ScheduleQuery,
-  type Schedule,
-  type ScheduleParameters,
-} from './schedule.schema.js';
+import { ScheduleBody, ScheduleChange, type Schedule } from './schedule.schema.js';
 
 @Controller('schedules')
 export class SchedulesController {
@@ -72,18 +67,16 @@ export class SchedulesController {
   @Operation('listSchedules')
   async list(
     @Req() request: FastifyRequest,
-    @Query(new ZodPipe(ScheduleQuery)) query: ScheduleParameters,
+    @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Schedule[] }> {
-    const { cursor, limit = LIMIT_DEFAULT } = query;
     const tenantId = tenantOf(request);
-    const before = cursor === undefined ? undefined : readCursor(cursor, SCHEDULE_CURSOR);
-    const found = await inTenant(this.resources.database, tenantId, (tx) =>
-      listSchedules(tx, { before, limit: limit + 1 }),
-    );
-    const url = `${this.resources.settings.publicUrl}/schedules`;
-    const page = pageOf(reply, found, { url, query, limit }, SCHEDULE_CURSOR);
-    reply.header('cache-control', 'no-store');
+    const page = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/schedules`,
+      query,
+      of: 'schedules',
+      read: (place) => inTenant(this.resources.database, tenantId, (tx) => listSchedules(tx, place)),
+    });
     return {
       items: await Promise.all(
         page.map(async (record) => this.view(record, await this.open(tenantId, record), null)),
@@ -174,19 +167,17 @@ export class SchedulesController {
   async jobs(
     @Req() request: FastifyRequest,
     @Param('id') id: string,
-    @Query(new ZodPipe(ScheduleQuery)) query: ScheduleParameters,
+    @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Job[] }> {
     await this.mustFind(request, id);
-    const { cursor, limit = LIMIT_DEFAULT } = query;
-    const items = await this.reader.list(tenantOf(request), {
-      schedule: id,
-      before: cursor === undefined ? undefined : readCursor(cursor),
-      limit: limit + 1,
+    const items = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/schedules/${id}/jobs`,
+      query,
+      of: 'jobs',
+      read: (place) => this.reader.list(tenantOf(request), { schedule: id, ...place }),
     });
-    reply.header('cache-control', 'no-store');
-    const url = `${this.resources.settings.publicUrl}/schedules/${id}/jobs`;
-    return { items: pageOf(reply, items, { url, query, limit }) };
+    return { items };
   }
 
   private async judge(tenantId: string, wish: ScheduleBody): Promise<ScheduleBody> {

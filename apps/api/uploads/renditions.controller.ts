@@ -11,23 +11,19 @@ import {
 import { inTenant } from '../../../libs/store/database.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPageBy } from '../http/page.js';
+import { PageQuery, type PageParameters } from '../http/page.schema.js';
 import { tenantOf } from '../http/request.js';
 import { ZodPipe } from '../http/zod.pipe.js';
 import { LINK_TTL_MS } from '../jobs/artifact.answer.js';
-import { pageOf, readCursor, SOURCE_CURSOR } from '../jobs/cursor.js';
 import { asksForJson } from '../jobs/headers.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { JobReader } from '../jobs/job.reader.js';
 import type { ArtifactLink } from '../jobs/job.schema.js';
 import { mustFind } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { Problem } from '../problems/problem.js';
-import {
-  RenditionQuery,
-  type RenditionFile,
-  type RenditionParameters,
-  type RenditionSource,
-} from './upload.schema.js';
+import { type RenditionFile, type RenditionSource } from './upload.schema.js';
 
 @Controller('jobs/:id/renditions')
 export class RenditionsController {
@@ -42,20 +38,18 @@ export class RenditionsController {
   async list(
     @Req() request: FastifyRequest,
     @Param('id') id: string,
-    @Query(new ZodPipe(RenditionQuery)) query: RenditionParameters,
+    @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: RenditionSource[] }> {
     const tenantId = tenantOf(request);
     await mustFind(this.reader, tenantId, id);
-    const { cursor, limit = LIMIT_DEFAULT } = query;
-    const after = cursor === undefined ? undefined : readCursor(cursor, SOURCE_CURSOR);
-    const found = await inTenant(this.resources.database, tenantId, (tx) =>
-      listSources(tx, id, { after, limit: limit + 1 }),
-    );
-    const url = `${this.resources.settings.publicUrl}/jobs/${id}/renditions`;
-    const named = found.map((source) => ({ ...source, id: source.uploadId }));
-    const page = pageOf(reply, named, { url, query, limit }, SOURCE_CURSOR);
-    reply.header('cache-control', 'no-store');
+    const page = await readPageBy((source: SourceRecord) => source.uploadId, reply, {
+      url: `${this.resources.settings.publicUrl}/jobs/${id}/renditions`,
+      query,
+      of: 'uploads',
+      read: ({ before: after, limit }) =>
+        inTenant(this.resources.database, tenantId, (tx) => listSources(tx, id, { after, limit })),
+    });
     return { items: await Promise.all(page.map((source) => this.viewOf(source))) };
   }
 

@@ -1,10 +1,8 @@
 /** Uploads and renditions, as their owners see them. The schemas are the OpenAPI document's too. */
 import { z } from 'zod';
-import { ListQuery } from '../jobs/job-requests.schema.js';
+import { Count, Sha256 } from '../../../libs/saga/values.js';
+import { Time } from '../http/values.schema.js';
 
-const Time = z.iso.datetime({ offset: false });
-const Count = z.int().nonnegative();
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const Uri = z.url();
 
 export const Upload = z.strictObject({
@@ -46,6 +44,3 @@ export const RenditionSource = z.strictObject({
 export type RenditionSource = z.output<typeof RenditionSource>;
 
 export const RenditionPage = z.strictObject({ items: z.array(RenditionSource) });
-
-export const RenditionQuery = ListQuery.pick({ cursor: true, limit: true });
-export type RenditionParameters = z.output<typeof RenditionQuery>;

@@ -1,7 +1,6 @@
 /** /uploads: source objects of a tenant, for the kinds that work on them. */
 import { Controller, Delete, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Readable } from 'node:stream';
 import { validate as isUuid, v7 as uuidv7 } from 'uuid';
 import { locationOf } from '../../../libs/artifacts/artifact-store.js';
 import { inTenant } from '../../../libs/store/database.js';
@@ -18,17 +17,17 @@ import {
 } from '../../../libs/uploads/uploads.store.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
-import { UPLOAD_DISCARD_MAX_MS } from '../http/limits.js';
 import { tenantOf } from '../http/request.js';
+import { receive } from '../http/streamed-body.js';
 import { ZodPipe } from '../http/zod.pipe.js';
 import { NoQuery } from '../jobs/job-requests.schema.js';
 import { Operation } from '../openapi/operation.decorator.js';
-import { wrongMediaType } from '../problems/problem.filter.js';
 import { Problem } from '../problems/problem.js';
-import { receive, tooLarge, type Incoming } from './upload.receiver.js';
+import { receiveImage } from './image.receiver.js';
 import type { Upload } from './upload.schema.js';
 
 const UNIQUE_VIOLATION = '23505';
+const MIB = 1 << 20;
 /** Two that finish the same bytes at once, and one that is deleted between: more is nobody's bad luck. */
 const FINISH_TRIES_MAX = 3;
 
@@ -37,7 +36,7 @@ export class UploadsController {
   constructor(private readonly resources: ApiResources) {}
 
   @Post()
-  @Door('client', { takes: 'bytes' })
+  @Door('client', { streams: ['image/*', 'application/octet-stream'] })
   @Operation('createUpload')
   async create(
     @Req() request: FastifyRequest,
@@ -46,18 +45,12 @@ export class UploadsController {
   ): Promise<Upload> {
     const tenantId = tenantOf(request);
     const { bytesMax, ttlMs } = this.resources.settings.uploads;
-    const { body } = request;
-    if (!(body instanceof Readable)) throw wrongMediaType(request);
-    try {
-      if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-      const { record, isNew } = await this.store(tenantId, { body, bytesMax }, ttlMs);
-      reply.code(isNew ? 201 : 200).header('location', this.selfOf(record.id));
-      reply.header('cache-control', 'no-store');
-      return this.view(record);
-    } catch (error) {
-      discardRest(request);
-      throw error;
-    }
+    const { record, isNew } = await receive(request, { bytesMax, tooLarge }, ({ bytes }) =>
+      this.store(tenantId, bytes, ttlMs),
+    );
+    reply.code(isNew ? 201 : 200).header('location', this.selfOf(record.id));
+    reply.header('cache-control', 'no-store');
+    return this.view(record);
   }
 
   @Get(':id')
@@ -96,13 +89,13 @@ export class UploadsController {
 
   private async store(
     tenantId: string,
-    incoming: Omit<Incoming, 'id'>,
+    bytes: AsyncIterable<Buffer>,
     ttlMs: number,
   ): Promise<{ record: UploadRecord; isNew: boolean }> {
     const id = uuidv7();
     await this.begin(tenantId, id);
     try {
-      const contents = await receive(this.resources.artifacts, { id, ...incoming });
+      const contents = await receiveImage(this.resources.artifacts, id, bytes);
       const settled = await this.settle(tenantId, id, contents, ttlMs);
       if (!settled.isNew) await this.drop(tenantId, id);
       return settled;
@@ -182,14 +175,9 @@ export class UploadsController {
   }
 }
 
-/**
- * Whoever is still sending what nobody takes reads its answer only afterwards: for a while the rest is read and thrown
- * away (Node does, once the answer is out), and then the connection is cut.
- */
-function discardRest({ raw }: FastifyRequest): void {
-  if (raw.readableEnded || raw.destroyed) return;
-  const timer = setTimeout(() => raw.socket.destroy(), UPLOAD_DISCARD_MAX_MS);
-  raw.once('close', () => clearTimeout(timer));
+function tooLarge(bytesMax: number): Problem {
+  const limit = bytesMax % MIB === 0 ? `${bytesMax / MIB} MiB` : `${bytesMax} bytes`;
+  return new Problem('upload_too_large', `An upload may have ${limit} at most.`);
 }
 
 function uploadNotFound(): Problem {

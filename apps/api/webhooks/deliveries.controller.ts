@@ -10,10 +10,9 @@ import {
 } from '../../../libs/webhooks/delivery-log.store.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPageBy } from '../http/page.js';
 import { tenantOf } from '../http/request.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { ENDPOINT_CURSOR, JOB_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
-import { LIMIT_DEFAULT } from '../jobs/job-requests.schema.js';
 import { JobReader } from '../jobs/job.reader.js';
 import { mustFind } from '../jobs/jobs.controller.js';
 import { Operation } from '../openapi/operation.decorator.js';
@@ -24,7 +23,7 @@ import { deliveryView } from './webhook.view.js';
 /** What a list goes over: how a page is read, and by which id the next one is found. */
 interface Listing {
   readonly path: string;
-  readonly cursor: typeof JOB_CURSOR | typeof ENDPOINT_CURSOR;
+  readonly of: 'jobs' | 'endpoints';
   readonly list: (
     tx: Parameters<typeof listOfJob>[0],
     id: string,
@@ -35,13 +34,13 @@ interface Listing {
 
 const OF_ENDPOINT: Listing = {
   path: 'webhook-endpoints',
-  cursor: JOB_CURSOR,
+  of: 'jobs',
   list: listOfEndpoint,
   idOf: ({ jobId }) => jobId,
 };
 const OF_JOB: Listing = {
   path: 'jobs',
-  cursor: ENDPOINT_CURSOR,
+  of: 'endpoints',
   list: listOfJob,
   idOf: ({ endpointId }) => endpointId,
 };
@@ -86,15 +85,15 @@ export class DeliveriesController {
     query: DeliveryParameters,
     reply: FastifyReply,
   ): Promise<{ items: Delivery[] }> {
-    const { cursor, status, limit = LIMIT_DEFAULT } = query;
-    const before = cursor === undefined ? undefined : readCursor(cursor, listing.cursor);
-    const found = await inTenant(this.resources.database, tenantId, (tx) =>
-      listing.list(tx, id, { state: status, before, limit: limit + 1 }),
-    );
-    const url = `${this.resources.settings.publicUrl}/${listing.path}/${id}/deliveries`;
-    const named = found.map((record) => ({ ...record, id: listing.idOf(record) }));
-    const page = pageOf(reply, named, { url, query, limit }, listing.cursor);
-    reply.header('cache-control', 'no-store');
+    const page = await readPageBy(listing.idOf, reply, {
+      url: `${this.resources.settings.publicUrl}/${listing.path}/${id}/deliveries`,
+      query,
+      of: listing.of,
+      read: (place) =>
+        inTenant(this.resources.database, tenantId, (tx) =>
+          listing.list(tx, id, { state: query.status, ...place }),
+        ),
+    });
     return { items: page.map(deliveryView) };
   }
 }

@@ -18,12 +18,13 @@ import {
 import { refusalOfUrl, targetPolicy, type TargetPolicy } from '../../../libs/webhooks/target.js';
 import { ApiResources } from '../api.resources.js';
 import { Door } from '../http/door.decorator.js';
+import { readPage } from '../http/page.js';
+import { PageQuery, type PageParameters } from '../http/page.schema.js';
 import { bodyOf, tenantOf } from '../http/request.js';
 import { check, distinct } from '../http/validate.js';
 import { ZodPipe } from '../http/zod.pipe.js';
-import { ENDPOINT_CURSOR, pageOf, readCursor } from '../jobs/cursor.js';
 import { readIdempotencyKey } from '../jobs/headers.js';
-import { LIMIT_DEFAULT, NoQuery } from '../jobs/job-requests.schema.js';
+import { NoQuery } from '../jobs/job-requests.schema.js';
 import { JobAcceptor } from '../jobs/job.acceptor.js';
 import type { Job } from '../jobs/job.schema.js';
 import { setRetryAfter, submitterOf } from '../jobs/jobs.controller.js';
@@ -32,10 +33,8 @@ import { Problem, type FieldError } from '../problems/problem.js';
 import {
   EndpointBody,
   EndpointChange,
-  EndpointQuery,
   ResendRequest,
   type Endpoint,
-  type EndpointParameters,
   type EndpointWithSecret,
 } from './webhook.schema.js';
 import { endpointView } from './webhook.view.js';
@@ -80,17 +79,15 @@ export class WebhookEndpointsController {
   @Operation('listWebhookEndpoints')
   async list(
     @Req() request: FastifyRequest,
-    @Query(new ZodPipe(EndpointQuery)) query: EndpointParameters,
+    @Query(new ZodPipe(PageQuery)) query: PageParameters,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ items: Endpoint[] }> {
-    const { cursor, limit = LIMIT_DEFAULT } = query;
-    const before = cursor === undefined ? undefined : readCursor(cursor, ENDPOINT_CURSOR);
-    const found = await inTenant(this.resources.database, tenantOf(request), (tx) =>
-      listEndpoints(tx, { before, limit: limit + 1 }),
-    );
-    const url = `${this.resources.settings.publicUrl}/webhook-endpoints`;
-    const page = pageOf(reply, found, { url, query, limit }, ENDPOINT_CURSOR);
-    reply.header('cache-control', 'no-store');
+    const page = await readPage(reply, {
+      url: `${this.resources.settings.publicUrl}/webhook-endpoints`,
+      query,
+      of: 'endpoints',
+      read: (place) => inTenant(this.resources.database, tenantOf(request), (tx) => listEndpoints(tx, place)),
+    });
     return { items: page.map((record) => this.view(record)) };
   }
 

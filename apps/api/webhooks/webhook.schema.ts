@@ -1,6 +1,7 @@
 /** Webhook endpoints and deliveries, as their owners send and see them. The schemas are the OpenAPI document's too. */
 import { z } from 'zod';
-import { ListQuery, Text } from '../jobs/job-requests.schema.js';
+import { PageQuery } from '../http/page.schema.js';
+import { Text, Time } from '../http/values.schema.js';
 
 const URL_LENGTH_MAX = 2_000;
 const EVENT_TYPES_MAX = 50;
@@ -9,8 +10,6 @@ const DESCRIPTION_LENGTH_MAX = 500;
 const RATE_MAX = 1_000;
 const CONCURRENCY_MAX = 100;
 const CONCURRENCY_DEFAULT = 10;
-
-const Time = z.iso.datetime({ offset: false });
 
 const wish = {
   url: Text.min(1)
@@ -81,9 +80,6 @@ export type EndpointWithSecret = z.output<typeof EndpointWithSecret>;
 
 export const EndpointPage = z.strictObject({ items: z.array(Endpoint) });
 
-export const EndpointQuery = z.strictObject({ cursor: ListQuery.shape.cursor, limit: ListQuery.shape.limit });
-export type EndpointParameters = z.output<typeof EndpointQuery>;
-
 export const CallbackSecret = z.strictObject({
   createdAt: Time,
   previousUntil: Time.nullable().describe('The secret before signs beside it until then.'),
@@ -121,7 +117,7 @@ export type Delivery = z.output<typeof Delivery>;
 
 export const DeliveryPage = z.strictObject({ items: z.array(Delivery) });
 
-export const DeliveryQuery = EndpointQuery.extend({ status: DeliveryStatus.optional() });
+export const DeliveryQuery = PageQuery.extend({ status: DeliveryStatus.optional() });
 export type DeliveryParameters = z.output<typeof DeliveryQuery>;
 
 const Moment = z.iso.datetime({ offset: true });

@@ -1,4 +1,4 @@
-/** `longhaul demo`: the main job on real data, from the POST to a verified file. */
+/** `longhaul demo`: the main job on real data, from the POST to a verified file; then the other kinds. */
 import type { Command } from 'commander';
 import type { StackEvent } from '../../../libs/embedded/stack.js';
 import { StackError } from '../../../libs/embedded/stack-error.js';
@@ -21,7 +21,7 @@ export function register(program: Command): void {
   program
     .command('demo')
     .description(
-      'export three million real flights and verify the file; tell 200 endpoints; undo a part of a payout',
+      'export three million real flights and verify the file; then e-mail, events, an invoice, pictures and a payout',
     )
     .option('--rows <count>', 'only so many of the flights')
     .option('--export-only', 'end after the export')

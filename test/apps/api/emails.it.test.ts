@@ -18,6 +18,7 @@ import { inTenant, openDatabase } from '../../../libs/store/database.js';
 import { createJobInputs } from '../../../libs/store/job-input.store.js';
 import { emailSend } from '../../../workflows/email-send.job.js';
 import { reportDelivery } from '../../../workflows/report-delivery.job.js';
+import { runStep } from './steps.js';
 import { FakeWorker, startTestApi, type TestAnswer, type TestApi } from './support.js';
 
 const FROM = { address: 'no-reply@longhaul.example', name: 'Longhaul' };
@@ -96,24 +97,9 @@ async function refused(input: object): Promise<string[]> {
   return (answer.json.errors ?? []).map(({ pointer }) => pointer);
 }
 
-type Named = Record<string, (args: unknown, context: object) => Promise<unknown>>;
-
-/** Runs a step or an undo of a job as a worker does; `own` ones in a transaction of the tenant. */
-async function run(jobId: string, name: 'enroll' | 'deliver' | 'withdraw' | 'stop'): Promise<unknown> {
-  const job = { id: jobId, tenantId: t.acme.id, kind: 'email.send' };
-  const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
-  const context = {
-    job,
-    input: await loadInput(job),
-    signal: new AbortController().signal,
-    heartbeat: () => undefined,
-    progress: () => undefined,
-  };
-  const { steps, undos } = implement(resources) as unknown as { steps: Named; undos: Named };
-  const work = { ...steps, ...undos }[name]!;
-  if (name === 'deliver' || name === 'stop') return work(undefined, context);
-  return inTenant(t.worker, t.acme.id, (tx) => work(undefined, { ...context, tx }));
-}
+/** Runs a step or an undo of a job as a worker does. */
+const run = (jobId: string, name: 'enroll' | 'deliver' | 'withdraw' | 'stop'): Promise<unknown> =>
+  runStep(t, { definition: emailSend, implementation: implement(resources) }, name, jobId);
 
 /** The result of the step `deliver`, or how long it was put off. */
 const deliver = (jobId: string): Promise<unknown> =>

@@ -20,8 +20,12 @@ import { createGate } from '../../../libs/webhooks/gate.js';
 import { createPaces } from '../../../libs/webhooks/paces.js';
 import { createSigningKeys } from '../../../libs/webhooks/signing-keys.js';
 import { targetPolicy } from '../../../libs/webhooks/target.js';
+import { webhookCallback } from '../../../workflows/webhook-callback.job.js';
 import { WebhookEvent } from '../../../workflows/webhook-event.js';
+import { webhookFanout } from '../../../workflows/webhook-fanout.job.js';
+import { webhookResend } from '../../../workflows/webhook-resend.job.js';
 import { startReceivers, type Receivers } from '../../support/webhook-receivers.js';
+import { runStep } from './steps.js';
 import { FakeWorker, freshNote, startTestApi, type TestApi } from './support.js';
 
 const LOOPBACK = ['127.0.0.0/8'];
@@ -74,34 +78,21 @@ async function submit(type: string, data: object = { n: 1 }): Promise<string> {
   return answer.json.id;
 }
 
-const IMPLEMENTED = {
-  'webhook.fanout': implementFanout,
-  'webhook.resend': implementResend,
-  'webhook.callback': implementCallback,
-};
+type Kind = 'fanout' | 'resend' | 'callback';
 
-/** Runs one of a job's steps as a worker does; `own` steps in a transaction of the tenant. */
-async function runStep(kind: keyof typeof IMPLEMENTED, name: string, jobId: string): Promise<unknown> {
-  const job = { id: jobId, tenantId: t.acme.id, kind };
-  const loadInput = createJobInputs(t.worker, t.cipher, (_, input) => input);
-  const context = {
-    job,
-    input: await loadInput(job),
-    signal: new AbortController().signal,
-    heartbeat: () => undefined,
-    progress: () => undefined,
+/** Runs a step of a job as a worker does. */
+function run(jobId: string, name: string, kind: Kind = 'fanout'): Promise<unknown> {
+  const implemented = {
+    fanout: { definition: webhookFanout, implementation: implementFanout(resources) },
+    resend: { definition: webhookResend, implementation: implementResend(resources) },
+    callback: { definition: webhookCallback, implementation: implementCallback(resources) },
   };
-  const { steps } = IMPLEMENTED[kind](resources) as unknown as {
-    steps: Record<string, (args: undefined, context: object) => Promise<unknown>>;
-  };
-  const step = steps[name]!;
-  if (name === 'send' || name === 'deliver') return step(undefined, context);
-  return inTenant(t.worker, t.acme.id, (tx) => step(undefined, { ...context, tx }));
+  return runStep(t, implemented[kind], name, jobId);
 }
 
 /** The result of the step `deliver`, or how long it was put off. */
-const deliver = (jobId: string, kind: keyof typeof IMPLEMENTED = 'webhook.fanout'): Promise<unknown> =>
-  runStep(kind, 'deliver', jobId).catch((error: unknown) => {
+const deliver = (jobId: string, kind?: Kind): Promise<unknown> =>
+  run(jobId, 'deliver', kind).catch((error: unknown) => {
     if (error instanceof Deferred) return error.deferMs;
     throw error;
   });
@@ -113,7 +104,7 @@ async function send(type: string, data?: object): Promise<{ jobId: string; came:
 
 /** Its first round and, where something is open then, what becomes of it at once. */
 async function begin(jobId: string): Promise<unknown> {
-  const { open, ...settled } = (await runStep('webhook.fanout', 'send', jobId)) as { open: number };
+  const { open, ...settled } = (await run(jobId, 'send')) as { open: number };
   return open === 0 ? settled : deliver(jobId);
 }
 
@@ -429,7 +420,7 @@ describe('an event', () => {
     const type = newType();
     const endpoint = await register(type);
     const jobId = await submit(type);
-    await runStep('webhook.fanout', 'enroll', jobId);
+    await run(jobId, 'enroll');
     const withdraw = implementFanout(resources).undos.withdraw;
     const undo = () =>
       inTenant(t.worker, t.acme.id, (tx) =>
@@ -466,8 +457,8 @@ describe('on demand', () => {
       const { json: job } = await t.call('POST', `${path}/resend`, { json });
       expect(job.kind).toBe('webhook.resend');
       const count = 'event' in json ? 1 : 2;
-      expect(await runStep('webhook.resend', 'collect', job.id)).toEqual({ deliveries: count });
-      expect(await deliver(job.id, 'webhook.resend')).toEqual({ delivered: count, dead: 0 });
+      expect(await run(job.id, 'collect', 'resend')).toEqual({ deliveries: count });
+      expect(await deliver(job.id, 'resend')).toEqual({ delivered: count, dead: 0 });
     }
     const ids = receivers.got(nameOf(endpoint)).map(({ headers }) => headers['webhook-id']);
     expect(ids.slice(2).sort()).toEqual([sent[0], sent[0], sent[1]].map((id) => `msg_${id}`).sort());
@@ -494,8 +485,8 @@ describe('a callback', () => {
 
   const respond = (status: number) => (response: ServerResponse) => void response.writeHead(status).end();
   const tell = async (callback: string): Promise<unknown> => {
-    await runStep('webhook.callback', 'enroll', callback);
-    return deliver(callback, 'webhook.callback');
+    await run(callback, 'enroll', 'callback');
+    return deliver(callback, 'callback');
   };
 
   test('tells each end once, signed with the tenant’s secret, and shows nothing of input or result', async () => {
@@ -519,7 +510,7 @@ describe('a callback', () => {
         status: 'PENDING',
       });
       expect(await tell(callback)).toEqual({ delivered: 1, dead: 0 });
-      expect(await deliver(callback, 'webhook.callback')).toEqual({ delivered: 1, dead: 0 });
+      expect(await deliver(callback, 'callback')).toEqual({ delivered: 1, dead: 0 });
       const [got, ...more] = receivers.got(name);
       expect(more).toEqual([]);
       expect(got!.headers['webhook-id']).toBe(`msg_${callback}`);
@@ -547,7 +538,7 @@ describe('a callback', () => {
     expect(await tell(first.callback)).toBeGreaterThan(4_000);
     receivers.answer(first.name, respond(410));
     await letPass(first.callback, '1 hour');
-    expect(await deliver(first.callback, 'webhook.callback')).toEqual({ delivered: 0, dead: 1 });
+    expect(await deliver(first.callback, 'callback')).toEqual({ delivered: 0, dead: 1 });
     expect(await deliveriesOf(first.id)).toMatchObject([{ status: 'dead', reason: 'gone', attempts: 2 }]);
     receivers.answer(first.name, respond(204));
     const second = await withCallback({ callback: { url: receivers.url(first.name) } });
@@ -569,9 +560,9 @@ describe('a callback', () => {
     const headers = { 'idempotency-key': id };
     const answer = await t.call('POST', path, { headers });
     expect([answer.status, answer.json.kind]).toEqual([202, 'webhook.resend']);
-    expect(await runStep('webhook.resend', 'collect', answer.json.id)).toEqual({ deliveries: 1 });
+    expect(await run(answer.json.id, 'collect', 'resend')).toEqual({ deliveries: 1 });
     expect((await t.call('POST', path, { headers })).json.id, 'asked again').toBe(answer.json.id);
-    expect(await deliver(answer.json.id, 'webhook.resend')).toEqual({ delivered: 1, dead: 0 });
+    expect(await deliver(answer.json.id, 'resend')).toEqual({ delivered: 1, dead: 0 });
     const [first, second, ...more] = receivers.got(name);
     expect(more).toEqual([]);
     expect(second!.headers['webhook-id']).toBe(`msg_${callback}`);

@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { locateApi } from '../../../apps/cli/api-location.js';
 import { CommandError, describeFailure } from '../../../apps/cli/command.error.js';
@@ -14,39 +13,23 @@ import {
 } from '../../../apps/cli/commands/submit.command.js';
 import { register as registerWatch } from '../../../apps/cli/commands/watch.command.js';
 import type { CancelPreview, Job } from '../../../libs/client/job.types.js';
-import { events, jobAt, json, openFaultyApi, problem, type FaultyApi } from '../../libs/client/faulty-api.js';
+import { events, jobAt, json, openFaultyApi, problem } from '../../libs/client/faulty-api.js';
+import { commandLine } from './command-line.js';
 
-let api: FaultyApi;
+const cli = commandLine([registerCancel, registerJobs, registerSubmit, registerWatch], {
+  LONGHAUL_URL: undefined,
+  LONGHAUL_KEY: undefined,
+});
+const longhaul = (...args: string[]): Promise<void> => cli.run(...args);
+
 let home: string;
-let out: string;
-let err: string;
-
 beforeEach(async () => {
-  api = await openFaultyApi();
   home = await mkdtemp(join(tmpdir(), 'longhaul-cli-'));
-  [out, err] = ['', ''];
   vi.stubEnv('LONGHAUL_HOME', home);
-  vi.stubEnv('LONGHAUL_URL', undefined);
-  vi.stubEnv('LONGHAUL_KEY', undefined);
-  vi.stubEnv('NO_COLOR', '1');
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
 });
-afterEach(async () => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-  process.exitCode = undefined;
-  await api.close();
-  await rm(home, { recursive: true, force: true });
-});
+afterEach(() => rm(home, { recursive: true, force: true }));
 
 const writeRunFile = (run: unknown): Promise<void> => writeFile(join(home, 'run.json'), JSON.stringify(run));
-
-async function longhaul(...args: string[]): Promise<void> {
-  const program = new Command().exitOverride();
-  for (const register of [registerCancel, registerJobs, registerSubmit, registerWatch]) register(program);
-  await program.parseAsync(args, { from: 'user' });
-}
 
 describe('where the API is', () => {
   it('takes options before the environment before run.json', async () => {
@@ -59,17 +42,17 @@ describe('where the API is', () => {
 
   it('says how to start when nothing runs here', async () => {
     await longhaul('jobs');
-    expect(err).toMatch(/^Nothing runs here \(no .*run\.json\)\. Start it with `npm start`/);
+    expect(cli.err).toMatch(/^Nothing runs here \(no .*run\.json\)\. Start it with `npm start`/);
     expect(process.exitCode).toBe(1);
   });
 
   it('does not send the key of this home to another address', async () => {
-    await writeRunFile({ api: api.url, keys: { client: 'run-key' } });
+    await writeRunFile({ api: cli.api.url, keys: { client: 'run-key' } });
     await expect(locateApi({ url: 'http://elsewhere.example' }, { LONGHAUL_HOME: home })).rejects.toThrow(
       'Which key',
     );
-    expect(await locateApi({ url: api.url }, { LONGHAUL_HOME: home })).toEqual({
-      url: api.url,
+    expect(await locateApi({ url: cli.api.url }, { LONGHAUL_HOME: home })).toEqual({
+      url: cli.api.url,
       key: 'run-key',
     });
   });
@@ -83,9 +66,9 @@ describe('where the API is', () => {
 
 describe('cancel --dry-run', () => {
   const preview = async (answer: CancelPreview): Promise<string> => {
-    api.on('POST /jobs/x/cancel', json(200, answer));
-    await longhaul('cancel', 'x', '--dry-run', '--url', api.url, '--key', 'k');
-    return out;
+    cli.api.on('POST /jobs/x/cancel', json(200, answer));
+    await longhaul('cancel', 'x', '--dry-run', '--url', cli.api.url, '--key', 'k');
+    return cli.out;
   };
 
   it('says that a job has ended, and fails as the cancel would', async () => {
@@ -107,50 +90,50 @@ describe('submit', () => {
   const input = '{"dataset":"flights"}';
 
   it('prints the id and how to follow it', async () => {
-    api.on('POST /jobs', json(202, jobAt(1)));
+    cli.api.on('POST /jobs', json(202, jobAt(1)));
     await longhaul(
       'submit',
       'report.export',
       '--input',
       input,
       '--url',
-      api.url,
+      cli.api.url,
       '--key',
       'k',
       '--idempotency-key',
       'mine',
     );
-    expect(out).toMatch(/^Accepted in .*: 0199aaaa-.*\nFollow it: .\/longhaul watch 0199aaaa-/);
-    expect(api.seen[0]?.headers['idempotency-key']).toBe('mine');
+    expect(cli.out).toMatch(/^Accepted in .*: 0199aaaa-.*\nFollow it: .\/longhaul watch 0199aaaa-/);
+    expect(cli.api.seen[0]?.headers['idempotency-key']).toBe('mine');
     expect(process.exitCode).toBeUndefined();
   });
 
   it('waits for the end, and fails with the job', async () => {
     const failed: Partial<Job> = { status: 'FAILED', phase: 'done', error: { code: 'gone', title: 'Gone' } };
-    api.on('POST /jobs', json(202, jobAt(1)));
-    api.on(`GET /jobs/${jobAt(1).id}/events`, events([jobAt(2), jobAt(3, failed)], 'close'));
+    cli.api.on('POST /jobs', json(202, jobAt(1)));
+    cli.api.on(`GET /jobs/${jobAt(1).id}/events`, events([jobAt(2), jobAt(3, failed)], 'close'));
     await longhaul(
       'submit',
       'report.export',
       '--input',
       input,
       '--url',
-      api.url,
+      cli.api.url,
       '--key',
       'k',
       '--wait',
       '--json',
     );
-    expect(JSON.parse(out)).toMatchObject({ status: 'FAILED', revision: 3 });
-    expect(err).toContain('FAILED: gone: Gone');
+    expect(JSON.parse(cli.out)).toMatchObject({ status: 'FAILED', revision: 3 });
+    expect(cli.err).toContain('FAILED: gone: Gone');
     expect(process.exitCode).toBe(1);
   });
 
   it('shows every field the API refuses', async () => {
     const errors = [{ pointer: '/input/format', detail: 'expected csv' }];
-    api.on('POST /jobs', problem(422, 'validation_failed', { detail: 'One field is wrong.', errors }));
-    await longhaul('submit', 'report.export', '--input', input, '--url', api.url, '--key', 'k');
-    expect(err).toBe(
+    cli.api.on('POST /jobs', problem(422, 'validation_failed', { detail: 'One field is wrong.', errors }));
+    await longhaul('submit', 'report.export', '--input', input, '--url', cli.api.url, '--key', 'k');
+    expect(cli.err).toBe(
       '422 validation_failed: One field is wrong.\n  /input/format: expected csv\n  trace: trace-1\n',
     );
     expect(process.exitCode).toBe(1);
@@ -166,24 +149,24 @@ describe('submit', () => {
 
 describe('watch and jobs', () => {
   it('prints lines where nothing can be drawn over, and exits 0 for a success', async () => {
-    api.on(
+    cli.api.on(
       'GET /jobs/x/events',
       events([jobAt(2), jobAt(3, { status: 'SUCCEEDED', phase: 'done' })], 'close'),
     );
-    await longhaul('watch', 'x', '--url', api.url, '--key', 'k');
-    expect(out.split('\n').slice(0, 2)).toEqual(['STARTED, forward: 2%', 'SUCCEEDED: 3%']);
-    expect(out).not.toContain('\u001b');
+    await longhaul('watch', 'x', '--url', cli.api.url, '--key', 'k');
+    expect(cli.out.split('\n').slice(0, 2)).toEqual(['STARTED, forward: 2%', 'SUCCEEDED: 3%']);
+    expect(cli.out).not.toContain('\u001b');
     expect(process.exitCode).toBeUndefined();
   });
 
   it('prints each state as JSON', async () => {
-    api.on(
+    cli.api.on(
       'GET /jobs/x/events',
       events([jobAt(2), jobAt(3, { status: 'CANCELLED', phase: 'done' })], 'close'),
     );
-    await longhaul('watch', 'x', '--json', '--url', api.url, '--key', 'k');
+    await longhaul('watch', 'x', '--json', '--url', cli.api.url, '--key', 'k');
     expect(
-      out
+      cli.out
         .trim()
         .split('\n')
         .map((line) => (JSON.parse(line) as Job).revision),
@@ -192,23 +175,22 @@ describe('watch and jobs', () => {
   });
 
   it('lists no more than was asked for', async () => {
-    api.on(
+    cli.api.on(
       'GET /jobs',
       json(200, { items: [jobAt(1), jobAt(2), jobAt(3)] }, { link: '</jobs?cursor=n>; rel="next"' }),
     );
-    await longhaul('jobs', '--limit', '2', '--status', 'started', '--url', api.url, '--key', 'k');
-    expect(out.trim().split('\n')).toHaveLength(3);
-    expect(api.seen.map(({ url }) => url)).toEqual(['/jobs?status=STARTED&limit=2']);
+    await longhaul('jobs', '--limit', '2', '--status', 'started', '--url', cli.api.url, '--key', 'k');
+    expect(cli.out.trim().split('\n')).toHaveLength(3);
+    expect(cli.api.seen.map(({ url }) => url)).toEqual(['/jobs?status=STARTED&limit=2']);
   });
 });
 
 describe('describeFailure', () => {
   it('says that nobody answers', async () => {
-    const url = api.url;
-    await api.close();
-    await longhaul('jobs', '--url', url, '--key', 'k');
-    expect(err).toMatch(/^Nobody answers there .*npm start/);
-    api = await openFaultyApi();
+    const gone = await openFaultyApi();
+    await gone.close();
+    await longhaul('jobs', '--url', gone.url, '--key', 'k');
+    expect(cli.err).toMatch(/^Nobody answers there .*npm start/);
   });
 
   it('keeps the stack of what nobody expected', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { proveDemo, renderClaims, type DemoFacts } from '../../../apps/cli/demo-proof.view.js';
+import { claimSha256, proveDemo, renderClaims, type DemoFacts } from '../../../apps/cli/demo-proof.view.js';
 
 const hash = 'a'.repeat(64);
 const facts: DemoFacts = {
@@ -37,4 +37,14 @@ it.each<[string, Partial<DemoFacts>]>([
   const { holds, claims } = proveDemo({ ...facts, ...wrong });
   expect(holds).toBe(false);
   expect(renderClaims(claims, (_style, text) => text).some((line) => line.includes('✗'))).toBe(true);
+});
+
+it('tells both checksums when they differ', () => {
+  expect(claimSha256(hash, hash, 'announced')).toMatchObject({ value: `${hash}, as announced`, holds: true });
+  const other = 'b'.repeat(64);
+  expect(claimSha256(other, hash, 'announced')).toMatchObject({
+    value: `${other}, not as announced: ${hash}`,
+    holds: false,
+  });
+  expect(claimSha256(undefined, hash, 'announced').holds).toBe(false);
 });

@@ -50,7 +50,7 @@ const readRunFile = async (home: string): Promise<RunFile> =>
   JSON.parse(await readFile(join(home, 'run.json'), 'utf8')) as RunFile;
 
 it(
-  'exports, downloads and verifies, tells endpoints, undoes a payment, exits 0 and leaves nothing running',
+  'exports, downloads and verifies, shows each other kind, exits 0 and leaves nothing running',
   async () => {
     const home = await ownHome();
     const demo = await runDemo(home, '--rows', '20000');
@@ -60,14 +60,25 @@ it(
     expect(demo.output()).toMatch(
       /✓ rows +20,000 counted in the download; announced 20,000, asked for 20,000/,
     );
+    expect(demo.output()).toMatch(/^ {2}To +Ada Lovelace <ada\.lovelace@example\.com>$/m);
+    expect(demo.output()).toMatch(/^ {2}Link +http:.*[?&]signature=/m);
+    expect(demo.output()).toMatch(/✓ received +once/);
+    expect(demo.output()).toMatch(/✓ its link +200 without a key/);
     expect(demo.output()).toMatch(/✓ delivered +199 of 200: 189 at once, 10 at their second attempt/);
     expect(demo.output()).toMatch(/✓ undone +acct_grace/);
     expect(demo.output()).toMatch(
       /✓ the books +365\.50 EUR spent by ours, 365\.50 EUR paid by the provider’s/,
     );
+    expect(demo.output()).toMatch(/INV-2026-0037\.pdf · 1 page · /);
+    expect(demo.output()).toMatch(/✓ asked again +the same job and the same file/);
+    expect(demo.output()).toMatch(/^ {2}wide +image\/avif +800 × 533 +[0-9.]+ kB$/m);
+    expect(demo.output()).toMatch(/✓ refused +the second one, alone: .*premature end/);
+    const invoice = await readFile(join(home, 'demo', 'INV-2026-0037.pdf'));
+    expect(demo.output()).toContain(createHash('sha256').update(invoice).digest('hex'));
     const file = await readFile(join(home, 'demo', 'flights.csv'));
     const sha256 = createHash('sha256').update(file).digest('hex');
-    expect(demo.output().split(sha256)).toHaveLength(3);
+    // As sent, as computed, and as it came through the link in the e-mail.
+    expect(demo.output().split(sha256)).toHaveLength(4);
     expect(file.toString().trimEnd().split('\n')).toHaveLength(20_001);
     const { api, relay, workers, postgres, temporal } = pids;
     expect(

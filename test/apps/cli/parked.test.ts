@@ -1,38 +1,14 @@
-import { Command } from 'commander';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { followDecision } from '../../../apps/cli/decision.follower.js';
 import { register } from '../../../apps/cli/commands/parked.command.js';
 import { outcomeText, renderParked, renderParkedTable } from '../../../apps/cli/parked.view.js';
 import { createClient } from '../../../libs/client/client.js';
 import type { DeadLetter, DecisionView } from '../../../libs/client/dead-letter.types.js';
-import { jobAt, json, openFaultyApi, problem, type FaultyApi } from '../../libs/client/faulty-api.js';
+import { jobAt, json, problem } from '../../libs/client/faulty-api.js';
+import { commandLine } from './command-line.js';
 
-let api: FaultyApi;
-let out: string;
-let err: string;
-
-beforeEach(async () => {
-  api = await openFaultyApi();
-  [out, err] = ['', ''];
-  vi.stubEnv('LONGHAUL_URL', api.url);
-  vi.stubEnv('LONGHAUL_KEY', 'client-key');
-  vi.stubEnv('LONGHAUL_OPERATOR_KEY', 'operator-key');
-  vi.stubEnv('NO_COLOR', '1');
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
-});
-afterEach(async () => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-  process.exitCode = undefined;
-  await api.close();
-});
-
-async function parked(...args: string[]): Promise<void> {
-  const program = new Command().exitOverride();
-  register(program);
-  await program.parseAsync(['parked', ...args], { from: 'user' });
-}
+const cli = commandLine([register], { LONGHAUL_OPERATOR_KEY: 'operator-key' });
+const parked = (...args: string[]): Promise<void> => cli.run('parked', ...args);
 
 const LETTER: DeadLetter = {
   ...{ id: 'letter-1', status: 'open', tenant: { id: 't', name: 'acme' }, jobId: 'job-1', kind: 'pay.out' },
@@ -65,93 +41,93 @@ const page = (...items: DeadLetter[]) => json(200, { items });
 
 describe('longhaul parked', () => {
   it('lists who waits, with the operator’s key', async () => {
-    api.on('GET /dead-letters', page(LETTER));
+    cli.api.on('GET /dead-letters', page(LETTER));
     await parked('--kind', 'pay.out');
-    expect(out).toMatch(/letter-1 +job-1 +pay\.out +pay +3 +yes +.* +retry, compensate, resolve\n$/);
-    expect(api.seen[0]).toMatchObject({
+    expect(cli.out).toMatch(/letter-1 +job-1 +pay\.out +pay +3 +yes +.* +retry, compensate, resolve\n$/);
+    expect(cli.api.seen[0]).toMatchObject({
       url: '/dead-letters?kind=pay.out&status=open&limit=50',
       headers: { authorization: 'Bearer operator-key' },
     });
   });
 
   it('says so when nobody waits', async () => {
-    api.on('GET /dead-letters', page());
+    cli.api.on('GET /dead-letters', page());
     await parked();
-    expect(out).toBe('No job waits for a person.\n');
+    expect(cli.out).toBe('No job waits for a person.\n');
   });
 
   it('shows one, what each decision means there, and how to decide', async () => {
-    api.on('GET /dead-letters', page(LETTER));
-    api.on('GET /dead-letters/letter-1', json(200, LETTER));
+    cli.api.on('GET /dead-letters', page(LETTER));
+    cli.api.on('GET /dead-letters/letter-1', json(200, LETTER));
     await parked('letter-1');
-    expect(out).toContain('nobody can tell whether the effect happened');
-    expect(out).toContain('compensate you say that it has NOT happened');
-    expect(out).toContain('./longhaul parked letter-1 retry --reason');
+    expect(cli.out).toContain('nobody can tell whether the effect happened');
+    expect(cli.out).toContain('compensate you say that it has NOT happened');
+    expect(cli.out).toContain('./longhaul parked letter-1 retry --reason');
   });
 
   it('finds it by the job’s id, also when it is over, and says where to look when there is none', async () => {
-    api.on(`GET /dead-letters/${JOB_ID}`, problem(404, 'dead_letter_not_found'));
-    api.on('GET /dead-letters', page({ ...LETTER, status: 'closed' }), page(), page());
+    cli.api.on(`GET /dead-letters/${JOB_ID}`, problem(404, 'dead_letter_not_found'));
+    cli.api.on('GET /dead-letters', page({ ...LETTER, status: 'closed' }), page(), page());
     await parked(JOB_ID);
-    expect(out).toContain('pay of pay.out, park 3, closed');
-    expect(api.seen[1]?.url).toBe(`/dead-letters?job=${JOB_ID}&limit=1`);
+    expect(cli.out).toContain('pay of pay.out, park 3, closed');
+    expect(cli.api.seen[1]?.url).toBe(`/dead-letters?job=${JOB_ID}&limit=1`);
     await parked(JOB_ID);
-    expect(err).toContain('Neither a park nor a job that was ever parked has the id');
+    expect(cli.err).toContain('Neither a park nor a job that was ever parked has the id');
     expect(process.exitCode).toBe(1);
   });
 
   it('lists closed parks of a job too', async () => {
     const decision = { ...DECIDED, outcome: 'taken' } as const;
-    api.on('GET /dead-letters', page({ ...LETTER, status: 'closed', possible: [], decision }), page());
+    cli.api.on('GET /dead-letters', page({ ...LETTER, status: 'closed', possible: [], decision }), page());
     await parked('--job', JOB_ID, '--step', 'pay', '--code', 'timeout', '--all');
-    expect(api.seen[0]?.url).toBe(`/dead-letters?job=${JOB_ID}&step=pay&code=timeout&limit=50`);
-    expect(out).toContain('closed, decided: retry (taken)');
+    expect(cli.api.seen[0]?.url).toBe(`/dead-letters?job=${JOB_ID}&step=pay&code=timeout&limit=50`);
+    expect(cli.out).toContain('closed, decided: retry (taken)');
     await parked('--kind', 'pay.in');
-    expect(out).toContain('No open park matches. --all lists closed ones too.');
+    expect(cli.out).toContain('No open park matches. --all lists closed ones too.');
   });
 
   it('shows what was refused before, there and at earlier parks: who, what, why', async () => {
     const refused = { ...DECIDED, outcome: 'refused', refusal: 'it may still act' } as const;
-    api.on('GET /dead-letters/letter-1', json(200, { ...LETTER, refused: [refused] }));
-    api.on('GET /dead-letters', page(LETTER, { ...LETTER, id: 'letter-0', park: 2, decision: refused }));
+    cli.api.on('GET /dead-letters/letter-1', json(200, { ...LETTER, refused: [refused] }));
+    cli.api.on('GET /dead-letters', page(LETTER, { ...LETTER, id: 'letter-0', park: 2, decision: refused }));
     await parked('letter-1');
     const line = 'Decided: retry by operator key k at 2026-01-02T03:05:00.000Z, refused: it may still act';
-    expect(out).toContain(`\n${line}\n  because mended\n`);
-    expect(out).toContain(`park 2, pay: ${line} (because mended)`);
+    expect(cli.out).toContain(`\n${line}\n  because mended\n`);
+    expect(cli.out).toContain(`park 2, pay: ${line} (because mended)`);
   });
 
   it('asks why before anything is sent', async () => {
     await parked('letter-1', 'retry');
-    expect(err).toContain('Why? Give --reason');
-    expect(api.seen).toEqual([]);
+    expect(cli.err).toContain('Why? Give --reason');
+    expect(cli.api.seen).toEqual([]);
   });
 
   it('decides about the park it has read, with its values', async () => {
-    api.on('GET /dead-letters/letter-1', json(200, LETTER));
-    api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
+    cli.api.on('GET /dead-letters/letter-1', json(200, LETTER));
+    cli.api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
     await parked('letter-1', 'resolve', '--reason', 'seen at the bank', '--output', '{"id":7}');
-    expect(JSON.parse(api.seen[1]?.body ?? '')).toEqual({
+    expect(JSON.parse(cli.api.seen[1]?.body ?? '')).toEqual({
       park: 3,
       decision: 'resolve',
       reason: 'seen at the bank',
       output: { id: 7 },
     });
-    expect(out).toMatch(/^Stored: resolve for park 3 of job /);
+    expect(cli.out).toMatch(/^Stored: resolve for park 3 of job /);
   });
 
   it('waits until it is known what became of it, and fails when it was refused', async () => {
     const after = (decision: Partial<DecisionView>) =>
       json(200, { ...LETTER, decision: { ...DECIDED, ...decision } });
-    api.on(
+    cli.api.on(
       'GET /dead-letters/letter-1',
       json(200, LETTER),
       after({}),
       after({ outcome: 'refused', refusal: 'too late' }),
     );
-    api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
+    cli.api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
     await parked('letter-1', 'retry', '--reason', 'mended', '--wait');
-    expect(out).toContain('retry by operator key k at 2026-01-02T03:05:00.000Z, refused: too late');
-    expect(out).toMatch(/\nRefused: too late\n$/);
+    expect(cli.out).toContain('retry by operator key k at 2026-01-02T03:05:00.000Z, refused: too late');
+    expect(cli.out).toMatch(/\nRefused: too late\n$/);
     expect(process.exitCode).toBe(1);
   });
 
@@ -159,27 +135,27 @@ describe('longhaul parked', () => {
     const decision = { ...DECIDED, outcome: 'taken' } as const;
     const jobError = { code: 'decided_against', detail: 'A person decided against step pay' };
     const after = { ...LETTER, status: 'closed', decision, jobStatus: 'FAILED', jobError };
-    api.on('GET /dead-letters/letter-1', json(200, LETTER), json(200, after));
-    api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
+    cli.api.on('GET /dead-letters/letter-1', json(200, LETTER), json(200, after));
+    cli.api.on('POST /dead-letters/letter-1/decisions', json(202, jobAt(2)));
     await parked('letter-1', 'compensate', '--reason', 'not wanted', '--wait');
-    expect(out).toMatch(
+    expect(cli.out).toMatch(
       /Taken: the job ended FAILED: decided_against: A person decided against step pay\.\n$/,
     );
     expect(process.exitCode).toBe(0);
   });
 
   it('tells why a decision is not possible', async () => {
-    api.on('GET /dead-letters/letter-1', json(200, LETTER));
-    api.on('POST /dead-letters/letter-1/decisions', problem(409, 'decision_not_possible'));
+    cli.api.on('GET /dead-letters/letter-1', json(200, LETTER));
+    cli.api.on('POST /dead-letters/letter-1/decisions', problem(409, 'decision_not_possible'));
     await parked('letter-1', 'skip', '--reason', 'x');
-    expect(err).toContain('409 decision_not_possible');
+    expect(cli.err).toContain('409 decision_not_possible');
     expect(process.exitCode).toBe(1);
   });
 
   it('names the key it needs', async () => {
-    api.on('GET /dead-letters', problem(403, 'role_too_low'));
+    cli.api.on('GET /dead-letters', problem(403, 'role_too_low'));
     await parked();
-    expect(err).toContain('LONGHAUL_OPERATOR_KEY');
+    expect(cli.err).toContain('LONGHAUL_OPERATOR_KEY');
   });
 });
 
@@ -190,7 +166,7 @@ describe('following a decision', () => {
   const ended: DeadLetter = { ...closed, jobStatus: 'SUCCEEDED', jobPhase: 'done' };
   const refused = { ...DECIDED, outcome: 'refused', refusal: 'The ledger refused it' } as const;
   const follow = (waitMaxMs: number, ruledWithinMs = 0) =>
-    followDecision(createClient({ url: api.url, key: 'k' }), 'letter-1', {
+    followDecision(createClient({ url: cli.api.url, key: 'k' }), 'letter-1', {
       lookEveryMs: 1,
       ruledWithinMs,
       waitMaxMs,
@@ -212,16 +188,16 @@ describe('following a decision', () => {
       'Refused: The ledger refused it',
     ],
   ] as const)('says that it %s', async (_, letters, latest, text) => {
-    api.on('GET /dead-letters/letter-1', ...letters.map((letter) => json(200, letter)));
-    api.on('GET /dead-letters', page(...latest));
+    cli.api.on('GET /dead-letters/letter-1', ...letters.map((letter) => json(200, letter)));
+    cli.api.on('GET /dead-letters', page(...latest));
     expect(outcomeText(await follow(10_000))).toContain(text);
   });
 
   it('says after its time whether the saga has it', async () => {
-    api.on('GET /dead-letters', page(closed));
-    api.on('GET /dead-letters/letter-1', json(200, closed));
+    cli.api.on('GET /dead-letters', page(closed));
+    cli.api.on('GET /dead-letters/letter-1', json(200, closed));
     expect(await follow(5)).toMatchObject({ is: 'tried' });
-    api.on('GET /dead-letters/letter-1', json(200, { ...LETTER, decision: DECIDED }));
+    cli.api.on('GET /dead-letters/letter-1', json(200, { ...LETTER, decision: DECIDED }));
     expect(await follow(5)).toMatchObject({ is: 'undelivered' });
   });
 });
@@ -235,46 +211,48 @@ describe('longhaul parked decide', () => {
   }));
   const bulk = (...args: string[]) =>
     parked('decide', 'retry', '--kind', 'pay.out', '--step', 'pay', ...args);
-  const sent = () => api.seen.filter(({ method }) => method === 'POST');
+  const sent = () => cli.api.seen.filter(({ method }) => method === 'POST');
 
   it('lists what it would decide about, and what it leaves alone, and sends nothing in a dry run', async () => {
     const unable = { ...LETTER, id: 'letter-4', possible: ['resolve' as const] };
     const decided = { ...LETTER, id: 'letter-5', possible: [], decision: DECIDED };
-    api.on('GET /dead-letters', page(...three, unable, decided));
+    cli.api.on('GET /dead-letters', page(...three, unable, decided));
     await bulk('--code', 'timeout', '--reason', 'provider is back', '--dry-run');
-    expect(api.seen[0]?.url).toBe('/dead-letters?status=open&kind=pay.out&step=pay&code=timeout&limit=200');
-    expect(out).toContain('retry: 3 parks\n');
-    expect(out).toMatch(/letter-1 .*\n.*letter-2 .*\n.*letter-3 /);
-    expect(out).toMatch(/Left alone, retry is not possible there: 1 park\n.*\n.*letter-4 /);
-    expect(out).not.toContain('letter-5');
+    expect(cli.api.seen[0]?.url).toBe(
+      '/dead-letters?status=open&kind=pay.out&step=pay&code=timeout&limit=200',
+    );
+    expect(cli.out).toContain('retry: 3 parks\n');
+    expect(cli.out).toMatch(/letter-1 .*\n.*letter-2 .*\n.*letter-3 /);
+    expect(cli.out).toMatch(/Left alone, retry is not possible there: 1 park\n.*\n.*letter-4 /);
+    expect(cli.out).not.toContain('letter-5');
     expect(sent()).toEqual([]);
   });
 
   it('decides about each by itself, and says of each that was refused by whom and why', async () => {
-    api.on('GET /dead-letters', page(...three));
+    cli.api.on('GET /dead-letters', page(...three));
     const detail =
       'Decided already: compensate by operator key k2 at 2026-01-02T03:05:00.000Z, which is taken.';
-    for (const n of [1, 3]) api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
-    api.on('POST /dead-letters/letter-2/decisions', problem(409, 'decision_not_possible', { detail }));
+    for (const n of [1, 3]) cli.api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
+    cli.api.on('POST /dead-letters/letter-2/decisions', problem(409, 'decision_not_possible', { detail }));
     await bulk('--reason', 'provider is back', '--yes');
     expect(sent().map(({ body }) => JSON.parse(body) as unknown)).toEqual(
       [1, 2, 3].map((park) => ({ park, decision: 'retry', reason: 'provider is back' })),
     );
-    expect(out).toContain('2 stored, and on their way to their sagas\n');
-    expect(out).toContain(`1 refused\n  letter-2 pay of job job-2: ${detail}\n`);
+    expect(cli.out).toContain('2 stored, and on their way to their sagas\n');
+    expect(cli.out).toContain(`1 refused\n  letter-2 pay of job job-2: ${detail}\n`);
     expect(process.exitCode).toBe(1);
   });
 
   it('waits for what becomes of each', async () => {
-    api.on('GET /dead-letters', page(...three.slice(0, 2)));
+    cli.api.on('GET /dead-letters', page(...three.slice(0, 2)));
     const taken = { ...DECIDED, outcome: 'taken' } as const;
     const ended = { ...LETTER, decision: taken, jobStatus: 'SUCCEEDED' };
     const refused = { ...LETTER, decision: { ...DECIDED, outcome: 'refused', refusal: 'too early' } };
-    for (const n of [1, 2]) api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
-    api.on('GET /dead-letters/letter-1', json(200, ended));
-    api.on('GET /dead-letters/letter-2', json(200, refused));
+    for (const n of [1, 2]) cli.api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
+    cli.api.on('GET /dead-letters/letter-1', json(200, ended));
+    cli.api.on('GET /dead-letters/letter-2', json(200, refused));
     await bulk('--reason', 'provider is back', '--yes', '--wait', '--json');
-    const lines = out
+    const lines = cli.out
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as object);
@@ -286,20 +264,23 @@ describe('longhaul parked decide', () => {
   });
 
   it('repeated, has nothing left to decide', async () => {
-    api.on('GET /dead-letters', page(...three.map((one) => ({ ...one, possible: [], decision: DECIDED }))));
+    cli.api.on(
+      'GET /dead-letters',
+      page(...three.map((one) => ({ ...one, possible: [], decision: DECIDED }))),
+    );
     await bulk('--reason', 'provider is back', '--yes');
-    expect(out).toContain('No park that matches awaits a decision for which retry is possible.');
+    expect(cli.out).toContain('No park that matches awaits a decision for which retry is possible.');
     expect([sent(), process.exitCode]).toEqual([[], undefined]);
   });
 
   it('asks for a filter, for a reason, and for a yes before anything is sent', async () => {
-    api.on('GET /dead-letters', page(...three));
+    cli.api.on('GET /dead-letters', page(...three));
     await parked('decide', 'retry', '--reason', 'why not');
-    expect(err).toContain('Which? Narrow it');
+    expect(cli.err).toContain('Which? Narrow it');
     await bulk();
-    expect(err).toContain('Why? Give --reason');
+    expect(cli.err).toContain('Why? Give --reason');
     await bulk('--reason', 'provider is back');
-    expect(err).toContain('Nothing was sent: there is no terminal to ask on');
+    expect(cli.err).toContain('Nothing was sent: there is no terminal to ask on');
     expect([sent(), process.exitCode]).toEqual([[], 1]);
   });
 });

@@ -1,4 +1,4 @@
-/** Brings the bytes of an upload into the artifact store: streamed, counted, sniffed, and taken back where they are no image. */
+/** Brings the bytes of an image into the artifact store: streamed, sniffed, and refused as soon as they are none. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { locationOf, type ArtifactStore } from '../../../libs/artifacts/artifact-store.js';
@@ -13,45 +13,21 @@ import {
   type ImageSize,
 } from '../../../libs/images/sniff.js';
 import type { Contents } from '../../../libs/uploads/uploads.store.js';
-import { UPLOAD_SILENCE_MAX_MS } from '../http/limits.js';
 import { Problem } from '../problems/problem.js';
 
-const MIB = 1 << 20;
 const RETRY_AFTER_SECONDS = '2';
 
-export interface Incoming {
-  /** The upload's id, which is its key in the store. */
-  readonly id: string;
-  readonly body: Readable;
-  readonly bytesMax: number;
-  /** How long nothing may come. */
-  readonly silenceMaxMs?: number;
-}
-
-/** Stores all bytes under the upload's key. Throws Problem; what is stored by then is the caller's to discard. */
-export async function receive(
+/** Stores all bytes under the upload's key, its id. Throws Problem; what is stored by then is the caller's to discard. */
+export async function receiveImage(
   store: ArtifactStore,
-  { id, body, bytesMax, silenceMaxMs = UPLOAD_SILENCE_MAX_MS }: Incoming,
+  id: string,
+  bytes: AsyncIterable<Buffer>,
 ): Promise<Contents> {
-  const inspector = createInspector(bytesMax);
-  const silence = Promise.withResolvers<never>();
-  // It is awaited in races only.
-  silence.promise.catch(() => undefined);
-  const timer = setTimeout(() => silence.reject(silent(silenceMaxMs)), silenceMaxMs);
-  // What breaks off is told to whoever reads it; nobody may be reading.
-  body.on('error', () => undefined);
+  const inspector = createInspector();
   async function* inspected(): AsyncGenerator<Buffer> {
-    // The connection has an answer to carry: it is not destroyed with the loop.
-    const chunks = body.iterator({ destroyOnReturn: false });
-    for (;;) {
-      const next: IteratorResult<Buffer, undefined> = await Promise.race([
-        chunks.next() as Promise<IteratorResult<Buffer, undefined>>,
-        silence.promise,
-      ]);
-      if (next.done) break;
-      timer.refresh();
-      await inspector.take(next.value);
-      yield next.value;
+    for await (const chunk of bytes) {
+      await inspector.take(chunk);
+      yield chunk;
     }
     await inspector.end();
   }
@@ -60,13 +36,12 @@ export async function receive(
     const { signal } = new AbortController();
     await store.writePart(id, 0, Readable.from(inspected(), { objectMode: false }), signal);
     const { contentType, size, sha256 } = await inspector.end();
-    const { bytes, sha256: stored } = await store.publish(id, { parts: 1, filename: id, contentType });
-    if (stored !== sha256) throw new Error(`the store has other bytes at ${locationOf(id)} than were sent`);
-    return { contentType, ...size, bytes, sha256 };
+    const published = await store.publish(id, { parts: 1, filename: id, contentType });
+    if (published.sha256 !== sha256)
+      throw new Error(`the store has other bytes at ${locationOf(id)} than were sent`);
+    return { contentType, ...size, bytes: published.bytes, sha256 };
   } catch (error) {
-    throw problemOf(error, body);
-  } finally {
-    clearTimeout(timer);
+    throw problemOf(error);
   }
 }
 
@@ -76,11 +51,10 @@ interface Inspector {
   end(): Promise<{ contentType: string; size: ImageSize; sha256: string }>;
 }
 
-function createInspector(bytesMax: number): Inspector {
+function createInspector(): Inspector {
   const hash = createHash('sha256');
   let head: Buffer[] = [];
   let headBytes = 0;
-  let bytes = 0;
   let contentType: string | undefined;
   let size: ImageSize | undefined;
   let done: Awaited<ReturnType<Inspector['end']>> | undefined;
@@ -103,8 +77,6 @@ function createInspector(bytesMax: number): Inspector {
 
   return {
     async take(chunk) {
-      bytes += chunk.length;
-      if (bytes > bytesMax) throw tooLarge(bytesMax);
       hash.update(chunk);
       if (headBytes < HEAD_BYTES_MAX) {
         head.push(chunk);
@@ -122,11 +94,6 @@ function createInspector(bytesMax: number): Inspector {
   };
 }
 
-export function tooLarge(bytesMax: number): Problem {
-  const limit = bytesMax % MIB === 0 ? `${bytesMax / MIB} MiB` : `${bytesMax} bytes`;
-  return new Problem('upload_too_large', `An upload may have ${limit} at most.`);
-}
-
 function notAnImage(instead: string): Problem {
   return new Problem('upload_not_an_image', `Expected ${TAKEN_NAMES}; the bytes are ${instead}.`);
 }
@@ -138,18 +105,9 @@ function tooManyPixels({ width, height }: ImageSize): Problem {
   );
 }
 
-function silent(forMs: number): Problem {
-  return new Problem('request_timeout', `No byte came for ${forMs} ms.`);
-}
-
-/** What became of the connection or the store, as whoever uploads should hear it. */
-function problemOf(error: unknown, body: Readable): unknown {
+/** What became of the store, as whoever uploads should hear it. */
+function problemOf(error: unknown): unknown {
   if (error instanceof Problem) return error;
-  if (body.errored || (body.destroyed && !body.readableEnded)) {
-    return new Problem('upload_interrupted', 'The connection broke before all bytes were there.', {
-      cause: error,
-    });
-  }
   const failure = storeFailureOf(error);
   if (failure?.verdict !== 'busy') return error;
   return new Problem('store_unavailable', 'The store of files does not take it now. Nothing was kept.', {
