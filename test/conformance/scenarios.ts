@@ -1,8 +1,8 @@
 /** The scenarios both runtimes must agree on. Add one by its outcome; nothing else need be touched. */
 import { Deferred, Denied, HoldLost, Rejected, Transient } from '../../libs/saga/failure.js';
 import type { ChildFate } from '../../libs/saga/memory.js';
-import { aborted, type Script, type World } from './fakes.js';
-import type { Scenario } from './scenario.js';
+import { aborted, type Script, type Scripts, type World } from './fakes.js';
+import type { Scenario, ScenarioWorld } from './scenario.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,6 +50,20 @@ function begunParts(clock: World['clock']) {
     },
   };
 }
+/** A part is denied and parks, and the holder is lost meanwhile; under each of the first `times` keys. */
+const losesWhileParked = (world: ScenarioWorld, times: number): Scripts => ({
+  before: {
+    part: async (context) =>
+      void (context.item === 0 && context.generation < times && (await denied(context))),
+  },
+  after: {
+    keep: async ({ generation, signal }) => {
+      if (generation >= times) return aborted(signal);
+      await world.parked(generation + 1);
+      throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+    },
+  },
+});
 const once =
   (script: Script): Script =>
   (context) =>
@@ -537,6 +551,24 @@ const decided: readonly Scenario[] = [
     kind: 'snapshot',
     scripts: () => ({ before: { keep: once(denied) } }),
     decisions: [{ decision: 'retry' }],
+  },
+  {
+    name: 'stays parked when what its block holds is lost, however often, and starts over as a person decides',
+    kind: 'snapshot',
+    scripts: (world) => losesWhileParked(world, 3),
+    decisions: [
+      { decision: 'resolve', value: { id: 'by hand' }, onceHeldLost: true, refused: 'is lost meanwhile' },
+      { decision: 'retry', value: { snapshot: 's0', part: 9 }, refused: 'is lost meanwhile' },
+      { decision: 'retry' },
+      { decision: 'retry', onceHeldLost: true },
+      { decision: 'retry', onceHeldLost: true },
+    ],
+  },
+  {
+    name: 'goes back from a park whose block lost what it holds, when a person decides so',
+    kind: 'snapshot',
+    scripts: (world) => losesWhileParked(world, 1),
+    decisions: [{ decision: 'compensate', onceHeldLost: true }],
   },
   {
     name: 'goes back when a person gives a holder up',
