@@ -103,6 +103,32 @@ export const snapshot = defineJob({
   },
 });
 
+/** A block with a holder past the commit point. */
+export const archive = defineJob({
+  kind: 'test.archive',
+  summary: 'A block that holds something past the commit point, for the tests',
+  queue: 'orders',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.null(),
+  deadline: '1h',
+  example: { count: 1 },
+  steps: {
+    publish: pivot({ pool: 'io', effect: 'keyed', output: z.void() }),
+    keep: holder({ pool: 'keeper', output: z.strictObject({ snapshot: z.string() }), timeout: '60s' }),
+    copy: retriable({
+      pool: 'io',
+      effect: 'keyed',
+      args: z.strictObject({ snapshot: z.string() }),
+      output: z.void(),
+    }),
+  },
+  async run({ steps, holding }) {
+    await steps.publish();
+    await holding('keep', undefined, { startOver: 1 }, (held) => steps.copy(held));
+    return null;
+  },
+});
+
 /** Nobody works on its pivot's queue. */
 export const stall = defineJob({
   kind: 'test.stall',

@@ -50,6 +50,11 @@ function begunParts(clock: World['clock']) {
     },
   };
 }
+/** At the first calls only, whichever attempts of whichever scheduling they are. */
+const timesInAll = (times: number, script: Script): Script => {
+  let calls = 0;
+  return (context) => (calls++ < times ? script(context) : undefined);
+};
 /** A part is denied and parks, and the holder is lost meanwhile; under each of the first `times` keys. */
 const losesWhileParked = (world: ScenarioWorld, times: number): Scripts => ({
   before: {
@@ -569,6 +574,18 @@ const decided: readonly Scenario[] = [
     kind: 'snapshot',
     scripts: (world) => losesWhileParked(world, 1),
     decisions: [{ decision: 'compensate', onceHeldLost: true }],
+  },
+  {
+    name: 'parks past the commit point at a holder that is rejected, and goes on as a person decides',
+    kind: 'archive',
+    scripts: () => ({ before: { keep: timesInAll(1, rejects) } }),
+    decisions: [{ decision: 'compensate', refused: 'not possible' }, { decision: 'retry' }],
+  },
+  {
+    name: 'parks past the commit point at a holder whose attempts are used up',
+    kind: 'archive',
+    scripts: () => ({ before: { keep: timesInAll(6, failsAlways('no')) } }),
+    decisions: [{ decision: 'retry' }],
   },
   {
     name: 'goes back when a person gives a holder up',

@@ -2,6 +2,7 @@
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import {
+  implementArchive,
   implementConvoy,
   implementErrand,
   implementOrder,
@@ -10,10 +11,28 @@ import {
   type Scripts,
   type World,
 } from './fakes.js';
-import { convoy, errand, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
+import {
+  archive,
+  convoy,
+  errand,
+  longErrand,
+  longOrder,
+  longSnapshot,
+  order,
+  snapshot,
+  stall,
+} from './kinds.js';
 
 export type KindName =
-  'order' | 'snapshot' | 'errand' | 'convoy' | 'stall' | 'longOrder' | 'longSnapshot' | 'longErrand';
+  | 'order'
+  | 'snapshot'
+  | 'archive'
+  | 'errand'
+  | 'convoy'
+  | 'stall'
+  | 'longOrder'
+  | 'longSnapshot'
+  | 'longErrand';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -23,6 +42,7 @@ interface SuiteKind {
 export const suite: Readonly<Record<KindName, SuiteKind>> = {
   order: { definition: order, implement: implementOrder },
   snapshot: { definition: snapshot, implement: implementSnapshot },
+  archive: { definition: archive, implement: implementArchive },
   errand: { definition: errand, implement: implementErrand },
   longOrder: { definition: longOrder, implement: implementOrder },
   longSnapshot: { definition: longSnapshot, implement: implementSnapshot },

@@ -1,6 +1,7 @@
 /** What the conformance suite's workflow workers host. */
 import { bindWorkflow } from '../../libs/saga/temporal/workflow.js';
 import {
+  archive,
   convoy,
   errand,
   FEW_EVENTS,
@@ -14,6 +15,7 @@ import {
 
 export const testOrder = bindWorkflow(order);
 export const testSnapshot = bindWorkflow(snapshot);
+export const testArchive = bindWorkflow(archive);
 export const testConvoy = bindWorkflow(convoy);
 export const testErrand = bindWorkflow(errand);
 export const testStall = bindWorkflow(stall);

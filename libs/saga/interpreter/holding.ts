@@ -107,8 +107,14 @@ async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
       const failure = failureOf(entry, first);
       if (failure.class === 'bug') await park(run, entry, failure);
       else if (failure.class === 'rejected' || tries++ >= retry.attempts) {
-        run.show(entry, 'failed');
-        run.fate.fail(failure);
+        // Past the commit point nothing fails any more (S7).
+        if (run.fate.committed) {
+          await park(run, entry, failure);
+          tries = 1;
+        } else {
+          run.show(entry, 'failed');
+          run.fate.fail(failure);
+        }
       } else {
         const backoff = backoffMs(retry, tries - 1, run.runtime.random());
         await run.nap(entry, 'sleep', Math.max(backoff, failure.retryAfterMs ?? 0));
