@@ -1,7 +1,7 @@
 /** Fakes of the outside world that do as a script tells them; they keep the truth apart from the ledger. */
 import type { Implementation, ProbeOutcome, UndoContext } from '../../libs/saga/implement.js';
 import { createVirtualClock, type VirtualClock } from '../../libs/saga/memory.js';
-import type { archive, convoy, errand, order, snapshot, stall } from './kinds.js';
+import type { archive, convoy, errand, heralds, order, snapshot, stall } from './kinds.js';
 
 /** What one call of a step does; `attempt` counts from 1. It returns to let the step do its ordinary work. */
 export type Script = (context: {
@@ -157,6 +157,25 @@ export function implementConvoy(world: World, scripts: Scripts = {}): Implementa
       report: async (_, context) => void (await apply('report', context)),
     },
     undos: { recall: (_, context) => reverse('recall', context) },
+    probes: {},
+  };
+}
+
+export function implementHeralds(world: World, scripts: Scripts = {}): Implementation<typeof heralds> {
+  const { apply, read } = actor(world, scripts);
+  return {
+    steps: {
+      publish: async (_, context) => void (await apply('publish', context)),
+      async send({ boxes }, context) {
+        await apply('send', context);
+        return Array.from({ length: context.input.count }, () => ({ count: boxes }));
+      },
+      confirm: async (_, context) => {
+        await read('confirm', context);
+        return { count: 1 };
+      },
+    },
+    undos: {},
     probes: {},
   };
 }

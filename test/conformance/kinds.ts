@@ -3,7 +3,7 @@
  * them too; the fakes are in fakes.ts.
  */
 import { z } from 'zod';
-import { child, children } from '../../libs/saga/children.js';
+import { child, children, retriableChild, retriableChildren } from '../../libs/saga/children.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import {
   compensable,
@@ -71,6 +71,28 @@ export const convoy = defineJob({
     if (failed > 0) throw new Rejected('ships_lost', `${failed} of ${failed + succeeded} are lost`);
     await steps.report();
     return { charge: scout.result.charge, shipped: succeeded };
+  },
+});
+
+/** Jobs of its own past the commit point, of which nothing is taken back. */
+export const heralds = defineJob({
+  kind: 'test.heralds',
+  summary: 'Jobs that a job starts past its commit point, for the tests',
+  queue: 'orders',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.strictObject({ heard: z.boolean(), told: z.int(), deaf: z.int() }),
+  deadline: '1h',
+  example: { count: 2 },
+  steps: {
+    publish: pivot({ pool: 'io', effect: 'keyed', output: z.void() }),
+    send: retriableChildren({ pool: 'io', of: order, args: z.strictObject({ boxes: z.int() }) }),
+    confirm: retriableChild({ pool: 'io', of: order }),
+  },
+  async run({ steps }) {
+    await steps.publish();
+    const { succeeded, failed } = await steps.send({ boxes: 3 });
+    const confirmed = await steps.confirm();
+    return { heard: confirmed.status === 'SUCCEEDED', told: succeeded, deaf: failed };
   },
 });
 

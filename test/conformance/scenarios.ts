@@ -696,6 +696,23 @@ const parental: readonly Scenario[] = [
     childFate: fates(() => ({ afterMs: HOUR_MS })),
     scripts: (world) => ({ after: { ship: () => world.cancel() } }),
   },
+  {
+    name: 'goes on past the commit point when its children have ended, whatever became of them, a cancel too late',
+    kind: 'heralds',
+    childFate: fates((index) => (index === 0 ? { end: { status: 'FAILED', code: 'lost' } } : {})),
+    scripts: (world) => ({ after: { send: () => world.cancel() } }),
+  },
+  {
+    name: 'parks past the commit point where its children are not to be had, and starts them as a person decides',
+    kind: 'heralds',
+    childFate: fates(() => ({ afterMs: 100 })),
+    scripts: () => ({ before: { send: timesInAll(1, rejects) } }),
+    decisions: [
+      { decision: 'skip', refused: 'not possible' },
+      { decision: 'compensate', refused: 'not possible' },
+      { decision: 'retry' },
+    ],
+  },
 ];
 
 export const scenarios: readonly Scenario[] = [...straight, ...decided, ...keyless, ...parental];

@@ -5,6 +5,7 @@ import {
   implementArchive,
   implementConvoy,
   implementErrand,
+  implementHeralds,
   implementOrder,
   implementSnapshot,
   implementStall,
@@ -15,6 +16,7 @@ import {
   archive,
   convoy,
   errand,
+  heralds,
   longErrand,
   longOrder,
   longSnapshot,
@@ -29,6 +31,7 @@ export type KindName =
   | 'archive'
   | 'errand'
   | 'convoy'
+  | 'heralds'
   | 'stall'
   | 'longOrder'
   | 'longSnapshot'
@@ -47,6 +50,7 @@ export const suite: Readonly<Record<KindName, SuiteKind>> = {
   longOrder: { definition: longOrder, implement: implementOrder },
   longSnapshot: { definition: longSnapshot, implement: implementSnapshot },
   longErrand: { definition: longErrand, implement: implementErrand },
+  heralds: { definition: heralds, implement: implementHeralds },
   convoy: { definition: convoy, implement: implementConvoy },
   stall: { definition: stall, implement: implementStall },
 };

@@ -4,6 +4,7 @@ import {
   archive,
   convoy,
   errand,
+  heralds,
   FEW_EVENTS,
   longErrand,
   longOrder,
@@ -18,6 +19,7 @@ export const testSnapshot = bindWorkflow(snapshot);
 export const testArchive = bindWorkflow(archive);
 export const testConvoy = bindWorkflow(convoy);
 export const testErrand = bindWorkflow(errand);
+export const testHeralds = bindWorkflow(heralds);
 export const testStall = bindWorkflow(stall);
 
 export const testOrderLong = bindWorkflow(longOrder, FEW_EVENTS);
