@@ -6,13 +6,20 @@ import { ProblemError } from '../../libs/client/problem.error.js';
 import { mapBounded } from '../../libs/outbox/bounded.js';
 import { connect, type LocationOptions } from './api-location.js';
 import { CommandError, describeFailure } from './command.error.js';
+import {
+  checkSameArgs,
+  checkShared,
+  readValues,
+  type DecisionValues,
+  type ValueFlags,
+} from './decision.values.js';
 import { followDecision, OUTCOME_EXIT, type DecisionOutcome } from './decision.follower.js';
 import { formatCount } from './figures.view.js';
 import { renderBar } from './job.view.js';
 import { outcomeText, renderParkedTable, stepLabel } from './parked.view.js';
 import { openStatusLine, openTerminal, toPlain, type Terminal } from './terminal.js';
 
-export interface BulkFlags extends LocationOptions {
+export interface BulkFlags extends LocationOptions, ValueFlags {
   readonly reason?: string;
   readonly kind?: string;
   readonly step?: string;
@@ -43,12 +50,15 @@ export async function decideMany(decision: DecisionName, flags: BulkFlags): Prom
   if (!reason.trim()) throw new CommandError('Why? Give --reason "…": it is kept in the audit log.');
   if (flags.all === undefined && [kind, step, code].every((filter) => filter === undefined))
     throw new CommandError('Which? Narrow it with --kind, --step or --code, or say --all.');
+  checkShared(decision, flags, flags);
+  const values = await readValues(flags);
   const client = await connect(flags, 'operator');
   // With --json nothing but the answers goes to standard output.
   const output = flags.json ? process.stderr : process.stdout;
   const terminal = openTerminal(output);
   const { able, unable } = await select(client, decision, flags);
-  listSelected(terminal, decision, able, unable);
+  listSelected(terminal, flags.input === undefined ? decision : `${decision} with --input`, able, unable);
+  if (flags.input !== undefined) checkSameArgs(able);
   if (flags.dryRun || able.length === 0) return;
   if (!flags.yes && !(await isConfirmed(`${decision} ${count(able)}?`)))
     throw new CommandError('Nothing was sent.');
@@ -56,7 +66,7 @@ export async function decideMany(decision: DecisionName, flags: BulkFlags): Prom
   const line = openStatusLine(terminal, output);
   let done = 0;
   const answers = await mapBounded(able, SENT_AT_ONCE, async (letter) => {
-    const answer = await decideOne(client, letter, { decision, reason, waits: flags.wait === true });
+    const answer = await decideOne(client, letter, { decision, reason, values, waits: flags.wait === true });
     const share = `${formatCount(++done)} of ${count(able)}`;
     line.update(`${renderBar((100 * done) / able.length)} ${share}`, `deciding about ${count(able)} …`);
     return answer;
@@ -72,7 +82,7 @@ export async function decideMany(decision: DecisionName, flags: BulkFlags): Prom
 async function select(
   client: Client,
   decision: DecisionName,
-  { kind, step, code, limit }: BulkFlags,
+  { kind, step, code, limit, input }: BulkFlags,
 ): Promise<{ able: DeadLetter[]; unable: DeadLetter[] }> {
   const able: DeadLetter[] = [];
   const unable: DeadLetter[] = [];
@@ -80,7 +90,8 @@ async function select(
   for await (const letter of client.deadLetters.list({ status: 'open', kind, step, code, pageSize })) {
     // One that is decided already has nothing left to decide: asked for again, this changes nothing.
     if (letter.possible.length === 0) continue;
-    (letter.possible.includes(decision) ? able : unable).push(letter);
+    const isAble = letter.possible.includes(decision) && (input === undefined || letter.correctable);
+    (isAble ? able : unable).push(letter);
     if (able.length >= limit) break;
   }
   return { able, unable };
@@ -88,7 +99,7 @@ async function select(
 
 function listSelected(
   terminal: Terminal,
-  decision: DecisionName,
+  decision: string,
   able: readonly DeadLetter[],
   unable: readonly DeadLetter[],
 ): void {
@@ -124,13 +135,20 @@ async function isConfirmed(question: string): Promise<boolean> {
   }
 }
 
+interface Sent {
+  readonly decision: DecisionName;
+  readonly reason: string;
+  readonly values: DecisionValues;
+  readonly waits: boolean;
+}
+
 async function decideOne(
   client: Client,
   letter: DeadLetter,
-  { decision, reason, waits }: { decision: DecisionName; reason: string; waits: boolean },
+  { decision, reason, values, waits }: Sent,
 ): Promise<Answer> {
   try {
-    await client.deadLetters.decide(letter.id, { park: letter.park, decision, reason });
+    await client.deadLetters.decide(letter.id, { park: letter.park, decision, reason, ...values });
     if (!waits) return { letter, outcome: 'stored' };
     const outcome = await followDecision(client, letter.id);
     return { letter, outcome: outcome.is, detail: outcomeText(outcome) };

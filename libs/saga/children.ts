@@ -2,7 +2,8 @@
  * Steps that are jobs of their own: `child` is one, `children` are as many as there are inputs. They are accepted in the
  * step's transaction, so all or none, and exactly once; the step is done when they have ended, however they did. Taken
  * back, it cancels those still open and waits for their ends. What of a finished one must be taken back is for an `undo`
- * of the author's, which runs after that.
+ * of the author's, which runs after that. `retriableChild` and `retriableChildren` are those past the commit point, which
+ * nothing takes back (S7).
  */
 import { z } from 'zod';
 import {
@@ -20,12 +21,15 @@ export const CANCEL_CHILDREN = 'cancelChildren';
 
 type NoArgs = z.ZodUndefined;
 
-interface ChildrenOptions<D, A extends z.ZodType, U extends string> {
+interface RetriableChildrenOptions<D, A extends z.ZodType> {
   /** The kind they are of. Their inputs, which the implementation answers, are checked against its schema. */
   readonly of: D;
   readonly args?: A;
   readonly pool: Pool;
   readonly summary?: string;
+}
+
+interface ChildrenOptions<D, A extends z.ZodType, U extends string> extends RetriableChildrenOptions<D, A> {
   /** Takes back what finished children did; it is told how they ended, and works in a transaction of our own. */
   readonly undo?: U;
   readonly undoRetry?: Partial<RetryPolicy>;
@@ -39,6 +43,16 @@ export interface ChildrenStep<
   O extends z.ZodType,
   U extends string,
 > extends Omit<Step<'compensable', A, O, U, never, false>, 'children'> {
+  readonly children: Children<D, M>;
+}
+
+/** One past the commit point. */
+export interface RetriableChildrenStep<
+  D extends AnyJobDefinition,
+  M extends boolean,
+  A extends z.ZodType,
+  O extends z.ZodType,
+> extends Omit<Step<'retriable', A, O, never, never, false>, 'children'> {
   readonly children: Children<D, M>;
 }
 
@@ -86,6 +100,38 @@ export function children<
   const U extends string = typeof CANCEL_CHILDREN,
 >(options: ChildrenOptions<D, A, U>): ChildrenStep<D, true, NoInfer<A>, typeof ChildCounts, NoInfer<U>> {
   return buildChildren(options, ChildCounts, true);
+}
+
+/** As `child`, past the commit point: a cancel or the deadline does not reach it any more, and nothing undoes it. */
+export function retriableChild<D extends AnyJobDefinition, A extends z.ZodType = NoArgs>(
+  options: RetriableChildrenOptions<D, A>,
+): RetriableChildrenStep<D, false, NoInfer<A>, z.ZodType<ChildEnd<z.output<D['result']>>>> {
+  const output = childEndOf(options.of) as z.ZodType<ChildEnd<z.output<D['result']>>>;
+  return buildRetriableChildren(options, output, false);
+}
+
+/** As `children`, past the commit point: a cancel or the deadline does not reach them any more, and nothing undoes them. */
+export function retriableChildren<D extends AnyJobDefinition, A extends z.ZodType = NoArgs>(
+  options: RetriableChildrenOptions<D, A>,
+): RetriableChildrenStep<D, true, NoInfer<A>, typeof ChildCounts> {
+  return buildRetriableChildren(options, ChildCounts, true);
+}
+
+function buildRetriableChildren<
+  D extends AnyJobDefinition,
+  A extends z.ZodType,
+  O extends z.ZodType,
+  M extends boolean,
+>({ of, ...base }: RetriableChildrenOptions<D, A>, output: O, many: M): RetriableChildrenStep<D, M, A, O> {
+  const children = { of, many };
+  return buildStep('retriable', { ...base, output }, { effect: 'own', holds: false, children }) as Step<
+    'retriable',
+    A,
+    O,
+    never,
+    never,
+    false
+  > & { children: Children<D, M> };
 }
 
 function buildChildren<

@@ -35,6 +35,8 @@ export interface ParkState {
   readonly doubt: boolean;
   /** RFC 3339. Of a wait for a decision: when the declared default counts. */
   readonly until?: string;
+  /** What the block around it held is lost meanwhile: the block can start over, and the step alone cannot go on. */
+  readonly heldLost?: true;
 }
 
 export interface SagaState {

@@ -12,6 +12,7 @@ const kinds = [
   ['an errand, with every kind of effect and a person to answer', 'errand', 5_000],
   ['a wager, where nobody can tell what happened', 'wager', 1_000],
   ['a job with jobs of its own', 'convoy', 1_000],
+  ['a job with jobs of its own past its commit point', 'heralds', 500],
   ['a saga whose author catches what must not be caught', 'stubborn', 1_000],
 ] as const;
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { compensable, defineJob, holder, pivot, retriable } from '../../libs/saga/define.js';
 import type { explore as Explore, Exploration, ExploreOptions } from '../../libs/saga/explore.js';
 import { tripBook } from '../docs/trip-book.job.js';
-import { convoy, errand, order, snapshot } from './kinds.js';
+import { convoy, errand, heralds, order, snapshot } from './kinds.js';
 
 /** An author who catches what must not be caught, and goes on. */
 const stubborn = defineJob({
@@ -83,7 +83,7 @@ const embargo = defineJob({
 });
 
 export type ExploredKind =
-  'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager' | 'embargo' | 'convoy';
+  'order' | 'snapshot' | 'trip' | 'stubborn' | 'errand' | 'wager' | 'embargo' | 'convoy' | 'heralds';
 
 type Explored = (explore: typeof Explore, options: ExploreOptions) => Promise<Exploration>;
 
@@ -157,6 +157,22 @@ export const exploreKinds: Readonly<Record<ExploredKind, Explored>> = {
             result: { charge: 'ch_1', packed: 1 },
           }),
           ship: () => ({ total: 2, succeeded: 2, failed: 0, cancelled: 0 }),
+        },
+      },
+      options,
+    ),
+  heralds: (explore, options) =>
+    explore(
+      heralds,
+      {
+        input: { count: 2 },
+        outputs: {
+          send: () => ({ total: 2, succeeded: 2, failed: 0, cancelled: 0 }),
+          confirm: () => ({
+            jobId: CHILD,
+            status: 'SUCCEEDED' as const,
+            result: { charge: 'ch_1', packed: 1 },
+          }),
         },
       },
       options,

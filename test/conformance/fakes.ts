@@ -1,7 +1,7 @@
 /** Fakes of the outside world that do as a script tells them; they keep the truth apart from the ledger. */
 import type { Implementation, ProbeOutcome, UndoContext } from '../../libs/saga/implement.js';
 import { createVirtualClock, type VirtualClock } from '../../libs/saga/memory.js';
-import type { convoy, errand, order, snapshot, stall } from './kinds.js';
+import type { archive, convoy, errand, heralds, order, snapshot, stall } from './kinds.js';
 
 /** What one call of a step does; `attempt` counts from 1. It returns to let the step do its ordinary work. */
 export type Script = (context: {
@@ -33,10 +33,15 @@ export function createWorld(): World & { readonly clock: VirtualClock } {
 
 type Context = Pick<UndoContext<unknown>, 'attempt' | 'item' | 'signal' | 'key' | 'generation'>;
 
+interface Readying {
+  readonly ready: (held: { snapshot: string }) => Promise<void>;
+}
+
 interface Actor {
   readonly read: (name: string, context: Context) => Promise<void>;
   readonly apply: (name: string, context: Context) => Promise<{ id: string }>;
   readonly reverse: (name: string, context: Context) => Promise<'undone' | 'noop'>;
+  readonly hold: (name: string, context: Context & Readying) => Promise<void>;
   readonly find: (name: string, context: Context) => Promise<ProbeOutcome<{ id: string }>>;
 }
 
@@ -61,6 +66,13 @@ function actor({ live, log }: World, scripts: Scripts): Actor {
       if (was) log.push(label(name, context));
       await scripts.after?.[name]?.(context);
       return was ? ('undone' as const) : ('noop' as const);
+    },
+    async hold(name: string, context: Context & Readying) {
+      await scripts.before?.[name]?.(context);
+      await context.ready({ snapshot: `s${context.generation}` });
+      const script = scripts.after?.[name];
+      if (script) await script(context);
+      else await aborted(context.signal);
     },
     async find(name: string, context: Context) {
       await scripts.before?.[name]?.(context);
@@ -105,20 +117,27 @@ export function implementStall(world: World, scripts: Scripts = {}): Implementat
 }
 
 export function implementSnapshot(world: World, scripts: Scripts = {}): Implementation<typeof snapshot> {
-  const { read, apply, reverse } = actor(world, scripts);
+  const { apply, reverse, hold } = actor(world, scripts);
   return {
     steps: {
-      keep: async (_, context) => {
-        await read('keep', context);
-        await context.ready({ snapshot: `s${context.generation}` });
-        const script = scripts.after?.['keep'];
-        if (script) await script(context);
-        else await aborted(context.signal);
-      },
+      keep: (_, context) => hold('keep', context),
       part: (_, context) => apply('part', context),
       publish: async (_, context) => void (await apply('publish', context)),
     },
     undos: { unpart: (_, context) => reverse('unpart', context) },
+    probes: {},
+  };
+}
+
+export function implementArchive(world: World, scripts: Scripts = {}): Implementation<typeof archive> {
+  const { apply, hold } = actor(world, scripts);
+  return {
+    steps: {
+      publish: async (_, context) => void (await apply('publish', context)),
+      keep: (_, context) => hold('keep', context),
+      copy: async (_, context) => void (await apply('copy', context)),
+    },
+    undos: {},
     probes: {},
   };
 }
@@ -138,6 +157,25 @@ export function implementConvoy(world: World, scripts: Scripts = {}): Implementa
       report: async (_, context) => void (await apply('report', context)),
     },
     undos: { recall: (_, context) => reverse('recall', context) },
+    probes: {},
+  };
+}
+
+export function implementHeralds(world: World, scripts: Scripts = {}): Implementation<typeof heralds> {
+  const { apply, read } = actor(world, scripts);
+  return {
+    steps: {
+      publish: async (_, context) => void (await apply('publish', context)),
+      async send({ boxes }, context) {
+        await apply('send', context);
+        return Array.from({ length: context.input.count }, () => ({ count: boxes }));
+      },
+      confirm: async (_, context) => {
+        await read('confirm', context);
+        return { count: 1 };
+      },
+    },
+    undos: {},
     probes: {},
   };
 }

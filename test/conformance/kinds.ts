@@ -3,7 +3,7 @@
  * them too; the fakes are in fakes.ts.
  */
 import { z } from 'zod';
-import { child, children } from '../../libs/saga/children.js';
+import { child, children, retriableChild, retriableChildren } from '../../libs/saga/children.js';
 import { Rejected } from '../../libs/saga/failure.js';
 import {
   compensable,
@@ -74,6 +74,28 @@ export const convoy = defineJob({
   },
 });
 
+/** Jobs of its own past the commit point, of which nothing is taken back. */
+export const heralds = defineJob({
+  kind: 'test.heralds',
+  summary: 'Jobs that a job starts past its commit point, for the tests',
+  queue: 'orders',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.strictObject({ heard: z.boolean(), told: z.int(), deaf: z.int() }),
+  deadline: '1h',
+  example: { count: 2 },
+  steps: {
+    publish: pivot({ pool: 'io', effect: 'keyed', output: z.void() }),
+    send: retriableChildren({ pool: 'io', of: order, args: z.strictObject({ boxes: z.int() }) }),
+    confirm: retriableChild({ pool: 'io', of: order }),
+  },
+  async run({ steps }) {
+    await steps.publish();
+    const { succeeded, failed } = await steps.send({ boxes: 3 });
+    const confirmed = await steps.confirm();
+    return { heard: confirmed.status === 'SUCCEEDED', told: succeeded, deaf: failed };
+  },
+});
+
 /** A block with a holder before the pivot. */
 export const snapshot = defineJob({
   kind: 'test.snapshot',
@@ -100,6 +122,32 @@ export const snapshot = defineJob({
     );
     await steps.publish();
     return { parts: parts.length };
+  },
+});
+
+/** A block with a holder past the commit point. */
+export const archive = defineJob({
+  kind: 'test.archive',
+  summary: 'A block that holds something past the commit point, for the tests',
+  queue: 'orders',
+  input: z.strictObject({ count: z.int().nonnegative() }),
+  result: z.null(),
+  deadline: '1h',
+  example: { count: 1 },
+  steps: {
+    publish: pivot({ pool: 'io', effect: 'keyed', output: z.void() }),
+    keep: holder({ pool: 'keeper', output: z.strictObject({ snapshot: z.string() }), timeout: '60s' }),
+    copy: retriable({
+      pool: 'io',
+      effect: 'keyed',
+      args: z.strictObject({ snapshot: z.string() }),
+      output: z.void(),
+    }),
+  },
+  async run({ steps, holding }) {
+    await steps.publish();
+    await holding('keep', undefined, { startOver: 1 }, (held) => steps.copy(held));
+    return null;
   },
 });
 

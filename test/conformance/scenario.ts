@@ -11,12 +11,18 @@ export interface ScenarioWorld extends World {
   cancel(): Promise<void>;
   /** As a person does in the Temporal Web UI; in memory there is only one way. */
   cancelNatively(): Promise<void>;
+  /** Resolves when this many parks are on record. */
+  parked(times: number): Promise<void>;
 }
 
 /** What an operator decides of a park; `value`: corrected args, or an output. */
 export interface OperatorDecision {
   readonly decision: Decision;
   readonly value?: unknown;
+  /** Once what was held around the step is lost. */
+  readonly onceHeldLost?: true;
+  /** It is refused, for a reason that says this; the next decision is of the same park. */
+  readonly refused?: string;
 }
 
 export interface Scenario {
@@ -50,6 +56,12 @@ export interface Story {
   readonly steps: readonly string[];
   readonly parks: readonly string[];
   readonly locks: readonly string[];
+}
+
+/** Throws where a decision was refused that should not have been, or the other way round. */
+export function checkRefusal({ decision, refused }: OperatorDecision, refusal: string | undefined): void {
+  if (refused === undefined ? refusal === undefined : refusal?.includes(refused)) return;
+  throw new Error(`${decision} should be refused for "${refused}", and is for "${refusal}"`);
 }
 
 /** Tells the story of a run, whichever runtime it was on. */

@@ -1,8 +1,8 @@
 /** The scenarios both runtimes must agree on. Add one by its outcome; nothing else need be touched. */
 import { Deferred, Denied, HoldLost, Rejected, Transient } from '../../libs/saga/failure.js';
 import type { ChildFate } from '../../libs/saga/memory.js';
-import { aborted, type Script, type World } from './fakes.js';
-import type { Scenario } from './scenario.js';
+import { aborted, type Script, type Scripts, type World } from './fakes.js';
+import type { Scenario, ScenarioWorld } from './scenario.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,6 +50,25 @@ function begunParts(clock: World['clock']) {
     },
   };
 }
+/** At the first calls only, whichever attempts of whichever scheduling they are. */
+const timesInAll = (times: number, script: Script): Script => {
+  let calls = 0;
+  return (context) => (calls++ < times ? script(context) : undefined);
+};
+/** A part is denied and parks, and the holder is lost meanwhile; under each of the first `times` keys. */
+const losesWhileParked = (world: ScenarioWorld, times: number): Scripts => ({
+  before: {
+    part: async (context) =>
+      void (context.item === 0 && context.generation < times && (await denied(context))),
+  },
+  after: {
+    keep: async ({ generation, signal }) => {
+      if (generation >= times) return aborted(signal);
+      await world.parked(generation + 1);
+      throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+    },
+  },
+});
 const once =
   (script: Script): Script =>
   (context) =>
@@ -539,6 +558,36 @@ const decided: readonly Scenario[] = [
     decisions: [{ decision: 'retry' }],
   },
   {
+    name: 'stays parked when what its block holds is lost, however often, and starts over as a person decides',
+    kind: 'snapshot',
+    scripts: (world) => losesWhileParked(world, 3),
+    decisions: [
+      { decision: 'resolve', value: { id: 'by hand' }, onceHeldLost: true, refused: 'is lost meanwhile' },
+      { decision: 'retry', value: { snapshot: 's0', part: 9 }, refused: 'is lost meanwhile' },
+      { decision: 'retry' },
+      { decision: 'retry', onceHeldLost: true },
+      { decision: 'retry', onceHeldLost: true },
+    ],
+  },
+  {
+    name: 'goes back from a park whose block lost what it holds, when a person decides so',
+    kind: 'snapshot',
+    scripts: (world) => losesWhileParked(world, 1),
+    decisions: [{ decision: 'compensate', onceHeldLost: true }],
+  },
+  {
+    name: 'parks past the commit point at a holder that is rejected, and goes on as a person decides',
+    kind: 'archive',
+    scripts: () => ({ before: { keep: timesInAll(1, rejects) } }),
+    decisions: [{ decision: 'compensate', refused: 'not possible' }, { decision: 'retry' }],
+  },
+  {
+    name: 'parks past the commit point at a holder whose attempts are used up',
+    kind: 'archive',
+    scripts: () => ({ before: { keep: timesInAll(6, failsAlways('no')) } }),
+    decisions: [{ decision: 'retry' }],
+  },
+  {
     name: 'goes back when a person gives a holder up',
     kind: 'snapshot',
     scripts: () => ({ before: { keep: denied } }),
@@ -646,6 +695,23 @@ const parental: readonly Scenario[] = [
     kind: 'convoy',
     childFate: fates(() => ({ afterMs: HOUR_MS })),
     scripts: (world) => ({ after: { ship: () => world.cancel() } }),
+  },
+  {
+    name: 'goes on past the commit point when its children have ended, whatever became of them, a cancel too late',
+    kind: 'heralds',
+    childFate: fates((index) => (index === 0 ? { end: { status: 'FAILED', code: 'lost' } } : {})),
+    scripts: (world) => ({ after: { send: () => world.cancel() } }),
+  },
+  {
+    name: 'parks past the commit point where its children are not to be had, and starts them as a person decides',
+    kind: 'heralds',
+    childFate: fates(() => ({ afterMs: 100 })),
+    scripts: () => ({ before: { send: timesInAll(1, rejects) } }),
+    decisions: [
+      { decision: 'skip', refused: 'not possible' },
+      { decision: 'compensate', refused: 'not possible' },
+      { decision: 'retry' },
+    ],
   },
 ];
 

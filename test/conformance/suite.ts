@@ -2,18 +2,40 @@
 import type { AnyJobDefinition } from '../../libs/saga/define.js';
 import type { Implementation } from '../../libs/saga/implement.js';
 import {
+  implementArchive,
   implementConvoy,
   implementErrand,
+  implementHeralds,
   implementOrder,
   implementSnapshot,
   implementStall,
   type Scripts,
   type World,
 } from './fakes.js';
-import { convoy, errand, longErrand, longOrder, longSnapshot, order, snapshot, stall } from './kinds.js';
+import {
+  archive,
+  convoy,
+  errand,
+  heralds,
+  longErrand,
+  longOrder,
+  longSnapshot,
+  order,
+  snapshot,
+  stall,
+} from './kinds.js';
 
 export type KindName =
-  'order' | 'snapshot' | 'errand' | 'convoy' | 'stall' | 'longOrder' | 'longSnapshot' | 'longErrand';
+  | 'order'
+  | 'snapshot'
+  | 'archive'
+  | 'errand'
+  | 'convoy'
+  | 'heralds'
+  | 'stall'
+  | 'longOrder'
+  | 'longSnapshot'
+  | 'longErrand';
 
 interface SuiteKind {
   readonly definition: AnyJobDefinition;
@@ -23,10 +45,12 @@ interface SuiteKind {
 export const suite: Readonly<Record<KindName, SuiteKind>> = {
   order: { definition: order, implement: implementOrder },
   snapshot: { definition: snapshot, implement: implementSnapshot },
+  archive: { definition: archive, implement: implementArchive },
   errand: { definition: errand, implement: implementErrand },
   longOrder: { definition: longOrder, implement: implementOrder },
   longSnapshot: { definition: longSnapshot, implement: implementSnapshot },
   longErrand: { definition: longErrand, implement: implementErrand },
+  heralds: { definition: heralds, implement: implementHeralds },
   convoy: { definition: convoy, implement: implementConvoy },
   stall: { definition: stall, implement: implementStall },
 };

@@ -1,7 +1,7 @@
 /** Runs scenarios on a Temporal server: the same interpreter and attempts, the server's retries, timers and cancels. */
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import { WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import {
   bundleWorkflowCode,
@@ -29,7 +29,14 @@ import { bindActivities, engineActivities, type World } from '../../libs/saga/te
 import { WORKFLOW_TASK_QUEUE } from '../../libs/saga/temporal/engine.js';
 import { eventually } from '../support/stack.js';
 import { order, stall } from './kinds.js';
-import { tell, type OperatorDecision, type Scenario, type ScenarioWorld, type Story } from './scenario.js';
+import {
+  checkRefusal,
+  tell,
+  type OperatorDecision,
+  type Scenario,
+  type ScenarioWorld,
+  type Story,
+} from './scenario.js';
 import { suite, type KindName } from './suite.js';
 
 export interface Server {
@@ -105,6 +112,8 @@ export async function createTemporalRunner(
         log: [],
         cancel: () => server.client.workflow.getHandle(jobId).signal(CANCEL_SIGNAL, {}),
         cancelNatively: async () => void (await server.client.workflow.getHandle(jobId).cancel()),
+        parked: (times) =>
+          eventually('the park', async () => ledger.letters.length >= times).then(() => undefined),
       };
       const ledger = createMemoryLedger({ now: () => Date.now(), valueOf: (id) => values.get(id) });
       const timer: World['timer'] = (ms, fire) => {
@@ -181,10 +190,13 @@ async function settle({ client }: Server, handle: WorkflowHandle, operator: Oper
     if (isEnded) return true;
     const { park } = await state();
     if (!park || park.number <= decided) return false;
-    const next = operator.decisions.shift();
+    const [next] = operator.decisions;
     if (!next) return park.until === undefined;
-    await decide(handle, park.number, next, operator.values);
-    decided = park.number;
+    if (next.onceHeldLost && !park.heldLost) return false;
+    operator.decisions.shift();
+    const refusal = await decide(handle, park.number, next, operator.values);
+    checkRefusal(next, refusal);
+    if (refusal === undefined) decided = park.number;
     return false;
   });
   await Promise.race([ended, parked]);
@@ -201,17 +213,25 @@ async function waiting(handle: WorkflowHandle, activity: string, attempt: number
   });
 }
 
+/** Answers why it was refused, where it was. */
 async function decide(
   handle: WorkflowHandle,
   park: number,
   { decision, value }: OperatorDecision,
   values: Map<string, unknown>,
-): Promise<void> {
+): Promise<string | undefined> {
   const id = randomUUID();
   values.set(id, value);
   const corrects = decision === 'retry' && value !== undefined ? { corrects: true } : {};
   const wish: DecisionWish = { id, park, decision, ...corrects };
-  await handle.executeUpdate(DECIDE_UPDATE, { args: [wish], updateId: id });
+  const updated = handle.executeUpdate(DECIDE_UPDATE, { args: [wish], updateId: id });
+  return updated.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof WorkflowUpdateFailedError) return error.cause?.message;
+      throw error;
+    },
+  );
 }
 
 function handlersOf({ kind, scripts }: Scenario, outer: World, world: ScenarioWorld): Handlers {

@@ -1,8 +1,10 @@
 /** What the conformance suite's workflow workers host. */
 import { bindWorkflow } from '../../libs/saga/temporal/workflow.js';
 import {
+  archive,
   convoy,
   errand,
+  heralds,
   FEW_EVENTS,
   longErrand,
   longOrder,
@@ -14,8 +16,10 @@ import {
 
 export const testOrder = bindWorkflow(order);
 export const testSnapshot = bindWorkflow(snapshot);
+export const testArchive = bindWorkflow(archive);
 export const testConvoy = bindWorkflow(convoy);
 export const testErrand = bindWorkflow(errand);
+export const testHeralds = bindWorkflow(heralds);
 export const testStall = bindWorkflow(stall);
 
 export const testOrderLong = bindWorkflow(longOrder, FEW_EVENTS);

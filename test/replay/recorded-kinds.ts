@@ -362,6 +362,7 @@ const theSnapshot = recorded(
       decided.holderGivenUp('keep'),
       shapes.startedOver('keep', 'part'),
       shapes.startedOverByStep('part'),
+      shapes.lostWhileParked('keep', 'part'),
       shapes.givenUp('keep', 'part'),
     ],
   },

@@ -86,6 +86,14 @@ export async function createRecorder(
         },
         cancel: () => handle.signal(CANCEL_SIGNAL, { reason: 'Not wanted any more' }),
         cancelNatively: async () => void (await handle.cancel()),
+        async heldLost() {
+          const isLost = async () => (await handle.query<SagaState>(STATE_QUERY)).park?.heldLost === true;
+          const giveUpAt = Date.now() + RECORD_TIMEOUT_MS;
+          while (!(await isLost())) {
+            if (Date.now() > giveUpAt) throw new Error('nothing that was held is lost');
+            await sleep(POLL_MS);
+          }
+        },
         async decide(park, decision, value) {
           const id = idOf(`${jobId}/${park}`);
           values.set(id, value);

@@ -11,6 +11,8 @@ export interface Control {
   cancelNatively(): Promise<void>;
   /** The children that are open end, and wake their parent. */
   endChildren(): Promise<void>;
+  /** Resolves when what was held around the park is known to be lost. */
+  heldLost(): Promise<void>;
   /** What a person decides of a park; `value`: corrected args, or an output. */
   decide(park: number, decision: Decision, value?: unknown): Promise<void>;
 }

@@ -1,7 +1,9 @@
 /** The shapes a history can have, and what makes them. A new construct of the engine wants one here. */
 import { Deferred, HoldLost, Transient } from '../../libs/saga/failure.js';
+import { retry } from './answers.js';
 import { untilAborted, type Script } from './faked-kind.js';
 import {
+  atFirst,
   cancelHeard,
   cancelInBackoff,
   denied,
@@ -295,6 +297,29 @@ export const startedOverByStep = (member: string): Shape => ({
     },
   }),
 });
+
+/** `member` is denied and parks; the holder is lost meanwhile, and a person has the member tried again. */
+export const lostWhileParked = (holder: string, member: string): Shape => {
+  const isParked = Promise.withResolvers<void>();
+  return {
+    name: 'lost-while-parked',
+    what: `${member} is denied and parks; ${holder} is lost meanwhile, and a person has the block start over.`,
+    ends: 'SUCCEEDED',
+    scripts: () => ({
+      before: { [member]: (call) => (call.item ? undefined : atFirst(denied)(call)) },
+      after: {
+        [holder]: async (call) => (call.generation > 0 ? untilAborted(call) : isParked.promise.then(lost)),
+      },
+    }),
+    whenParked: [
+      async (control, park) => {
+        isParked.resolve();
+        await control.heldLost();
+        await retry(control, park);
+      },
+    ],
+  };
+};
 
 /** The holder is lost in every generation. */
 export const givenUp = (holder: string, member: string): Shape => ({

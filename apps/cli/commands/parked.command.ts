@@ -8,6 +8,7 @@ import { connect, type LocationOptions } from '../api-location.js';
 import { decideMany } from '../bulk-decision.js';
 import { action, CommandError } from '../command.error.js';
 import { followDecision, latestParkOf, OUTCOME_EXIT } from '../decision.follower.js';
+import { readValues } from '../decision.values.js';
 import {
   decisionLines,
   outcomeText,
@@ -18,7 +19,6 @@ import {
 import { openTerminal } from '../terminal.js';
 import { parseLimit } from './jobs.command.js';
 import { withLocation } from './location.options.js';
-import { parseInput, readInput } from './submit.command.js';
 
 interface ParkedFlags extends LocationOptions {
   readonly reason?: string;
@@ -66,6 +66,8 @@ export function register(program: Command): void {
     .description('decide the same about many: lists them, asks, and says what came of each')
     .addArgument(new Argument('<decision>', 'what to do').choices(DECISIONS))
     .option('--reason <text>', 'why, for the audit log')
+    .option('--input <json>', 'with retry: the same corrected arguments for all (JSON, @FILE, or -)')
+    .option('--output <json>', 'with resolve: what the step answered, the same for all (JSON, @FILE, or -)')
     .option('--kind <kind>', 'only jobs of this kind')
     .option('--step <step>', 'only parks of this step')
     .option('--code <code>', 'only parks whose last error has this code')
@@ -147,15 +149,13 @@ async function decide(
   decision: DecisionName,
   flags: ParkedFlags,
 ): Promise<void> {
-  const input = await readValue('--input', flags.input);
-  const output = await readValue('--output', flags.output);
+  const values = await readValues(flags);
   const reason = flags.reason ?? '';
   const job = await client.deadLetters.decide(letter.id, {
     park: letter.park,
     decision,
     reason,
-    input,
-    output,
+    ...values,
   });
   const terminal = openTerminal(flags.json ? process.stderr : process.stdout);
   terminal.print(`Stored: ${decision} for park ${letter.park} of job ${job.id}.`);
@@ -173,9 +173,4 @@ async function decide(
     decisionLines(outcome.letter.decision).forEach((line) => terminal.print(line));
   terminal.print(outcomeText(outcome));
   process.exitCode = OUTCOME_EXIT[outcome.is];
-}
-
-async function readValue(option: '--input' | '--output', given: string | undefined): Promise<unknown> {
-  if (given === undefined) return undefined;
-  return parseInput(await readInput(given, option), option, '{"id":"…"}');
 }

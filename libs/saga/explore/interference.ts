@@ -45,22 +45,31 @@ export class Interference {
     return [...(this.isCancelled ? [] : [F.CANCEL]), ...(this.isOverdue ? [] : [F.DEADLINE])];
   }
 
+  /** What may come while a person is waited for. */
+  get comesWhileParked(): Option[] {
+    return [...this.wishesLeft, ...(this.isHeld ? [F.HOLD_LOST] : [])];
+  }
+
+  private get isHeld(): boolean {
+    return this.holder !== undefined && this.workers.has(this.holder);
+  }
+
   /** Lets come what the schedule wants to come here. */
   at(where: () => string): void {
     if (this.isOver) return;
-    const { choices, holder, workers } = this;
+    const { choices } = this;
     const options = [F.NOTHING];
     if (!this.isCancelled && choices.has('cancels')) options.push(F.CANCEL);
     if (!this.isOverdue && choices.has('deadlines')) options.push(F.DEADLINE);
-    if (holder !== undefined && workers.has(holder)) options.push(F.HOLD_LOST);
+    if (this.isHeld) options.push(F.HOLD_LOST);
     if (options.length === 1) return;
     const chosen = choices.choose(where, options);
-    if (chosen === F.HOLD_LOST) workers.lose(holder!);
-    else if (chosen !== F.NOTHING) void this.intervene(chosen);
+    if (chosen !== F.NOTHING) void this.intervene(chosen);
   }
 
-  /** A cancel, or the deadline. */
+  /** A cancel, the deadline, or the loss of what is held. */
   async intervene(what: Option): Promise<void> {
+    if (what === F.HOLD_LOST) return this.workers.lose(this.holder!);
     const isDoomed = this.saga().state.phase === 'compensating';
     if (what === F.CANCEL) {
       this.isCancelled = true;

@@ -3,6 +3,7 @@ import { travelled } from '../attempt/context.js';
 import type { Kind, World } from '../attempt/world.js';
 import type { AnyJobDefinition } from '../define.js';
 import { interpret, type Interpretation } from '../interpreter/interpreter.js';
+import { decidableOf } from '../interpreter/parking.js';
 import { afterMicrotasks, createVirtualClock, type VirtualClock } from '../memory/clock.js';
 import { createMemoryLedger, type MemoryLedger } from '../memory/ledger.js';
 import { createMemoryRuntime } from '../memory/runtime.js';
@@ -44,6 +45,8 @@ const JOB = { id: 'job', tenantId: 'tenant' };
 /** More than any schedule needs: what goes on longer never ends. */
 const ADVANCES_MAX = 2_000;
 const RECORD_MS = 5;
+/** Longer than any heartbeat: whoever waits for a lost worker knows by then. */
+const NOTICED_MS = 60_000;
 const HALF = (): number => 0.5;
 const PARKS_MAX = 20;
 
@@ -208,12 +211,13 @@ async function goOn(parts: Parts, ledger: MemoryLedger, isSettled: () => boolean
     const letter = ledger.letters.find(({ number }) => number === park.number)!;
     const chosen = choices.choose(
       () => `park ${park.number} at ${park.undo ? 'the undo of ' : ''}${factNameOf(letter)}`,
-      [...decider.optionsAt(letter), ...interference.wishesLeft],
+      [...decider.optionsAt(decidableOf(letter, park)), ...interference.comesWhileParked],
     );
     if (chosen === F.LEFT_PARKED) return;
     if (chosen === TIME_PASSES) await passTime(parts, letter, isPast);
     else if (isDecision(chosen)) decider.decide(saga(), letter, chosen);
     else await interference.intervene(chosen);
+    if (chosen === F.HOLD_LOST) await passMs(clock, NOTICED_MS, isPast);
     if (!isPast()) await clock.run(() => true);
   }
   throw new Error(`It parked more than ${PARKS_MAX} times`);
@@ -222,8 +226,11 @@ async function goOn(parts: Parts, ledger: MemoryLedger, isSettled: () => boolean
 /** Until the time of the decision is over, or no attempt may act any more. */
 async function passTime({ clock, decider }: Parts, letter: DeadLetter, isPast: () => boolean): Promise<void> {
   const until = decider.waitsUntil(letter);
-  if (until === undefined) return;
+  if (until !== undefined) await passMs(clock, until - clock.now(), isPast);
+}
+
+async function passMs(clock: VirtualClock, ms: number, isPast: () => boolean): Promise<void> {
   let isOver = false;
-  clock.timer(until - clock.now(), () => (isOver = true));
+  clock.timer(ms, () => (isOver = true));
   await clock.run(() => isOver || isPast());
 }

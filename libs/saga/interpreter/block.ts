@@ -4,6 +4,8 @@ import type { Failure } from '../failure.js';
 export class Block {
   /** Why the holder is lost. */
   lost: Failure | undefined;
+  /** A person was waited for when it was: holders do not hold for as long as people may take, so that is nobody's fault. */
+  wasParked = false;
   released = false;
 
   constructor(

@@ -43,6 +43,8 @@ export async function carryOut(
     case 'resolve': {
       if (isPivotInDoubt) await settlePivot(run, entry);
       const answer = await rule(run, entry, 'resolve', wish, { doubt: isPivotInDoubt });
+      // On record is that the children were started: how they ended is to be looked for.
+      if (answer.kind === 'done' && entry.definition.children) return { kind: 'again' };
       return continuationOf(answer, (output) => ({ kind: 'done', output }));
     }
     case 'compensate': {

@@ -14,10 +14,10 @@ export type WaitKind = 'sleep' | 'nap' | 'undoNap';
 interface Interruptible {
   readonly place: Place;
   /**
-   * An attempt acts; a park waits for a person; a sleep is its author's; a nap is that of a step, or an undo, that was
-   * put off.
+   * An attempt acts; a park waits for a person, and a question does by design; a sleep is its author's; a nap is that of
+   * a step, or an undo, that was put off.
    */
-  readonly kind: 'attempt' | 'park' | WaitKind;
+  readonly kind: 'attempt' | 'park' | 'question' | WaitKind;
   readonly cancel: () => void;
 }
 
@@ -57,9 +57,10 @@ export class Flights {
     for (const { place, cancel } of [...this.interruptibles]) if (place.isPivot) cancel();
   }
 
-  /** The block's holder is lost: nothing it started can end well. */
-  interruptBlock(block: Block): void {
-    for (const { place, cancel } of [...this.interruptibles]) if (place.isWithin(block)) cancel();
+  /** The block's holder is lost: nothing it started can end well. `keepsPark`: what is parked stays so. */
+  interruptBlock(block: Block, keepsPark: boolean): void {
+    for (const { place, kind, cancel } of [...this.interruptibles])
+      if (place.isWithin(block) && !(keepsPark && kind === 'park')) cancel();
   }
 
   /** Resolves when nothing (of the block) is in the air any more; never rejects. */

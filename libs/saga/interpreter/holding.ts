@@ -44,12 +44,14 @@ export async function holdingBlock(
     if (!block.lost || run.fate.committed || run.fate.cause) return outcome();
 
     const isPlanned = wasStopped(await ended);
-    if (!isPlanned) losses += 1;
-    sayWhy(run, hold.entry, isPlanned ? 0 : losses, options.startOver);
+    const excuse = block.wasParked ? 'parked' : isPlanned ? 'stopped' : undefined;
+    if (!excuse) losses += 1;
+    sayWhy(run, hold.entry, excuse ?? losses, options.startOver);
     await undoAll(run, run.journal.undoable(block), false);
     run.losses.set(name, losses);
     run.journal.forget(hold.entry);
-    if (!run.fate.cause) await giveUpOrPark(run, block.lost, hold.entry, losses > options.startOver);
+    const isLast = !excuse && losses > options.startOver;
+    if (!run.fate.cause) await giveUpOrPark(run, block.lost, hold.entry, isLast);
   }
 }
 
@@ -105,8 +107,14 @@ async function untilReady(run: SagaRun, entry: Entry): Promise<Hold> {
       const failure = failureOf(entry, first);
       if (failure.class === 'bug') await park(run, entry, failure);
       else if (failure.class === 'rejected' || tries++ >= retry.attempts) {
-        run.show(entry, 'failed');
-        run.fate.fail(failure);
+        // Past the commit point nothing fails any more (S7).
+        if (run.fate.committed) {
+          await park(run, entry, failure);
+          tries = 1;
+        } else {
+          run.show(entry, 'failed');
+          run.fate.fail(failure);
+        }
       } else {
         const backoff = backoffMs(retry, tries - 1, run.runtime.random());
         await run.nap(entry, 'sleep', Math.max(backoff, failure.retryAfterMs ?? 0));
@@ -137,8 +145,7 @@ async function watch(run: SagaRun, block: Block, hold: Hold): Promise<Settled> {
   const settled = await hold.running.settled;
   run.show(hold.entry, block.released && !block.lost ? 'done' : 'failed');
   if (!block.released && !block.lost) {
-    block.lost = failureOf(hold.entry, settled);
-    if (!run.fate.committed) run.flights.interruptBlock(block);
+    run.loseBlock(block, failureOf(hold.entry, settled));
   }
   return settled;
 }
@@ -168,8 +175,10 @@ function wasStopped(settled: Settled): boolean {
   return settled.kind === 'failed' && settled.failure.code === WORKER_STOPPED;
 }
 
-function sayWhy(run: SagaRun, holder: Entry, losses: number, times: number): void {
-  if (losses === 0) run.say(`Starting over: the worker of ${holder.label} was stopped`);
+function sayWhy(run: SagaRun, holder: Entry, losses: number | 'parked' | 'stopped', times: number): void {
+  if (losses === 'stopped') run.say(`Starting over: the worker of ${holder.label} was stopped`);
+  else if (losses === 'parked')
+    run.say(`Starting over: ${holder.label} was lost while a person was waited for`);
   else if (losses > times) run.say(`${holder.label} was lost ${losses} times; giving up`);
   else run.say(`Starting over (${losses} of ${times}): ${holder.label} was lost`);
 }

@@ -4,7 +4,8 @@ import { itemOf, type DeadLetter, type Decision, type DecisionWish } from '../pr
 import type { Runtime } from '../runtime.js';
 import type { ParkState } from '../state.js';
 import type { Fate } from './fate.js';
-import type { Flights } from './flights.js';
+import type { Block } from './block.js';
+import type { Flights, Place } from './flights.js';
 import type { Entry } from './journal.js';
 
 /** What ends a park: a decision; `moot`, when the saga ends (or its block starts over) meanwhile; the end of its time. */
@@ -22,7 +23,9 @@ export interface ParkReason {
 
 interface Park {
   readonly letter: DeadLetter;
-  readonly state: ParkState;
+  state: ParkState;
+  /** Where it stays although what a block around it held is lost; undefined where that ends it, or does not touch it. */
+  readonly place: Place | undefined;
   readonly end: (how: Unparked) => void;
   readonly closed: Promise<void>;
   isDecided: boolean;
@@ -57,13 +60,17 @@ export class Parking {
     const { promise: ended, resolve: end } = Promise.withResolvers<Unparked>();
     const { promise: closed, resolve: close } = Promise.withResolvers<void>();
     const { letter, state } = letterOf(++this.last, entry, reason);
-    this.present = { letter, state, end, closed, isDecided: false };
-    this.changed();
-    const disarm = this.armEnd(reason.until, end);
     // Parked before the commit point without doubt about the pivot, cancel and deadline compensate; else only a decision goes on.
     const isPivotInDoubt = reason.doubt && entry.definition.kind === 'pivot';
     const isShielded = reason.undo || reason.committed || isPivotInDoubt;
-    const forget = isShielded ? undefined : this.flights.interruptible(entry, 'park', () => end('moot'));
+    // Of a question nothing has been tried that a person would look into: started over, the block asks it anew.
+    const isQuestion = entry.definition.waits !== undefined;
+    const place = isShielded || isQuestion ? undefined : entry;
+    this.present = { letter, state, place, end, closed, isDecided: false };
+    this.changed();
+    const disarm = this.armEnd(reason.until, end);
+    const kind = isQuestion ? 'question' : 'park';
+    const forget = isShielded ? undefined : this.flights.interruptible(entry, kind, () => end('moot'));
     await this.runtime.park(letter);
     const how = await ended;
     forget?.();
@@ -77,6 +84,18 @@ export class Parking {
     return how;
   }
 
+  /** Whether something is parked in the block, undecided, that outlives the loss of what the block holds. */
+  isWithin(block: Block): boolean {
+    return this.present?.isDecided === false && this.present.place?.isWithin(block) === true;
+  }
+
+  /** What is parked stays so, and less can be decided of it; answers that for people. */
+  loseHeld(): string {
+    const present = this.present!;
+    present.state = { ...present.state, heldLost: true };
+    return `What was held around ${present.letter.step} is lost while a person is waited for: a retry starts the block over`;
+  }
+
   /** Why this decision is not possible; undefined when it is. */
   refusalOf({ park, decision, corrects }: DecisionWish): string | undefined {
     const { present } = this;
@@ -85,7 +104,8 @@ export class Parking {
       return `Park ${park} is not open; ${now}.`;
     }
     if (present.isDecided) return `Park ${park} is decided already.`;
-    const { possible, correctable } = present.letter;
+    const { possible, correctable } = decidableOf(present.letter, present.state);
+    if (present.state.heldLost && (corrects || !possible.includes(decision))) return HELD_LOST;
     if (!possible.includes(decision)) return `${decision} is not possible here; ${possible.join(', ')} are.`;
     if (corrects && decision !== 'retry') return 'Only a retry takes corrected arguments.';
     if (corrects && !correctable) {
@@ -137,6 +157,24 @@ function letterOf(
     ...(failure ? { failure } : {}),
   };
   return { letter, state };
+}
+
+const HELD_LOST =
+  'What was held open around this step is lost meanwhile, and the step alone cannot go on: retry, which has the ' +
+  'block start over and ask the step anew, or compensate.';
+const OF_A_BLOCK: readonly Decision[] = ['retry', 'compensate'];
+
+/** What of the letter's decisions is possible still: without what was held, the block starts over or the saga goes back. */
+export function decidableOf<L extends Pick<DeadLetter, 'possible' | 'correctable'>>(
+  letter: L,
+  { heldLost }: ParkState,
+): L {
+  if (!heldLost) return letter;
+  return {
+    ...letter,
+    possible: letter.possible.filter((decision) => OF_A_BLOCK.includes(decision)),
+    correctable: false,
+  };
 }
 
 /** Which decisions S8 allows here. */

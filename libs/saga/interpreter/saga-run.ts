@@ -1,5 +1,6 @@
 /** One run of a saga: its definition, its job, the runtime, and what the parts of the interpreter share. */
 import { activityNameOf, type AnyJobDefinition, type AnyStep } from '../define.js';
+import type { Failure } from '../failure.js';
 import type { JobRef } from '../implement.js';
 import type { CancelWish, Remainder, Resume, SagaStart } from '../protocol.js';
 import type { Runtime } from '../runtime.js';
@@ -14,6 +15,9 @@ import { Parking } from './parking.js';
 import { Recall } from './recall.js';
 
 const REASON_LENGTH_MAX = 500;
+/** What is over at once when a saga is to end. */
+const WAITS = ['park', 'question', 'sleep', 'nap'] as const;
+const PARK_OUTLIVES_LOSS = 'saga: a park outlives the loss of what its block held';
 
 export class SagaRun {
   readonly job: JobRef;
@@ -59,10 +63,7 @@ export class SagaRun {
     );
     // A failure dooms what comes; a wish to end also ends what is in the air (S3).
     this.fate = new Fate(
-      (cause) =>
-        this.flights.interruptAll(
-          cause.kind === 'failed' ? ['park', 'sleep', 'nap'] : ['park', 'sleep', 'nap', 'attempt'],
-        ),
+      (cause) => this.flights.interruptAll(cause.kind === 'failed' ? WAITS : [...WAITS, 'attempt']),
       () => this.flights.interruptPivot(),
     );
     if (start.resume) this.restore(start.resume);
@@ -163,6 +164,20 @@ export class SagaRun {
     const generation = isFresh ? this.nextGeneration() : (this.block?.generation ?? 0);
     this.block = new Block(this.block, generation);
     return this.block;
+  }
+
+  /** What the block held is gone: nothing it started can end well. What is parked in it waits for its decision (S8). */
+  loseBlock(block: Block, failure: Failure): void {
+    block.lost = failure;
+    if (this.fate.committed) return;
+    block.wasParked = this.parking.isWithin(block) && this.keepsParks();
+    if (block.wasParked) this.say(this.parking.loseHeld());
+    this.flights.interruptBlock(block, block.wasParked);
+  }
+
+  /** Whether a park outlives the loss of what its block held; in an older history it did not. */
+  keepsParks(): boolean {
+    return this.runtime.patched(PARK_OUTLIVES_LOSS);
   }
 
   /** Steps are in the air, or holders that have been released. */

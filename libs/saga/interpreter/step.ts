@@ -8,6 +8,7 @@ import { attemptsAfter, attemptsLeftOf, pacedMs, requestFor, summaryOf } from '.
 import { carryOut, decidedAgainst } from './decided.js';
 import { awaitDecision } from './decision.js';
 import type { Entry, Member } from './journal.js';
+import type { Unparked } from './parking.js';
 import { settlePivot } from './pivot.js';
 import type { SagaRun } from './saga-run.js';
 
@@ -189,7 +190,8 @@ async function failed(
 
   run.show(entry, 'failed');
   if (failure.code === HOLD_LOST && entry.block) {
-    loseBlock(run, entry, failure);
+    // Found out before the holder's own end was noticed.
+    run.loseBlock(entry.block, failure);
   } else {
     run.fate.fail(failure);
   }
@@ -208,7 +210,10 @@ async function parked(
   run.show(entry, 'parked');
   const reason = { undo: false, doubt, committed: run.fate.committed, failure };
   const wish = await run.parking.park(entry, reason, () => !isOpen && run.isOver(entry.block));
-  if (!isOpen) giveUpIfOver(run, entry);
+  if (!isOpen) {
+    if (isAgainstLost(run, entry, wish)) run.fate.fail(decidedAgainst(entry));
+    giveUpIfOver(run, entry);
+  }
   if (typeof wish === 'string') throw run.misuse(`the park of step "${entry.label}" ended without a reason`);
   // What is decided of a pivot may be that it happened: until that is known, a wish to end waits.
   if (isPivot) run.fate.openPivot();
@@ -247,12 +252,11 @@ async function parked(
   }
 }
 
-/** The step found out before the holder's own end was noticed that what it held is gone. */
-function loseBlock(run: SagaRun, entry: Entry, failure: Failure): void {
-  const block = entry.block;
-  if (!block || block.lost) return;
-  block.lost = failure;
-  run.flights.interruptBlock(block);
+/** A person has the saga go back whose block would start over. */
+function isAgainstLost(run: SagaRun, entry: Entry, wish: Unparked): boolean {
+  if (typeof wish === 'string' || wish.decision !== 'compensate') return false;
+  const lost = run.fate.committed ? undefined : entry.block?.lostBlock();
+  return lost !== undefined && (lost.wasParked || run.keepsParks());
 }
 
 /** Throws {@link Doomed} or {@link BlockLost} when the saga, or the step's block, is over. */

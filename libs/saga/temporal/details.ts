@@ -21,7 +21,8 @@ export function detailsOf(state: SagaState): string {
 
 function parkLine(park: NonNullable<SagaState['park']>): string {
   const what = `${park.undo ? 'the undo of ' : ''}${park.step}${park.item === undefined ? '' : ` ${park.item + 1}`}`;
-  return `Parked (no. ${park.number}) at ${what}${park.doubt ? ', in doubt' : ''}: waits for a person`;
+  const lost = park.heldLost ? '; what was held around it is lost: a retry starts over' : '';
+  return `Parked (no. ${park.number}) at ${what}${park.doubt ? ', in doubt' : ''}: waits for a person${lost}`;
 }
 
 function byName(steps: readonly StepState[]): Map<string, StepState[]> {

@@ -105,14 +105,16 @@ export class StubEngine implements Engine {
   queries = 0;
   inFlight = 0;
   inFlightMost = 0;
-  delayMs = 0;
+  /** Until then no query is answered. */
+  answering: Promise<void> = Promise.resolve();
 
   async queryState(): Promise<unknown> {
     this.queries += 1;
     this.inFlight += 1;
     this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
     try {
-      await new Promise((resolve) => setTimeout(resolve, this.state ? this.delayMs : 1_000));
+      await this.answering;
+      await new Promise((resolve) => setTimeout(resolve, this.state ? 0 : 1_000));
       if (!this.state) throw new Error('deadline exceeded');
       return this.state;
     } finally {

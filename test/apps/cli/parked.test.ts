@@ -243,6 +243,45 @@ describe('longhaul parked decide', () => {
     expect(process.exitCode).toBe(1);
   });
 
+  it('gives each the same answer', async () => {
+    cli.api.on('GET /dead-letters', page(...three));
+    for (const n of [1, 2, 3]) cli.api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
+    const step = ['--kind', 'pay.out', '--step', 'pay'];
+    await parked('decide', 'resolve', ...step, '--output', '{"yes":true}', '--reason', 'seen', '--yes');
+    expect(sent().map(({ body }) => JSON.parse(body) as unknown)).toEqual(
+      [1, 2, 3].map((park) => ({ park, decision: 'resolve', reason: 'seen', output: { yes: true } })),
+    );
+  });
+
+  it('corrects those that can be, asked with the same arguments, and sends nothing where they differ', async () => {
+    const correctable = three.map((one) => ({ ...one, correctable: true, args: { to: 'A' } }));
+    const [first, second, third] = correctable as [DeadLetter, DeadLetter, DeadLetter];
+    const corrected = ['--input', '{"to":"B"}', '--reason', 'mended', '--yes'];
+    cli.api.on('GET /dead-letters', page(first, second, { ...third, args: { to: 'C' } }));
+    await bulk(...corrected);
+    expect(cli.err).toContain('Nothing was sent: these parks have 2 different arguments');
+    expect(sent()).toEqual([]);
+    cli.api.on('GET /dead-letters', page(first, second, { ...third, correctable: false }));
+    for (const n of [1, 2]) cli.api.on(`POST /dead-letters/letter-${n}/decisions`, json(202, jobAt(2)));
+    await bulk(...corrected);
+    expect(cli.out).toContain('Left alone, retry with --input is not possible there: 1 park\n');
+    expect(sent().map(({ body }) => JSON.parse(body) as unknown)).toEqual(
+      [1, 2].map((park) => ({ park, decision: 'retry', reason: 'mended', input: { to: 'B' } })),
+    );
+  });
+
+  it.each([
+    [['retry', '--kind', 'pay.out', '--input', '{}'], 'One --input fits one step: narrow it with --kind and'],
+    [['resolve', '--all', '--output', '{}'], 'One --output fits one step'],
+    [['retry', '--all', '--output', '{}'], '--output goes with resolve'],
+    [['compensate', '--all', '--input', '{}'], '--input goes with retry'],
+    [['retry', '--kind', 'pay.out', '--step', 'pay', '--input', '{'], '--input is not JSON'],
+  ])('refuses %j before anything is asked for', async (args, message) => {
+    await parked('decide', ...args, '--reason', 'mended', '--yes');
+    expect(cli.err).toContain(message);
+    expect([cli.api.seen, process.exitCode]).toEqual([[], 1]);
+  });
+
   it('waits for what becomes of each', async () => {
     cli.api.on('GET /dead-letters', page(...three.slice(0, 2)));
     const taken = { ...DECIDED, outcome: 'taken' } as const;

@@ -1,8 +1,14 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { child, children, type ChildCounts, type ChildEnd } from '../../../libs/saga/children.js';
+import {
+  child,
+  children,
+  retriableChild,
+  type ChildCounts,
+  type ChildEnd,
+} from '../../../libs/saga/children.js';
 import { defineJob, readOnly, type Saga } from '../../../libs/saga/define.js';
-import { Deferred } from '../../../libs/saga/failure.js';
+import { Deferred, Denied } from '../../../libs/saga/failure.js';
 import type { Implementation, UndoContext } from '../../../libs/saga/implement.js';
 import {
   createVirtualClock,
@@ -10,8 +16,8 @@ import {
   type ChildFate,
   type MemoryRunOptions,
 } from '../../../libs/saga/memory.js';
-import { createWorld, implementConvoy } from '../../conformance/fakes.js';
-import { convoy, order } from '../../conformance/kinds.js';
+import { createWorld, implementConvoy, implementHeralds } from '../../conformance/fakes.js';
+import { convoy, heralds, order } from '../../conformance/kinds.js';
 
 const HOUR_MS = 3_600_000;
 const scouted: ChildFate = { end: { status: 'SUCCEEDED', result: { charge: 'ch_1', packed: 1 } } };
@@ -83,6 +89,42 @@ describe('a step with children', () => {
     );
     expect(state.park).toMatchObject({ step: 'scout' });
     expect(started).toEqual([]);
+  });
+});
+
+describe('a step with children past the commit point', () => {
+  const told: ChildFate = {
+    end: { status: 'SUCCEEDED', result: { charge: 'ch_1', packed: 1 } },
+    afterMs: 60_000,
+  };
+
+  it('waits for the ends of those that were started, though a person says that it is done', async () => {
+    const world = createWorld();
+    let calls = 0;
+    const { end, children: started } = await runInMemory(heralds, implementHeralds(world), {
+      input: { count: 2 },
+      clock: world.clock,
+      childFate: () => told,
+      // `send` is started, and its first look at its children is denied.
+      wrapLedger: (ledger) => ({
+        ...ledger,
+        async transact(...claim) {
+          calls += 1;
+          if (calls === 2) throw new Denied('no_grant', 'No right to look');
+          return ledger.transact(...claim);
+        },
+      }),
+      onPark: (control) => control.decide('resolve', { total: 9, succeeded: 9, failed: 0, cancelled: 0 }),
+    });
+    expect(end).toMatchObject({ status: 'SUCCEEDED', result: { told: 2 } });
+    expect(started).toHaveLength(3);
+  });
+
+  it('has no undo', () => {
+    // @ts-expect-error nothing is taken back past the commit point
+    retriableChild({ pool: 'io', of: order, undo: 'recall' });
+    type Undos = Implementation<typeof heralds>['undos'];
+    expectTypeOf<keyof Undos>().toEqualTypeOf<never>();
   });
 });
 
