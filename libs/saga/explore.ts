@@ -12,9 +12,10 @@ import {
   type Departure,
   type Schedule,
 } from './explore/choices.js';
-import type { FakeOutput } from './explore/fake-kind.js';
+import { createFakeKind, type FakeOutput } from './explore/fake-kind.js';
 import { createInspector, type Violation } from './explore/invariants.js';
 import { createPace } from './explore/pace.js';
+import { quickly } from './explore/quick-start.js';
 import { runSchedule, type Subject } from './explore/run-schedule.js';
 import { createStory } from './explore/story.js';
 
@@ -88,51 +89,49 @@ export async function explore<D extends AnyJobDefinition>(
 ): Promise<Exploration> {
   const { departuresMax = DEPARTURES_MAX, attemptsMax = ATTEMPTS_MAX, continueAfter, replay } = options;
   const budget = { ...BUDGET, ...options.budget };
+  const explored = impatient(definition, attemptsMax);
   const subject: Subject = {
-    definition: impatient(definition, attemptsMax),
+    definition: explored,
+    fakes: createFakeKind(explored),
     input: (definition.input as z.ZodType).parse(fakes.input),
     outputs: fakes.outputs as Readonly<Record<string, FakeOutput>>,
     continueAfter,
   };
+  return quickly(() => exploreAll(definition.kind, subject, { budget, departuresMax, replay }));
+}
+
+interface Bounds {
+  readonly budget: Budget;
+  readonly departuresMax: number;
+  readonly replay: readonly Departure[] | undefined;
+}
+
+async function exploreAll(
+  kind: string,
+  subject: Subject,
+  { budget, departuresMax, replay }: Bounds,
+): Promise<Exploration> {
   const pace = createPace();
-  const { stackTraceLimit } = Error;
-  // Most errors here are thrown on purpose, and nobody asks where.
-  Error.stackTraceLimit = 0;
-  try {
-    let schedules = 0;
-    let level: Schedule[] = [replay ? scheduleOf(replay) : STRAIGHT];
-    for (let depth = 0; level.length > 0; depth += 1) {
-      const next: Schedule[] = [];
-      for (const schedule of level) {
-        const choices = new Choices(schedule, budget);
-        const violation = await inspect(subject, choices);
-        schedules += 1;
-        pace.count();
-        if (violation) {
-          const story = await tellOf(subject, new Choices(schedule, budget));
-          throw new SagaViolation(definition.kind, violation, {
-            choices: departuresOf(schedule),
-            story,
-            schedules,
-          });
-        }
-        if (replay) continue;
-        // Another order of what comes anyway is no departure of its own: it is run with those of as many.
-        for (const child of choices.children()) {
-          if (child.isFree) level.push(child.schedule);
-          else if (depth < departuresMax) next.push(child.schedule);
-        }
+  let schedules = 0;
+  let level: Schedule[] = [replay ? scheduleOf(replay) : STRAIGHT];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    const next: Schedule[] = [];
+    for (const schedule of level) {
+      const choices = new Choices(schedule, budget, depth < departuresMax);
+      const violation = await inspect(subject, choices);
+      schedules += 1;
+      pace.count();
+      if (violation) {
+        const story = await tellOf(subject, new Choices(schedule, budget));
+        throw new SagaViolation(kind, violation, { choices: departuresOf(schedule), story, schedules });
       }
-      level = next;
+      if (replay) continue;
+      // Another order of what comes anyway is no departure of its own: it is run with those of as many.
+      for (const child of choices.children()) (child.isFree ? level : next).push(child.schedule);
     }
-    return {
-      schedules,
-      schedulesPerSecond: pace.perSecond(),
-      laterPerSecond: pace.laterPerSecond(),
-    };
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
+    level = next;
   }
+  return { schedules, schedulesPerSecond: pace.perSecond(), laterPerSecond: pace.laterPerSecond() };
 }
 
 async function inspect(subject: Subject, choices: Choices): Promise<Violation | undefined> {

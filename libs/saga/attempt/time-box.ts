@@ -12,7 +12,7 @@ export type Interruption = 'cancelled' | 'stopped' | 'timed_out';
 
 interface TimeBoxOptions {
   readonly timeoutMs: number;
-  readonly host: Pick<Host, 'signal' | 'isCancelled'>;
+  readonly host: Pick<Host, 'signal' | 'isCancelled' | 'openController'>;
   readonly timer: (ms: number, fire: () => void) => () => void;
   /** Of a pivot: its outcome decides what a wish to end is worth, so what has begun is let finish (S7). */
   readonly isDeafToCancel?: boolean;
@@ -31,7 +31,7 @@ export interface TimeBox {
 
 /** Opens a time box; it closes itself when `run` has settled. Whoever may never come to `run` closes it. */
 export function openTimeBox({ timeoutMs, host, timer, isDeafToCancel }: TimeBoxOptions): TimeBox {
-  const controller = new AbortController();
+  const controller = host.openController?.() ?? new AbortController();
   // Plain data: an accessor in a literal gives every box a hidden class of its own, which outlives it for long.
   const box: TimeBox & { interruption: Interruption | undefined } = {
     signal: controller.signal,

@@ -60,6 +60,8 @@ export interface Host {
   isCancelled(): boolean;
   heartbeat(): void;
   ready(word: HolderReady): Promise<void>;
+  /** Of the attempt's own signal. Default: a new AbortController. */
+  openController?(): AbortController;
 }
 
 /** A kind with its implementation, as attempts need it: names were checked when it was bound. */

@@ -52,6 +52,8 @@ export class Choices {
   constructor(
     readonly schedule: Schedule,
     budget: Budget,
+    /** Whether another departure is wanted; other orders of what comes anyway always are. */
+    private readonly mayDepart = true,
   ) {
     this.departures = departuresOf(schedule);
     this.left = { ...budget };
@@ -73,7 +75,7 @@ export class Choices {
     if (this.next === this.departures.length) {
       for (let option = 1; option < options.length; option += 1) {
         const { costs } = options[option]!;
-        if (costs !== undefined && this.left[costs] === 0) continue;
+        if (costs !== undefined && (!this.mayDepart || this.left[costs] === 0)) continue;
         this.open.push({ departure: { place, option }, isFree: costs === undefined });
       }
     }

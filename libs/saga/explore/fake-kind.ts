@@ -21,7 +21,6 @@ export type FakeOutput = (
 
 /** What the fakes share with the run. */
 export interface Surroundings {
-  readonly definition: AnyJobDefinition;
   readonly outputs: Readonly<Record<string, FakeOutput>>;
   readonly clock: VirtualClock;
   readonly choices: Choices;
@@ -38,17 +37,21 @@ const WORK_MS = 1;
 /** An attempt may ask before it acts; who is late is so before the lease is over, as whoever calls out must see to. */
 const BEFORE_LEASE_MS = 3 * WORK_MS;
 
-/** The kind, as attempts call it. */
-export function fakeKind(around: Surroundings): Kind {
-  const steps = Object.entries(around.definition.steps as Readonly<Record<string, Step>>);
-  const fakes = steps.map(([name, step]) => new Fake(around, name, step));
+/** The kind, as attempts call it: made once for many schedules, which are run one after the other. */
+export interface FakeKind {
+  readonly kind: Kind;
+  /** A schedule begins: from now on the fakes act in its surroundings. */
+  readonly enter: (around: Surroundings) => void;
+}
+
+export function createFakeKind(definition: AnyJobDefinition): FakeKind {
+  const steps = Object.entries(definition.steps as Readonly<Record<string, Step>>);
+  const fakes = steps.map(([name, step]) => new Fake(name, step));
   const byName = new Map(fakes.map((fake) => [fake.name, fake]));
   // Steps may share an undo, as those with children do: whose effect it is, its key says (`jobId/step…`).
   const fakeOf = ({ key }: { readonly key: string }): Fake => byName.get(key.split('/', 2)[1] ?? '')!;
-  // Not property by property: each function put on so gives the object a hidden class that keeps the function, and
-  // with it the whole run, until the next full collection.
-  return {
-    definition: around.definition,
+  const kind: Kind = {
+    definition,
     steps: Object.fromEntries(
       fakes.map((fake): [string, Kind['steps'][string]] => [
         fake.name,
@@ -68,11 +71,16 @@ export function fakeKind(around: Surroundings): Kind {
       ),
     ),
   };
+  const enter = (around: Surroundings): void => {
+    for (const fake of fakes) fake.around = around;
+  };
+  return { kind, enter };
 }
 
 class Fake {
+  around!: Surroundings;
+
   constructor(
-    private readonly around: Surroundings,
     readonly name: string,
     readonly step: Step,
   ) {}

@@ -27,6 +27,7 @@ import type {
 } from '../protocol.js';
 import type { Choices, Option } from './choices.js';
 import * as F from './faults.js';
+import type { Lifeline } from './lifeline.js';
 
 /** Where an attempt runs. */
 export interface Worker {
@@ -35,9 +36,10 @@ export interface Worker {
   readonly lose: () => void;
   /** The server gives it up, but it goes on, much later: resolves then. */
   readonly freeze: (ref: EffectRef) => Promise<void>;
-  readonly lost: Promise<'lost'>;
-  readonly isLost: () => boolean;
+  readonly lifeline: Lifeline;
 }
+
+const GONE = Symbol('the connection is gone');
 
 /** Each its own: a promise that is waited for and never settles would remember everybody who waits. */
 export const never = (): Promise<never> => new Promise(() => undefined);
@@ -129,7 +131,7 @@ export class FaultyLedger implements Ledger {
     ref?: EffectRef,
   ): Promise<R> {
     const { worker } = this;
-    if (worker.isLost()) return never();
+    if (worker.lifeline.isLost) return never();
     const chosen = this.choices.choose(() => `${worker.name}: ${what}`, options);
     if (chosen === F.AWAY) throw away();
     if (chosen === F.RECORD_WORKER_LOST) {
@@ -138,7 +140,7 @@ export class FaultyLedger implements Ledger {
     }
     if (chosen === F.FROZEN && ref) await worker.freeze(ref);
     const answer = await work();
-    if (worker.isLost()) return never();
+    if (worker.lifeline.isLost) return never();
     if (chosen === F.KEPT) throw away();
     if (chosen === F.KEPT_WORKER_LOST) {
       worker.lose();
@@ -148,11 +150,11 @@ export class FaultyLedger implements Ledger {
   }
 
   /** A database ends the transaction of a connection that is gone. */
-  private whileConnected<R>(work: Promise<R>): Promise<R> {
-    const gone = this.worker.lost.then((): never => {
+  private async whileConnected<R>(work: Promise<R>): Promise<R> {
+    const answer = await this.worker.lifeline.until(work, GONE);
+    if (answer === GONE)
       throw new Transient('connection_lost', 'The connection is gone', { certainty: 'unknown' });
-    });
-    return Promise.race([work, gone]);
+    return answer as R;
   }
 }
 

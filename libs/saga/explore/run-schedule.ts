@@ -14,7 +14,7 @@ import type { Choices } from './choices.js';
 import { Decider } from './decider.js';
 import type { Tell } from './events.js';
 import { FakeChildren } from './fake-children.js';
-import { fakeKind, openTransaction, type FakeOutput } from './fake-kind.js';
+import { openTransaction, type FakeKind, type FakeOutput } from './fake-kind.js';
 import * as F from './faults.js';
 import { Interference } from './interference.js';
 import { Late } from './late.js';
@@ -25,6 +25,7 @@ import { Workers } from './workers.js';
 /** What is explored: a definition, made ready once for many schedules. */
 export interface Subject {
   readonly definition: AnyJobDefinition;
+  readonly fakes: FakeKind;
   readonly input: unknown;
   readonly outputs: Readonly<Record<string, FakeOutput>>;
   /** After how many series of attempts it goes on in a new run. */
@@ -51,7 +52,8 @@ const HALF = (): number => 0.5;
 const PARKS_MAX = 20;
 
 export async function runSchedule(subject: Subject, choices: Choices, tell: Tell): Promise<ScheduleRun> {
-  const { definition, input, outputs, continueAfter } = subject;
+  const { definition, fakes, input, outputs, continueAfter } = subject;
+  const { kind } = fakes;
   const clock = createVirtualClock({ pause: afterMicrotasks, advancesMax: ADVANCES_MAX });
   const late = new Late(clock, choices);
   const truth = new Truth(({ what, fact }) => tell({ kind: 'truth', what, ref: fact }));
@@ -90,8 +92,8 @@ export async function runSchedule(subject: Subject, choices: Choices, tell: Tell
   };
   const workers = new Workers(base, clock, choices, late);
   const interference = new Interference(choices, workers, () => saga);
-  const kind = fakeKind({
-    ...{ definition, outputs, clock, choices, truth, late },
+  fakes.enter({
+    ...{ outputs, clock, choices, truth, late },
     lose: (ref) => workers.lose(factNameOf(ref)),
     interfere: (where) => interference.at(where),
     holds: (ref) => interference.holds(ref),

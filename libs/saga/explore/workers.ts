@@ -3,11 +3,13 @@ import { attempt } from '../attempt/attempt.js';
 import type { Host, Kind, World } from '../attempt/world.js';
 import type { VirtualClock } from '../memory/clock.js';
 import type { Hosting } from '../memory/runtime.js';
+import { MemoryController } from '../memory/signal.js';
 import type { EffectRef, Request } from '../protocol.js';
 import type { Choices } from './choices.js';
 import * as F from './faults.js';
 import { FaultyLedger, type Worker } from './faulty-ledger.js';
 import type { Late } from './late.js';
+import { Lifeline } from './lifeline.js';
 import { factNameOf } from './truth.js';
 
 /** Longer than anything waits for it: nothing but the ledger can refuse it. */
@@ -52,31 +54,34 @@ export class Workers {
 
   host(request: Request): Hosting {
     const { base, clock, losing } = this;
-    const { promise: lost, resolve } = Promise.withResolvers<'lost'>();
-    let isLost = false;
     const name = factNameOf(request);
+    const lifeline = new Lifeline();
     const lose = (): void => {
-      isLost = true;
+      lifeline.isLost = true;
       if (losing.get(name) === lose) losing.delete(name);
-      resolve('lost');
+      lifeline.giveUp();
     };
     losing.set(name, lose);
     const worker: Worker = {
       name: `${request.role} ${name}`,
       lose,
       freeze: (ref: EffectRef) => {
-        resolve('lost');
+        lifeline.giveUp();
         return new Promise((thaw) => this.late.promise(ref, thaw, FROZEN_MS));
       },
-      lost,
-      isLost: () => isLost,
+      lifeline,
     };
     const world: World = {
       ...base,
-      timer: (ms, fire) => clock.timer(ms, () => (isLost ? undefined : fire())),
-      observe: (event) => (isLost ? undefined : base.observe(event)),
+      timer: (ms, fire) => clock.timer(ms, () => (lifeline.isLost ? undefined : fire())),
+      observe: (event) => (lifeline.isLost ? undefined : base.observe(event)),
       ledger: new FaultyLedger(base.ledger, this.choices, worker),
     };
-    return { world, lost };
+    return { world, openController, hear: (reporting) => lifeline.until(reporting, 'lost') };
   }
+}
+
+/** Fakes only ask or listen whether they are to end. */
+function openController(): AbortController {
+  return new MemoryController() as unknown as AbortController;
 }

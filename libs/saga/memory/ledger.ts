@@ -251,13 +251,13 @@ export function createMemoryLedger({
     end: undefined,
     committed: false,
 
-    claim: (claim) => locks.hold(keyOf(claim), async () => claimRow(claim)),
+    claim: (claim) => locks.pass(keyOf(claim), () => claimRow(claim)),
 
     complete: (claim, outcome, progress) =>
-      locks.hold(keyOf(claim), async () => completeRow(claim, outcome, progress)),
+      locks.pass(keyOf(claim), () => completeRow(claim, outcome, progress)),
 
     fail: (claim, report: AttemptReport) =>
-      locks.hold(keyOf(claim), async () => {
+      locks.pass(keyOf(claim), () => {
         const row = rowOf(claim) ?? insert(claim, 'claimed');
         // Done by a record whose answer was lost, or by an earlier attempt: it has happened, whatever this one knows.
         if (row.state !== 'claimed') return { doubt: row.doubt || row.state === 'done' };
@@ -299,7 +299,7 @@ export function createMemoryLedger({
       }),
 
     beginUndo: (claim) =>
-      locks.hold(keyOf(claim), async (): Promise<UndoAnswer> => {
+      locks.pass(keyOf(claim), (): UndoAnswer => {
         const row = rowOf(claim);
         if (!row) {
           insert(claim, 'undone');
@@ -331,7 +331,7 @@ export function createMemoryLedger({
       }),
 
     completeUndo: (claim, outcome) =>
-      locks.hold(keyOf(claim), async () => {
+      locks.pass(keyOf(claim), () => {
         const row = rowOf(claim);
         if (row?.state !== 'undoing') return;
         row.state = 'undone';
@@ -341,7 +341,7 @@ export function createMemoryLedger({
       }),
 
     failUndo: (claim, report) =>
-      locks.hold(keyOf(claim), async () => {
+      locks.pass(keyOf(claim), () => {
         const row = rowOf(claim);
         if (!row || row.state === 'undone' || row.state === 'kept') return;
         if (claim.effect === 'blind') row.doubt ||= report.unknown;
@@ -378,7 +378,7 @@ export function createMemoryLedger({
       }),
 
     beginSettle: (claim, canAsk) =>
-      locks.hold(keyOf(claim), async (): Promise<SettleAnswer> => {
+      locks.pass(keyOf(claim), (): SettleAnswer => {
         const row = rowOf(claim) ?? insert(claim, 'undone');
         if (row.state === 'done') {
           return { kind: 'settled', settlement: { verdict: 'happened', output: row.outcome } };
@@ -399,7 +399,7 @@ export function createMemoryLedger({
       }),
 
     completeSettle: (ref: SettleRef, settlement: Settlement) =>
-      locks.hold(keyOf(ref), async () => {
+      locks.pass(keyOf(ref), () => {
         const row = rowOf(ref);
         if (row?.state !== 'undoing') return;
         row.state = settlement.verdict === 'happened' ? 'done' : 'undone';
@@ -429,7 +429,7 @@ export function createMemoryLedger({
       unparked.add(number);
     },
 
-    rule: (claim) => locks.hold(keyOf(claim), async () => ruleRow(claim)),
+    rule: (claim) => locks.pass(keyOf(claim), () => ruleRow(claim)),
 
     async finish(_job, record) {
       const recorded = ledger.end === undefined;

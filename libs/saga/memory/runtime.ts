@@ -6,7 +6,7 @@ import type { Host, Kind, StopSignal, World } from '../attempt/world.js';
 import { workerLost } from '../failure.js';
 import type { JobRef } from '../implement.js';
 import { rulingClaimOf } from '../attempt/ruling.js';
-import type { RecalledPage, Request, Settled } from '../protocol.js';
+import type { RecalledPage, Request, Settled, Verdict } from '../protocol.js';
 import type { Call, Running, Runtime } from '../runtime.js';
 import type { SagaState } from '../state.js';
 import type { VirtualClock } from './clock.js';
@@ -32,9 +32,14 @@ export interface MemoryRuntimeOptions {
 export interface Hosting {
   /** What the attempt reaches of the world; nothing any more once it is lost. */
   readonly world: World;
-  /** Resolves when the worker is lost: the attempt will never report. */
-  readonly lost: Promise<'lost'>;
+  /** Of the attempt's signal. */
+  openController(): AbortController;
+  /** What the attempt reports, or `lost` when the worker is lost first: then it will never report. */
+  hear(reporting: Promise<Verdict>): Promise<Verdict | 'lost'>;
 }
+
+/** Of what is no holder: nobody waits for it. */
+const NEVER_READY = new Promise<never>(() => undefined);
 
 export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
   const { world, clock, job, continueAfter = Infinity } = options;
@@ -70,42 +75,43 @@ export function createMemoryRuntime(options: MemoryRuntimeOptions): Runtime {
 
 function startSeries(call: Call, options: MemoryRuntimeOptions): Running {
   const signal = new MemorySignal();
-  const { promise: ready, resolve: onReady } = Promise.withResolvers<unknown>();
+  const holding = call.step.holds ? Promise.withResolvers<unknown>() : undefined;
   // Its args are the author's; the rest is text and numbers, which come out of JSON as they went in.
   const request: Request =
     call.request.role === 'step' ? { ...call.request, args: travelled(call.request.args) } : call.request;
   return {
-    settled: runSeries({ ...call, request }, signal, onReady, options),
-    ready,
+    settled: runSeries({ request, step: call.step }, signal, holding?.resolve, options),
+    ready: holding?.promise ?? NEVER_READY,
     cancel: () => signal.abort(),
   };
 }
 
 async function runSeries(
-  { request, step }: Call,
+  { request, step }: Pick<Call, 'request' | 'step'>,
   signal: StopSignal,
-  onReady: (output: unknown) => void,
+  onReady: ((output: unknown) => void) | undefined,
   { kind, world: ordinary, clock, hosting, queuedMs }: MemoryRuntimeOptions,
 ): Promise<Settled> {
   const isDoubtful = step.effect !== 'none';
   // Between attempts no attempt says what those before have done.
   const calledOff = { kind: 'cancelled', doubt: isDoubtful } as const;
   for (let number = 1; ; number++) {
-    const host: Host = {
-      attempt: number,
-      signal,
-      isCancelled: () => signal.aborted,
-      heartbeat: () => undefined,
-      ready: async ({ output }) => onReady(output),
-    };
     // The scheduling takes a turn, as it does through a server: nothing acts in the very moment it is asked for.
     await Promise.resolve();
     const waitMs = queuedMs?.(request) ?? 0;
     if (waitMs > 0) await clock.sleep(waitMs, signal);
     if (signal.aborted) return calledOff;
     const worker = hosting?.(request);
+    const host: Host = {
+      attempt: number,
+      signal,
+      isCancelled: () => signal.aborted,
+      heartbeat: () => undefined,
+      ready: async ({ output }) => onReady?.(output),
+      ...(worker ? { openController: worker.openController } : {}),
+    };
     const reporting = attempt(kind, request, host, worker?.world ?? ordinary);
-    const verdict = await (worker ? Promise.race([reporting, worker.lost]) : reporting);
+    const verdict = await (worker ? worker.hear(reporting) : reporting);
     if (verdict === 'lost') {
       await clock.sleep(step.heartbeatMs);
       // As on a server: who was asked to end and is lost is not tried again.

@@ -1,4 +1,4 @@
-/** How an attempt in memory is called off: an `EventTarget` for each would be a twentieth of the explorer's time. */
+/** How attempts in memory are called off: an `EventTarget` for each would be a twentieth of the explorer's time. */
 import type { StopSignal } from '../attempt/world.js';
 
 export class MemorySignal implements StopSignal {
@@ -19,5 +19,14 @@ export class MemorySignal implements StopSignal {
     this.aborted = true;
     for (const listener of this.listeners) listener();
     this.listeners.clear();
+  }
+}
+
+/** An AbortController as far as fakes look at it, which only ask or listen whether they are to end. */
+export class MemoryController {
+  readonly signal = new MemorySignal();
+
+  abort(): void {
+    this.signal.abort();
   }
 }
