@@ -3,6 +3,8 @@ import type { Exploration } from '../../libs/saga/explore.js';
 
 /** Deeper: EXPLORE_DEPARTURES=3. */
 export const departuresMax = Number(process.env['EXPLORE_DEPARTURES'] ?? 2);
+/** Of kinds so small that one departure more is a second or two. */
+export const departuresMaxOfSmall = Math.max(3, departuresMax);
 export const EXPLORATION_TIMEOUT_MS = 600_000;
 
 /** Of fewer the rate says more of what was compiled before, in the same process, than of the explorer. */

@@ -3,7 +3,12 @@ import { expect, test } from 'vitest';
 import { explore } from '../../libs/saga/explore.js';
 import { payoutBatch } from '../../workflows/payout-batch.job.js';
 import { payoutItem } from '../../workflows/payout-item.job.js';
-import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
+import {
+  departuresMax,
+  departuresMaxOfSmall,
+  EXPLORATION_TIMEOUT_MS,
+  tellExplored,
+} from '../support/explorations.js';
 
 test.each([
   ['small enough to need nobody', false],
@@ -38,10 +43,10 @@ test(
     const explored = await explore(
       payoutItem,
       { input: payoutItem.example, outputs: { pay: () => ({ transferId: 'tr_1' }) } },
-      { departuresMax },
+      { departuresMax: departuresMaxOfSmall },
     );
-    tellExplored('payout.item', explored);
-    expect(explored.schedules).toBeGreaterThan(1_000);
+    tellExplored('payout.item', explored, departuresMaxOfSmall);
+    expect(explored.schedules).toBeGreaterThan(10_000);
   },
   EXPLORATION_TIMEOUT_MS,
 );

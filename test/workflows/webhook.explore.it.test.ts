@@ -5,7 +5,12 @@ import { reportDelivery } from '../../workflows/report-delivery.job.js';
 import { webhookCallback } from '../../workflows/webhook-callback.job.js';
 import { webhookFanout } from '../../workflows/webhook-fanout.job.js';
 import { webhookResend } from '../../workflows/webhook-resend.job.js';
-import { departuresMax, EXPLORATION_TIMEOUT_MS, tellExplored } from '../support/explorations.js';
+import {
+  departuresMax,
+  departuresMaxOfSmall,
+  EXPLORATION_TIMEOUT_MS,
+  tellExplored,
+} from '../support/explorations.js';
 
 const deliver = () => ({ delivered: 2, dead: 1 });
 
@@ -35,10 +40,10 @@ test(
     const explored = await explore(
       webhookCallback,
       { input: webhookCallback.example, outputs: { deliver } },
-      { departuresMax },
+      { departuresMax: departuresMaxOfSmall },
     );
-    tellExplored('webhook.callback', explored);
-    expect(explored.schedules).toBeGreaterThan(300);
+    tellExplored('webhook.callback', explored, departuresMaxOfSmall);
+    expect(explored.schedules).toBeGreaterThan(10_000);
   },
   EXPLORATION_TIMEOUT_MS,
 );
@@ -76,10 +81,10 @@ test(
     const explored = await explore(
       webhookResend,
       { input: webhookResend.example, outputs },
-      { departuresMax },
+      { departuresMax: departuresMaxOfSmall },
     );
-    tellExplored('webhook.resend', explored);
-    expect(explored.schedules).toBeGreaterThan(300);
+    tellExplored('webhook.resend', explored, departuresMaxOfSmall);
+    expect(explored.schedules).toBeGreaterThan(10_000);
   },
   EXPLORATION_TIMEOUT_MS,
 );
