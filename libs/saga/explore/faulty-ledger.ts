@@ -154,7 +154,7 @@ export class FaultyLedger implements Ledger {
     const answer = await this.worker.lifeline.until(work, GONE);
     if (answer === GONE)
       throw new Transient('connection_lost', 'The connection is gone', { certainty: 'unknown' });
-    return answer as R;
+    return answer;
   }
 }
 

@@ -33,7 +33,7 @@ export interface Hosting {
   /** What the attempt reaches of the world; nothing any more once it is lost. */
   readonly world: World;
   /** Of the attempt's signal. */
-  openController(): AbortController;
+  readonly openController: () => AbortController;
   /** What the attempt reports, or `lost` when the worker is lost first: then it will never report. */
   hear(reporting: Promise<Verdict>): Promise<Verdict | 'lost'>;
 }
