@@ -2,6 +2,7 @@
 import { createCompose, type Compose } from '../../libs/emails/compose.js';
 import { valuesIn, type Recipient } from '../../libs/emails/recipient-rows.js';
 import type { Mail } from '../../libs/emails/smtp.client.js';
+import { RenderedTooLong } from '../../libs/emails/template.js';
 import { findTemplate } from '../../libs/emails/templates.store.js';
 import {
   isArtifact,
@@ -119,10 +120,13 @@ export function openWriter(resources: EmailResources, { job, input }: Delivering
         reply: 'The file it links to is not there.',
       };
     const { address, name } = to;
+    const mail = composed(() => compose({ jobId: job.id, ordinal, to: { address, name }, values }));
+    if (mail instanceof RenderedTooLong)
+      return { kind: 'settled', state: 'refused', reason: 'variables_invalid', reply: mail.message };
     return {
       kind: 'mail',
       address,
-      mail: compose({ jobId: job.id, ordinal, to: { address, name }, values }),
+      mail,
     };
   }
 
@@ -153,3 +157,13 @@ export function openWriter(resources: EmailResources, { job, input }: Delivering
 
 /** Links are mostly one for all; of a column of them, so many are remembered. */
 const LINKS_KEPT_MAX = 1_000;
+
+/** A recipient's own values may be too much for a message that all others get. */
+function composed(compose: () => Mail): Mail | RenderedTooLong {
+  try {
+    return compose();
+  } catch (error) {
+    if (error instanceof RenderedTooLong) return error;
+    throw error;
+  }
+}

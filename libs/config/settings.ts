@@ -134,7 +134,7 @@ const Variables = z.object({
     .regex(/^[A-Za-z0-9_-]{32,100}$/)
     .optional(),
   /** Workflow tasks that one worker process takes at a time; without it one for each core, at least two. */
-  LONGHAUL_WORKFLOW_CONCURRENCY: z.coerce.number().int().min(2).max(1_000).optional(),
+  LONGHAUL_WORKFLOW_CONCURRENCY: z.coerce.number().int().min(2).max(500).optional(),
   /** Activities of each pool that one worker process runs at a time. */
   LONGHAUL_CPU_CONCURRENCY: z.coerce.number().int().min(1).max(100).default(1),
   LONGHAUL_IO_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(8),

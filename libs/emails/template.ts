@@ -25,8 +25,16 @@ export interface Rendered {
   readonly html: string | null;
 }
 
-/** Renders with values that fit the template's variables. */
+/** Renders with values that fit the template's variables. Throws RenderedTooLong. */
 export type Render = (values: Readonly<Record<string, Value>>) => Rendered;
+
+/** With these values a message would be too long; the template is fine. */
+export class RenderedTooLong extends Error {
+  constructor() {
+    super(`With these values a text is longer than the ${VALUES_LENGTH_MAX} characters that values may add.`);
+    this.name = 'RenderedTooLong';
+  }
+}
 
 type Token = readonly [
   type: string,
@@ -42,7 +50,19 @@ const KINDS: Readonly<Record<string, string>> = {
   '=': 'changes the delimiters; they stay {{ and }}',
 };
 /** Where a value begins a link's address, it decides what a click does. */
-const LINK = /\b(?:href|src|action)\s*=\s*(?:"\s*|'\s*)?\{\{\s*([A-Za-z0-9_]+)\s*\}\}/gi;
+const LINK =
+  /\b(?:href|src|action|formaction|data|background|poster|cite|ping|srcset)\s*=\s*(?:"\s*|'\s*)?\{\{\s*([A-Za-z0-9_]+)\s*\}\}/gi;
+/** From its name to its end, of an element of HTML that has tags of the template in it. */
+const ELEMENT = /<[A-Za-z][^<>]*/g;
+const NOT_A_VARIABLE = /\{\{\s*[^A-Za-z0-9_\s]/;
+/** Whose text is a program, or a page of its own: escaping for HTML says nothing there. */
+const PROGRAM = /\s(?:on[a-z]+|srcdoc|style)\s*=\s*(?:"[^"]*\{\{|'[^']*\{\{|\{\{)/i;
+/** Of a tag, its braces included, in characters: the library's time for one grows with the square of it. */
+const TAG_LENGTH_MAX = 500;
+/** Of sections in sections: they are read by functions that call themselves. */
+const DEPTH_MAX = 50;
+/** Of what values add to a text, in characters, escaped. */
+const VALUES_LENGTH_MAX = 1_048_576;
 const LINE_ENDS = /[\p{Cc}\u2028\u2029\s]+/gu;
 
 /** Everything in a template that does not work, or would not be safe. */
@@ -66,7 +86,22 @@ export function problemsOfTemplate({ variables, subject, text, html }: TemplateT
       continue;
     problems.push({ field: 'html', detail: `"${name}" is where a link goes: declare it with format "uri".` });
   }
+  for (const [element] of (html ?? '').matchAll(ELEMENT)) {
+    const detail = problemOfElement(element);
+    if (detail !== undefined) problems.push({ field: 'html', detail });
+  }
   return problems;
+}
+
+function problemOfElement(element: string): string | undefined {
+  const start = `"${element.slice(0, 40)}"`;
+  if (/^<script\b/i.test(element)) return `${start}: no e-mail has scripts.`;
+  if (!element.includes('{{')) return undefined;
+  if (NOT_A_VARIABLE.test(element))
+    return `${start} has a section or a comment in it: put it around the element.`;
+  return PROGRAM.test(element)
+    ? `${start} has a variable in an attribute that is a program, or a page of its own.`
+    : undefined;
 }
 
 /** Parsed once, for many recipients. Throws where {@link problemsOfTemplate} finds something. */
@@ -84,16 +119,25 @@ export function compileTemplate(template: TemplateText): Render {
   });
 }
 
-/** A text with variables in it, each written as `escape` says. Throws where it is no template. */
+/** A text with variables in it, each written as `escape` says. Throws where it is no template, and RenderedTooLong. */
 export function compileText(
   text: string,
   escape: (value: string) => string,
 ): (values: Readonly<Record<string, Value>>) => string {
   const writer = new Mustache.Writer();
   const tokens = parse(text) as unknown as string[][];
-  const config = { escape: (value: unknown) => escape(String(value)) };
-  return (values) =>
-    writer.renderTokens(tokens, new Mustache.Context(viewOf(values)), undefined, text, config);
+  return (values) => {
+    let length = 0;
+    const write = (value: unknown): string => {
+      const written = escape(String(value));
+      length += written.length;
+      if (length > VALUES_LENGTH_MAX) throw new RenderedTooLong();
+      return written;
+    };
+    return writer.renderTokens(tokens, new Mustache.Context(viewOf(values)), undefined, text, {
+      escape: write,
+    });
+  };
 }
 
 /** The variables that a text names. */
@@ -110,8 +154,24 @@ export function variablesOf(text: string): ReadonlySet<string> {
 }
 
 function parse(text: string): readonly Token[] {
+  boundTags(text);
   // A writer of one's own: the library's keeps every template it ever saw.
   return new Mustache.Writer().parse(text) as readonly Token[];
+}
+
+/** Throws on what would take the parser too long, or too deep. */
+function boundTags(text: string): void {
+  let depth = 0;
+  for (let at = text.indexOf('{{'); at >= 0;) {
+    const end = text.indexOf('}}', at) + 2;
+    if (end < 2 || end - at > TAG_LENGTH_MAX)
+      throw new Error(`"${text.slice(at, at + 20)}…" is not closed within ${TAG_LENGTH_MAX} characters`);
+    const kind = text.slice(at + 2, end).trimStart()[0];
+    if (kind === '#' || kind === '^') depth += 1;
+    if (kind === '/') depth -= 1;
+    if (depth > DEPTH_MAX) throw new Error(`sections are more than ${DEPTH_MAX} deep`);
+    at = text.indexOf('{{', end);
+  }
 }
 
 function judge(tokens: readonly Token[], variables: VariablesSchema, tell: (detail: string) => void): void {

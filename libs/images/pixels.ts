@@ -100,7 +100,7 @@ function tooLarge(width: number, height: number): ImageUnreadable {
 }
 
 /** Libvips tells by text alone. What is not about the pixels' number or the time is about the bytes. */
-function unreadable(error: unknown): never {
+export function unreadable(error: unknown): never {
   const text = error instanceof Error ? error.message : String(error);
   const line = text.split('\n', 1)[0]?.slice(0, 200) ?? '';
   if (/pixel limit|too large|exceeds/i.test(line)) {

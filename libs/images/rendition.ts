@@ -1,6 +1,6 @@
 /** Makes one file of decoded pixels. The same pixels and options make the same bytes. */
 import sharp, { type Sharp } from 'sharp';
-import type { Box, Pixels } from './pixels.js';
+import { unreadable, type Box, type Pixels } from './pixels.js';
 
 export interface RenditionOptions extends Box {
   readonly format: 'avif' | 'webp' | 'jpeg';
@@ -48,6 +48,7 @@ export const ENCODERS: Readonly<Record<RenditionOptions['format'], Encoder>> = {
   },
 };
 
+/** Throws ImageUnreadable: of a shape that cannot be scaled so, e.g. forty million pixels in one row. */
 export async function render(pixels: Pixels, options: RenditionOptions): Promise<RenderedFile> {
   const { data, width, height, channels } = pixels;
   const { background, fit, enlarge } = options;
@@ -63,6 +64,7 @@ export async function render(pixels: Pixels, options: RenditionOptions): Promise
   if (!isSeeThrough) image = image.flatten({ background });
   const { data: file, info } = await encoder
     .encode(image, options.quality)
-    .toBuffer({ resolveWithObject: true });
+    .toBuffer({ resolveWithObject: true })
+    .catch(unreadable);
   return { data: file, width: info.width, height: info.height };
 }

@@ -3,6 +3,8 @@ import { Cron } from 'croner';
 
 const FIELDS = 5;
 const NAMES = /JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT/gi;
+/** But for the one from Sunday to Sunday. */
+const RANGE_UP_TO_SUNDAY = /\b(?!SUN|0)\w+-(?:SUN|0)\b/i;
 const DAY_OF_MONTH = 2;
 const DAY_OF_WEEK = 4;
 
@@ -15,6 +17,10 @@ export function refusalOfCron(line: string): string | undefined {
   const strange = fields.find((field) => !/^[\d*,/-]+$/.test(field.replace(NAMES, '0')));
   if (strange !== undefined) {
     return `"${strange}" has more than numbers, names (MON, JAN), *, lists, ranges and steps`;
+  }
+  const endless = fields[DAY_OF_WEEK]?.match(RANGE_UP_TO_SUNDAY)?.[0];
+  if (endless !== undefined) {
+    return `"${endless}" ends with Sunday, which is the first day (0) to the engine: write ${endless.replace(/SUN|0$/i, '7')}`;
   }
   if (fields[DAY_OF_MONTH] !== '*' && fields[DAY_OF_WEEK] !== '*') {
     return 'a day of the month and a day of the week together are read differently by different programs: leave one of them *, or make two schedules';
@@ -32,7 +38,11 @@ export function refusalOfTimeZone(zone: string): string | undefined {
   const refusal = 'expected an IANA time zone, e.g. Europe/Berlin, or UTC';
   if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(zone)) return refusal;
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone ? undefined : refusal;
+    const known = new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+    // The engine's list has these names in this case, and none of Java's old ones (PST, SystemV/AST4).
+    const isCommon = /^(UTC|GMT|(?!SystemV)[A-Z][A-Za-z_]*(\/[A-Z][A-Za-z0-9_+-]*)+)$/.test(zone);
+    if (known.toLowerCase() === zone.toLowerCase() && known !== zone) return `${refusal}: write ${known}`;
+    return isCommon ? undefined : refusal;
   } catch {
     return refusal;
   }

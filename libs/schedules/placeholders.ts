@@ -1,6 +1,7 @@
 /** `{{…}}` in a schedule's input: what differs from run to run. Pure. */
 
-const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g;
+/** Spaces are trimmed afterwards: a pattern that skips them looks at each run of them again and again. */
+const PLACEHOLDER = /\{\{([^{}]*)\}\}/g;
 const DEPTH_MAX = 64;
 
 /** For when a run is, and where that is. */
@@ -28,16 +29,19 @@ export const PLACEHOLDERS: readonly string[] = Object.keys(VALUES).map((name) =>
 /** The value with every placeholder in its texts replaced; names that are none stay as they are. */
 export function fillPlaceholders(value: unknown, time: RunTime): unknown {
   return mapTexts(value, (text) => {
-    const whole = /^\{\{\s*([^{}]*?)\s*\}\}$/.exec(text)?.[1];
+    const whole = /^\{\{([^{}]*)\}\}$/.exec(text)?.[1]?.trim();
     if (whole !== undefined && isName(whole)) return VALUES[whole](time);
-    return text.replace(PLACEHOLDER, (as, name: string) => (isName(name) ? String(VALUES[name](time)) : as));
+    return text.replace(PLACEHOLDER, (as, inner: string) => {
+      const name = inner.trim();
+      return isName(name) ? String(VALUES[name](time)) : as;
+    });
   });
 }
 
 /** Where a text names a placeholder that is none: JSON pointers and the name. */
 export function unknownPlaceholders(value: unknown, pointer = ''): { pointer: string; name: string }[] {
   if (typeof value === 'string') {
-    const names = [...value.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
+    const names = [...value.matchAll(PLACEHOLDER)].map(([, name = '']) => name.trim());
     return names.filter((name) => !isName(name)).map((name) => ({ pointer, name }));
   }
   if (typeof value !== 'object' || value === null) return [];

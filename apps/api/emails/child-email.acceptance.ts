@@ -5,6 +5,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { factsOfPayout, type PayoutFacts } from '../../../libs/emails/payout-facts.js';
 import { findTemplate } from '../../../libs/emails/templates.store.js';
+import { isArtifact, propertyOf } from '../../../libs/emails/variables.js';
 import { inTenant } from '../../../libs/store/database.js';
 import type { EmailRequest, VariableValues } from '../../../workflows/email-message.js';
 import type { PayoutNotice } from '../../../workflows/payout-batch.job.js';
@@ -22,6 +23,20 @@ export function reportDeliveryCompletion(resources: ApiResources, tenantId: stri
     const input = prepared.input as { readonly email?: ReportEmail };
     if (!input.email) return prepared;
     const { link, ...email } = input.email;
+    const template = await inTenant(resources.database, tenantId, (tx) =>
+      findTemplate(tx, email.template, { version: email.templateVersion }),
+    );
+    const variable = template && propertyOf(template.variables, link);
+    if (variable && !isArtifact(variable)) {
+      throw new Problem('validation_failed', 'The e-mail would not have the link.', {
+        errors: [
+          {
+            pointer: '/input/email/link',
+            detail: `Declare "${link}" with format "artifact" in the template.`,
+          },
+        ],
+      });
+    }
     const kept = await judge(prepared, '/input/email', email, { [link]: uuidv7() });
     return { ...prepared, stored: { ...input, email: { ...input.email, ...kept } } };
   };

@@ -2,7 +2,12 @@
 import { Controller, Delete, Get, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { v7 as uuidv7 } from 'uuid';
-import { compileTemplate, problemsOfTemplate } from '../../../libs/emails/template.js';
+import {
+  compileTemplate,
+  problemsOfTemplate,
+  RenderedTooLong,
+  type Rendered,
+} from '../../../libs/emails/template.js';
 import {
   deleteTemplate,
   findTemplate,
@@ -142,7 +147,19 @@ export class EmailTemplatesController {
       });
     }
     reply.code(200).header('cache-control', 'no-store');
-    return { version: template.version, ...compileTemplate(template)(this.linked(template, variables)) };
+    return { version: template.version, ...this.render(template, variables) };
+  }
+
+  private render(template: TemplateRecord, variables: Readonly<Record<string, Value>>): Rendered {
+    try {
+      return compileTemplate(template)(this.linked(template, variables));
+    } catch (error) {
+      if (!(error instanceof RenderedTooLong)) throw error;
+      throw new Problem('validation_failed', 'The template cannot be written with these.', {
+        cause: error,
+        errors: [{ pointer: '/variables', detail: error.message }],
+      });
+    }
   }
 
   /** A link that shows where one will be: it opens nothing. */

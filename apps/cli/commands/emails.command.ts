@@ -55,10 +55,18 @@ export function register(program: Command): void {
 
 async function template(name: string, file: string, flags: Flags): Promise<void> {
   const client = await connect(flags);
-  const wish = JSON.parse(readFileSync(file, 'utf8')) as EmailTemplateWish;
+  const wish = readWish(file);
   const stored = await client.emails.putTemplate(name, wish);
   if (flags.json) printJson(stored);
   else openTerminal().print(`${stored.name}, version ${stored.version}`);
+}
+
+function readWish(file: string): EmailTemplateWish {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as EmailTemplateWish;
+  } catch (error) {
+    throw new CommandError(`${file} could not be read as JSON: ${(error as Error).message}`);
+  }
 }
 
 async function upload(file: string, flags: UploadFlags): Promise<void> {

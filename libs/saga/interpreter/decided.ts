@@ -44,7 +44,7 @@ export async function carryOut(
       if (isPivotInDoubt) await settlePivot(run, entry);
       const answer = await rule(run, entry, 'resolve', wish, { doubt: isPivotInDoubt });
       // On record is that the children were started: how they ended is to be looked for.
-      if (answer.kind === 'done' && entry.definition.children) return { kind: 'again' };
+      if (answer.kind === 'done' && entry.definition.children && run.looksAgain()) return { kind: 'again' };
       return continuationOf(answer, (output) => ({ kind: 'done', output }));
     }
     case 'compensate': {

@@ -17,6 +17,7 @@ import { Recall } from './recall.js';
 const REASON_LENGTH_MAX = 500;
 /** What is over at once when a saga is to end. */
 const WAITS = ['park', 'question', 'sleep', 'nap'] as const;
+const RESOLVE_LOOKS_AGAIN = 'saga: a resolve looks for children that were started';
 const PARK_OUTLIVES_LOSS = 'saga: a park outlives the loss of what its block held';
 
 export class SagaRun {
@@ -178,6 +179,11 @@ export class SagaRun {
   /** Whether a park outlives the loss of what its block held; in an older history it did not. */
   keepsParks(): boolean {
     return this.runtime.patched(PARK_OUTLIVES_LOSS);
+  }
+
+  /** Whether `resolve` of children that were started looks for how they ended; in an older history it did not. */
+  looksAgain(): boolean {
+    return this.runtime.patched(RESOLVE_LOOKS_AGAIN);
   }
 
   /** Steps are in the air, or holders that have been released. */

@@ -105,3 +105,24 @@ it('reads the text of cells as what is declared, and empty ones as nothing', () 
     1,
   );
 });
+
+it.each([
+  ['a tag that is not closed soon', { text: `{{!a${' '.repeat(200_000)}b}}` }, /not closed within/],
+  ['sections in sections without end', { text: '{{#name}}'.repeat(60) + '{{/name}}'.repeat(60) }, /50 deep/],
+  [
+    'a section where a link goes',
+    { html: '<a href="{{#name}}{{name}}{{/name}}">x</a>' },
+    /section or a comment/,
+  ],
+  ['a comment before a link', { html: '<a href="{{! c}}{{name}}">x</a>' }, /section or a comment/],
+  ['a variable in a program', { html: '<p onclick="f({{name}})">x</p>' }, /is a program/],
+  ['a script', { html: '<script>{{name}}</script>' }, /no e-mail has scripts/],
+])('refuses %s', (_, change, why) => {
+  const details = problemsOfTemplate(template(change)).map(({ detail }) => detail);
+  expect(details).toContainEqual(expect.stringMatching(why));
+});
+
+it('refuses values that make a text of more than a megabyte, before it is written', () => {
+  const render = compileTemplate(template({ text: '{{name}}'.repeat(2_000), html: null }));
+  expect(() => render({ name: 'x'.repeat(1_000) })).toThrow(/more than|longer than/);
+});

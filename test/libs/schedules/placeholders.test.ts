@@ -27,3 +27,9 @@ test('names that are none stay, and are told of where they stand', () => {
     { pointer: '/input/toString', name: 'toString' },
   ]);
 });
+
+test('braces before a hundred thousand spaces are read in one go', () => {
+  const text = `{{${' '.repeat(100_000)}`;
+  expect(unknownPlaceholders(text)).toEqual([]);
+  expect(fillPlaceholders(`${text}date }}`, time)).toBe('2027-01-01');
+});
