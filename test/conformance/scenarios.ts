@@ -33,6 +33,9 @@ const failsForLong =
   () => {
     throw new Transient('down', 'Try later', { certainty, retryAfterMs: 60_000 });
   };
+/** An attempt that is done has told the engine so. */
+const REPORTED_WITHIN_MS = 300;
+
 /** Works until told to end. */
 const hangs: Script = async ({ signal }) => {
   await aborted(signal);
@@ -55,20 +58,32 @@ const timesInAll = (times: number, script: Script): Script => {
   let calls = 0;
   return (context) => (calls++ < times ? script(context) : undefined);
 };
-/** A part is denied and parks, and the holder is lost meanwhile; under each of the first `times` keys. */
-const losesWhileParked = (world: ScenarioWorld, times: number): Scripts => ({
-  before: {
-    part: async (context) =>
-      void (context.item === 0 && context.generation < times && (await denied(context))),
-  },
-  after: {
-    keep: async ({ generation, signal }) => {
-      if (generation >= times) return aborted(signal);
-      await world.parked(generation + 1);
-      throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+/**
+ * A part is denied and parks, and the holder is lost meanwhile; under each of the first `times` keys. The other lane has done
+ * the other parts before: a saga that waits for a person begins none, and whether it has would differ from run to run.
+ */
+const losesWhileParked = (world: ScenarioWorld, times: number): Scripts => {
+  const done = new Map<number, number>();
+  return {
+    before: {
+      part: async (context) => {
+        const { item, generation, signal } = context;
+        if (item !== 0 || generation >= times) return;
+        while ((done.get(generation) ?? 0) < 2 && !signal.aborted) await world.clock.sleep(20, signal);
+        await world.clock.sleep(REPORTED_WITHIN_MS, signal);
+        await denied(context);
+      },
     },
-  },
-});
+    after: {
+      part: ({ generation }) => void done.set(generation, (done.get(generation) ?? 0) + 1),
+      keep: async ({ generation, signal }) => {
+        if (generation >= times) return aborted(signal);
+        await world.parked(generation + 1);
+        throw new Transient('connection_lost', 'Gone', { certainty: 'no' });
+      },
+    },
+  };
+};
 const once =
   (script: Script): Script =>
   (context) =>

@@ -84,7 +84,7 @@ export function installHooks(
     if (answerCors(request, reply, settings.temporal.uiUrl)) return reply;
     // Before its body is read or found fault with.
     if (request.is404) throw notFound(request);
-    if (streamedType(request) === undefined) limitArrival(request);
+    const waitOnward = limitArrival(request);
     const role = request.routeOptions.config?.role ?? 'public';
     if (role !== 'public') {
       request.principal = await authenticator().admit(request.headers.authorization, role);
@@ -93,6 +93,8 @@ export function installHooks(
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new Problem('unsupported_media_type', 'Bodies are taken without Content-Encoding.');
     }
+    // Whoever may upload has bounds of its own from here on.
+    if (streamedType(request) !== undefined) waitOnward();
     return undefined;
   });
   instance.addHook('onResponse', (request, reply, done) => {
@@ -119,19 +121,20 @@ export function installHooks(
   });
 }
 
-/** A body that trickles in is cut off, as Node does it for whole requests: the same for all of them, whatever they are. */
-function limitArrival({ raw, server }: FastifyRequest): void {
+/** A body that trickles in is cut off, as Node does it for whole requests: the same for all of them, whatever they are. The answer lifts it. */
+function limitArrival({ raw, server }: FastifyRequest): () => void {
   if (
     raw.complete ||
     (raw.headers['transfer-encoding'] === undefined && !Number(raw.headers['content-length']))
   )
-    return;
+    return () => undefined;
   const late = Object.assign(new Error('the body did not arrive in time'), {
     code: 'ERR_HTTP_REQUEST_TIMEOUT',
   });
   const timer = setTimeout(() => server.server.emit('clientError', late, raw.socket), REQUEST_TIMEOUT_MS);
   const stop = (): void => clearTimeout(timer);
   raw.once('end', stop).once('close', stop);
+  return stop;
 }
 
 /** JSON, or what the route takes as it arrives. What is wrong with single values of JSON travels along with the body. */
