@@ -1,4 +1,5 @@
 /** Records the manifest as the job's artifact, and when it and the files expire, with the step itself. */
+import { announceArtifact } from '../../libs/artifacts/announcements.store.js';
 import { announceFiles } from '../../libs/images/renditions.store.js';
 import { imageRenditions } from '../../workflows/image-renditions.job.js';
 import type { ImageResources } from '../resources.js';
@@ -11,25 +12,12 @@ export async function announce(
   { job, tx }: Context<'announce'>,
 ): Promise<Output<'announce'>> {
   const { filename, contentType } = MANIFEST;
-  const { rows } = await tx.query<{ expires_at: Date }>(
-    `insert into longhaul.artifacts
-       (job_id, tenant_id, store, location, filename, content_type, bytes, sha256, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 millisecond')
-     returning expires_at`,
-    [
-      job.id,
-      job.tenantId,
-      artifacts.name,
-      location,
-      filename,
-      contentType,
-      bytes,
-      sha256,
-      imageRenditions.artifactTtlMs,
-    ],
-  );
-  const [row] = rows;
-  if (!row) throw new Error('the manifest was not recorded');
-  await announceFiles(tx, job.id, row.expires_at);
-  return { filename, contentType, expiresAt: row.expires_at.toISOString() };
+  const expiresAt = await announceArtifact(tx, job, {
+    store: artifacts.name,
+    ...{ location, filename, contentType, bytes, sha256 },
+    rows: null,
+    ttlMs: imageRenditions.artifactTtlMs,
+  });
+  await announceFiles(tx, job.id, expiresAt);
+  return { filename, contentType, expiresAt: expiresAt.toISOString() };
 }

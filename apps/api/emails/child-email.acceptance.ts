@@ -5,7 +5,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { factsOfPayout, type PayoutFacts } from '../../../libs/emails/payout-facts.js';
 import { findTemplate } from '../../../libs/emails/templates.store.js';
-import { isArtifact, propertyOf } from '../../../libs/emails/variables.js';
+import { isArtifact, propertyOf, type VariablesSchema } from '../../../libs/emails/variables.js';
 import { inTenant } from '../../../libs/store/database.js';
 import type { EmailRequest, VariableValues } from '../../../workflows/email-message.js';
 import type { PayoutNotice } from '../../../workflows/payout-batch.job.js';
@@ -23,23 +23,20 @@ export function reportDeliveryCompletion(resources: ApiResources, tenantId: stri
     const input = prepared.input as { readonly email?: ReportEmail };
     if (!input.email) return prepared;
     const { link, ...email } = input.email;
-    const template = await inTenant(resources.database, tenantId, (tx) =>
-      findTemplate(tx, email.template, { version: email.templateVersion }),
-    );
-    const variable = template && propertyOf(template.variables, link);
-    if (variable && !isArtifact(variable)) {
-      throw new Problem('validation_failed', 'The e-mail would not have the link.', {
-        errors: [
-          {
-            pointer: '/input/email/link',
-            detail: `Declare "${link}" with format "artifact" in the template.`,
-          },
-        ],
-      });
-    }
-    const kept = await judge(prepared, '/input/email', email, { [link]: uuidv7() });
+    const kept = await judge(prepared, '/input/email', email, (variables) => {
+      const variable = propertyOf(variables, link);
+      if (variable && !isArtifact(variable)) throw noLink(link);
+      return { [link]: uuidv7() };
+    });
     return { ...prepared, stored: { ...input, email: { ...input.email, ...kept } } };
   };
+}
+
+function noLink(name: string): Problem {
+  const detail = `Declare "${name}" with format "artifact" in the template.`;
+  return new Problem('validation_failed', 'The e-mail would not have the link.', {
+    errors: [{ pointer: '/input/email/link', detail }],
+  });
 }
 
 const FACTS: PayoutFacts = {
@@ -55,11 +52,9 @@ export function payoutCompletion(resources: ApiResources, tenantId: string): Com
     const input = prepared.input as { readonly notify?: PayoutNotice };
     if (!input.notify) return prepared;
     const { email } = input.notify;
-    const template = await inTenant(resources.database, tenantId, (tx) =>
-      findTemplate(tx, email.template, { version: email.templateVersion }),
+    const kept = await judge(prepared, '/input/notify/email', email, (variables) =>
+      factsOfPayout(variables, FACTS),
     );
-    const facts = template ? factsOfPayout(template.variables, FACTS) : {};
-    const kept = await judge(prepared, '/input/notify/email', email, facts);
     return { ...prepared, stored: { ...input, notify: { email: { ...email, ...kept } } } };
   };
 }
@@ -68,14 +63,18 @@ type Judge = (
   prepared: Prepared,
   at: string,
   email: Omit<EmailRequest, 'message'>,
-  toCome: VariableValues,
+  toCome: (variables: VariablesSchema) => VariableValues,
 ) => Promise<Pick<EmailRequest, 'templateVersion' | 'from'>>;
 
 /** Answers what the job is to keep; throws a Problem in the terms of where the e-mail stands. */
 function openJudge(resources: ApiResources, tenantId: string): Judge {
   const complete = emailCompletion(resources, tenantId);
   return async (prepared, at, { variables, ...email }, toCome) => {
-    const request = { ...email, message: 'to come', variables: { ...toCome, ...variables } };
+    const template = await inTenant(resources.database, tenantId, (tx) =>
+      findTemplate(tx, email.template, { version: email.templateVersion }),
+    );
+    const later = template ? toCome(template.variables) : {};
+    const request = { ...email, message: 'to come', variables: { ...later, ...variables } };
     const { stored } = await complete({ ...prepared, input: request satisfies EmailRequest }).catch(
       (error: unknown) => {
         throw error instanceof Problem ? placed(error, at) : error;
